@@ -1,0 +1,612 @@
+//! Administrative divisions (GB/T 2260, `domain.md` 10): every county-and-above code since 1981, now and by date.
+//! Owns names, levels, parents, successors and the reading of place names; leaves federations, which may be
+//! moved by a document, to `federation`. Changes take effect on 1 January of their year.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::date::Day;
+use crate::term::Level;
+
+/// The code of the national level.
+pub const NATIONAL: u32 = 100_000;
+
+static DIVISIONS: LazyLock<Divisions> = LazyLock::new(|| {
+    Divisions::read(
+        include_str!("../data/divisions.csv"),
+        include_str!("../data/division_history.csv"),
+    )
+});
+
+/// One code with all that it ever stood for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Division {
+    /// Six digits.
+    pub code: u32,
+    /// Its level; a code keeps it for life.
+    pub level: Level,
+    /// Pinyin without tones where the code is in use; a display aid.
+    pub name_latin: Option<&'static str>,
+    /// Whether the code is in use now.
+    pub in_use: bool,
+    /// What it stood for, oldest first.
+    pub versions: Vec<DivisionVersion>,
+}
+
+/// What a code stood for in a span of years.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DivisionVersion {
+    /// Full name.
+    pub name: &'static str,
+    /// First year.
+    pub from_year: i32,
+    /// First year in which it no longer holds.
+    pub until_year: Option<i32>,
+    /// Division directly above.
+    pub parent: u32,
+    /// Codes that took it over, or parts of it, and the year in which they did.
+    pub successors: Vec<(u32, i32)>,
+}
+
+/// Why a place name gives no code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// No part of the place was given.
+    #[error("no place is given")]
+    Empty,
+    /// No division of this name in the place above.
+    #[error("no division is called {0:?} there")]
+    Unknown(String),
+    /// More than one fits: a person must say which.
+    #[error("{name:?} may be any of {candidates:?}")]
+    Ambiguous {
+        /// The name as given.
+        name: String,
+        /// The codes that fit.
+        candidates: Vec<u32>,
+    },
+}
+
+/// The tables, read once.
+#[derive(Debug)]
+pub struct Divisions {
+    by_code: BTreeMap<u32, Division>,
+}
+
+impl Divisions {
+    /// The tables compiled into the program.
+    pub fn get() -> &'static Self {
+        &DIVISIONS
+    }
+
+    fn read(current: &'static str, history: &'static str) -> Self {
+        let mut by_code: BTreeMap<u32, Division> = BTreeMap::new();
+        for line in history.lines().skip(1) {
+            let mut cells = line.trim_start_matches('\u{feff}').split(',');
+            let mut cell = || cells.next().unwrap_or("");
+            let (code, _province, prefecture, name) = (cell(), cell(), cell(), cell());
+            let (level, _status, from, until, successors) = (cell(), cell(), cell(), cell(), cell());
+            let (Ok(code), Some(level), Ok(from_year)) =
+                (code.parse(), Level::from_name(level), from.parse())
+            else {
+                continue;
+            };
+            let until_year = until.parse().ok();
+            let version = DivisionVersion {
+                name,
+                from_year,
+                until_year,
+                parent: parent_by_code(code, level, prefecture),
+                successors: read_successors(successors, until_year),
+            };
+            by_code
+                .entry(code)
+                .or_insert_with(|| Division {
+                    code,
+                    level,
+                    name_latin: None,
+                    in_use: false,
+                    versions: Vec::new(),
+                })
+                .versions
+                .push(version);
+        }
+        for line in current.lines().skip(1) {
+            let cells: Vec<&str> = line.split(',').collect();
+            let [code, _, latin, _, parent, ..] = cells[..] else {
+                continue;
+            };
+            let Some(division) = code.parse().ok().and_then(|code: u32| by_code.get_mut(&code)) else {
+                continue;
+            };
+            division.name_latin = Some(latin);
+            division.in_use = true;
+            let now = division
+                .versions
+                .iter_mut()
+                .find(|version| version.until_year.is_none());
+            if let (Some(version), Ok(parent)) = (now, parent.parse()) {
+                version.parent = parent;
+            }
+        }
+        for division in by_code.values_mut() {
+            division.versions.sort_by_key(|version| version.from_year);
+        }
+        Self { by_code }
+    }
+
+    /// The division of a code, now or ever.
+    pub fn find(&self, code: u32) -> Option<&Division> {
+        self.by_code.get(&code)
+    }
+
+    /// The division of a code in use now.
+    pub fn find_in_use(&self, code: u32) -> Option<&Division> {
+        self.by_code.get(&code).filter(|division| division.in_use)
+    }
+
+    /// All codes in use now, in order.
+    pub fn in_use(&self) -> impl Iterator<Item = &Division> {
+        self.by_code.values().filter(|division| division.in_use)
+    }
+
+    /// Whether a code was in use on a day. The national code always is.
+    pub fn in_use_at(&self, code: u32, on: Day) -> bool {
+        code == NATIONAL
+            || self
+                .find(code)
+                .is_some_and(|division| division.version_in(year_of(on)).is_some())
+    }
+
+    /// The level of a code now or ever; `None` where it never was in the standard.
+    pub fn level(&self, code: u32) -> Option<Level> {
+        if code == NATIONAL {
+            Some(Level::National)
+        } else {
+            self.find(code).map(|division| division.level)
+        }
+    }
+
+    /// The latest name of a code.
+    pub fn name(&self, code: u32) -> Option<&'static str> {
+        if code == NATIONAL {
+            return Some("全国");
+        }
+        self.find(code)?.versions.last().map(|version| version.name)
+    }
+
+    /// The name of a code on a day; outside its years the nearest one it had.
+    pub fn name_at(&self, code: u32, on: Day) -> Option<&'static str> {
+        if code == NATIONAL {
+            return self.name(code);
+        }
+        self.find(code)?
+            .version_near(year_of(on))
+            .map(|version| version.name)
+    }
+
+    /// The division directly above, latest; `None` for the nation and for unknown codes.
+    pub fn parent(&self, code: u32) -> Option<u32> {
+        self.find(code)?.versions.last().map(|version| version.parent)
+    }
+
+    /// The division directly above on a day. A code that is retired by then goes the way of its only successor,
+    /// where it has exactly one, so that the county of a dissolved prefecture hangs under the present one.
+    pub fn parent_at(&self, code: u32, on: Day) -> Option<u32> {
+        let year = year_of(on);
+        let mut division = self.find(code)?;
+        for _ in 0..8 {
+            match (division.version_in(year), division.only_successor_by(year)) {
+                (None, Some(successor)) if successor != code => match self.find(successor) {
+                    Some(next) if next.level == division.level => division = next,
+                    _ => break,
+                },
+                _ => break,
+            }
+        }
+        division.version_near(year).map(|version| version.parent)
+    }
+
+    /// Everything above a code, nearest first, ending with the nation; empty for unknown codes.
+    pub fn ancestors(&self, code: u32) -> Vec<u32> {
+        std::iter::successors(self.parent(code), |above| self.parent(*above)).collect()
+    }
+
+    /// Everything above a code on a day, nearest first, ending with the nation.
+    pub fn ancestors_at(&self, code: u32, on: Day) -> Vec<u32> {
+        std::iter::successors(self.parent_at(code, on), |above| self.parent_at(*above, on)).collect()
+    }
+
+    /// Whether `code` is `area` or lies in it.
+    pub fn contains(&self, area: u32, code: u32) -> bool {
+        area == code || area == NATIONAL || self.ancestors(code).contains(&area)
+    }
+
+    /// The codes that took over from one that is no longer in use, with the year; empty while it is in use.
+    pub fn successors(&self, code: u32) -> &[(u32, i32)] {
+        self.find(code)
+            .filter(|division| !division.in_use)
+            .and_then(|division| division.versions.last())
+            .map_or(&[], |version| &version.successors)
+    }
+
+    /// The code itself if it was ever in the standard, else its prefecture's, else its province's;
+    /// `None` where not even the first two digits exist.
+    pub fn nearest(&self, code: u32) -> Option<u32> {
+        [code, code / 100 * 100, code / 10_000 * 10_000]
+            .into_iter()
+            .find(|code| *code == NATIONAL || self.by_code.contains_key(code))
+    }
+
+    /// Reads a place given by names, short (`北京`, `内蒙古`, `东城`) or full, each may be empty. A county of a name
+    /// that occurs in several prefectures needs the city. Names in use come before former names.
+    ///
+    /// # Errors
+    /// Nothing given, nothing of that name, or more than one.
+    pub fn resolve(&self, province: &str, city: &str, county: &str) -> Result<u32, ResolveError> {
+        let (province, city, county) = (clean(province), clean(city), clean(county));
+        let mut area = NATIONAL;
+        let mut given = false;
+        for (name, deepest) in [
+            (province, Level::Province),
+            (city, Level::County),
+            (county, Level::County),
+        ] {
+            if name.is_empty() || PLACEHOLDERS.contains(&name) {
+                continue;
+            }
+            // Lists repeat a municipality as its own city, and a city as its own county.
+            let repeats = given
+                && self
+                    .by_code
+                    .get(&area)
+                    .is_some_and(|division| division.is_called(name));
+            area = match self.resolve_in(area, name, deepest, !repeats) {
+                Err(ResolveError::Unknown(_)) if repeats => area,
+                found => found?,
+            };
+            given = true;
+        }
+        if given { Ok(area) } else { Err(ResolveError::Empty) }
+    }
+
+    fn resolve_in(&self, area: u32, name: &str, deepest: Level, former: bool) -> Result<u32, ResolveError> {
+        let within = |division: &&Division| division.level <= deepest && self.contains(area, division.code);
+        let attempts: [fn(&Division, &str) -> bool; 3] = [
+            |division, name| division.in_use && division.has_full_name_now(name),
+            |division, name| division.in_use && division.is_called_now(name),
+            |division, name| !division.in_use && division.is_called(name),
+        ];
+        for fits in attempts.into_iter().take(if former { 3 } else { 2 }) {
+            let mut candidates: Vec<&Division> = self
+                .by_code
+                .values()
+                .filter(|division| division.code != area && fits(division, name))
+                .filter(within)
+                .collect();
+            // A prefecture comes before a county of the same short name inside it (吉林, 朝阳).
+            if let Some(highest) = candidates.iter().map(|division| division.level).min() {
+                candidates.retain(|division| division.level == highest);
+            }
+            match candidates[..] {
+                [] => {}
+                [only] => return Ok(only.code),
+                _ => {
+                    return Err(ResolveError::Ambiguous {
+                        name: name.to_owned(),
+                        candidates: candidates.iter().map(|division| division.code).collect(),
+                    });
+                }
+            }
+        }
+        Err(ResolveError::Unknown(name.to_owned()))
+    }
+}
+
+impl Division {
+    fn version_in(&self, year: i32) -> Option<&DivisionVersion> {
+        self.versions
+            .iter()
+            .rev()
+            .find(|version| version.from_year <= year && version.until_year.is_none_or(|until| year < until))
+    }
+
+    fn version_near(&self, year: i32) -> Option<&DivisionVersion> {
+        self.version_in(year)
+            .or_else(|| {
+                self.versions
+                    .iter()
+                    .rev()
+                    .find(|version| version.from_year <= year)
+            })
+            .or_else(|| self.versions.first())
+    }
+
+    fn only_successor_by(&self, year: i32) -> Option<u32> {
+        let last = self.versions.last()?;
+        match last.successors[..] {
+            [(code, since)] if last.until_year.is_some() && since <= year => Some(code),
+            _ => None,
+        }
+    }
+
+    fn has_full_name_now(&self, name: &str) -> bool {
+        self.versions.last().is_some_and(|version| version.name == name)
+    }
+
+    fn is_called_now(&self, name: &str) -> bool {
+        self.versions
+            .last()
+            .is_some_and(|version| fits_name(version.name, self.level, name))
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.versions
+            .iter()
+            .any(|version| fits_name(version.name, self.level, name))
+    }
+}
+
+fn year_of(on: Day) -> i32 {
+    on.ymd().0
+}
+
+fn parent_by_code(code: u32, level: Level, prefecture: &str) -> u32 {
+    match level {
+        Level::National | Level::Province => NATIONAL,
+        Level::Prefecture => code / 10_000 * 10_000,
+        Level::County if prefecture == "直辖" || prefecture.is_empty() || code / 100 % 100 == 90 => {
+            code / 10_000 * 10_000
+        }
+        Level::County => code / 100 * 100,
+    }
+}
+
+/// `340102[2006];340111`: the year in brackets, else the year in which the code changed.
+fn read_successors(text: &str, changed_in: Option<i32>) -> Vec<(u32, i32)> {
+    text.split(';')
+        .filter_map(|part| {
+            let (code, year) = part.split_once('[').unwrap_or((part, ""));
+            let year = year.trim_end_matches(']').parse().ok().or(changed_in)?;
+            Some((code.parse().ok()?, year))
+        })
+        .collect()
+}
+
+/// What lists write in place of a city or county.
+const PLACEHOLDERS: &[&str] = &[
+    "N/A",
+    "无",
+    "-",
+    "市辖区",
+    "县",
+    "直辖",
+    "省直辖",
+    "自治区直辖县级行政区划",
+    "省直辖县级行政区划",
+    "省直辖县级行政单位",
+];
+
+const ENDINGS: &[&str] = &[
+    "特别行政区",
+    "自治区",
+    "自治州",
+    "自治县",
+    "自治旗",
+    "地区",
+    "林区",
+    "特区",
+    "新区",
+    "省",
+    "市",
+    "县",
+    "区",
+    "盟",
+    "旗",
+];
+
+/// Peoples in the names of autonomous areas, longest first where one begins another.
+const PEOPLES: &[&str] = &[
+    "柯尔克孜",
+    "维吾尔",
+    "哈萨克",
+    "鄂温克",
+    "鄂伦春",
+    "达斡尔",
+    "塔吉克",
+    "布朗",
+    "傈僳",
+    "拉祜",
+    "景颇",
+    "土家",
+    "布依",
+    "仡佬",
+    "毛南",
+    "仫佬",
+    "裕固",
+    "保安",
+    "东乡",
+    "撒拉",
+    "锡伯",
+    "蒙古",
+    "朝鲜",
+    "哈尼",
+    "纳西",
+    "普米",
+    "独龙",
+    "各族",
+    "回",
+    "藏",
+    "苗",
+    "彝",
+    "壮",
+    "侗",
+    "瑶",
+    "白",
+    "傣",
+    "黎",
+    "畲",
+    "羌",
+    "土",
+    "满",
+    "佤",
+    "水",
+    "怒",
+    "京",
+];
+
+fn clean(name: &str) -> &str {
+    name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
+/// Whether `given` is the name, or both are the same once the ending and the peoples are taken off.
+fn fits_name(name: &str, level: Level, given: &str) -> bool {
+    name == given || (given.chars().count() >= 2 && short(name, level) == short(given, level))
+}
+
+fn short(name: &str, level: Level) -> &str {
+    let Some(ending) = ENDINGS.iter().find(|ending| name.ends_with(**ending)) else {
+        return name;
+    };
+    let mut rest = &name[..name.len() - ending.len()];
+    if ending.starts_with("自治") {
+        loop {
+            let bare = rest.strip_suffix('族').unwrap_or(rest);
+            let Some(people) = PEOPLES.iter().find(|people| bare.ends_with(**people)) else {
+                break;
+            };
+            let cut = &bare[..bare.len() - people.len()];
+            // 内蒙古 is a name, not a people.
+            if cut.chars().count() < 2 || (level == Level::Province && cut.is_empty()) {
+                break;
+            }
+            rest = cut;
+        }
+    }
+    if rest.chars().count() >= 2 { rest } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Day {
+        text.parse().expect("a day")
+    }
+
+    #[test]
+    fn the_tables_hold_what_the_standard_counts() {
+        let of = |level| {
+            Divisions::get()
+                .in_use()
+                .filter(|division| division.level == level)
+                .count()
+        };
+        assert_eq!(
+            (of(Level::Province), of(Level::Prefecture), of(Level::County)),
+            (34, 333, 2846)
+        );
+        assert_eq!(
+            Divisions::get()
+                .by_code
+                .values()
+                .map(|d| d.versions.len())
+                .sum::<usize>(),
+            6823
+        );
+    }
+
+    #[test]
+    fn parents_follow_the_data_and_not_only_the_digits() {
+        let table = Divisions::get();
+        for (code, parent) in [
+            (330_106, 330_100),
+            (110_101, 110_000),
+            (429_004, 420_000),
+            (659_001, 650_000),
+            (441_900, 440_000),
+            (330_000, 100_000),
+        ] {
+            assert_eq!(table.parent(code), Some(parent), "{code}");
+        }
+        assert_eq!(table.ancestors(330_106), [330_100, 330_000, 100_000]);
+        assert!(table.contains(330_000, 330_106) && !table.contains(330_200, 330_106));
+        assert_eq!(table.parent(100_000), None);
+    }
+
+    #[test]
+    fn names_and_parents_change_on_the_first_of_january() {
+        let table = Divisions::get();
+        assert_eq!(table.name_at(340_102, day("2001-12-31")), Some("东市区"));
+        assert_eq!(table.name_at(340_102, day("2002-01-01")), Some("瑶海区"));
+        assert_eq!(table.parent_at(341_402, day("2010-12-31")), Some(341_400));
+        assert_eq!(table.parent_at(341_402, day("2011-01-01")), Some(340_100));
+        assert!(!table.in_use_at(341_402, day("2011-01-01")));
+        assert_eq!(table.successors(341_423), [(341_402, 2006), (340_522, 2011)]);
+    }
+
+    #[test]
+    fn an_unknown_code_goes_to_its_nearest_prefix() {
+        let table = Divisions::get();
+        for (code, nearest) in [
+            (522_320, Some(522_300)),
+            (330_199, Some(330_100)),
+            (110_190, Some(110_000)),
+            (330_106, Some(330_106)),
+            (100_000, Some(100_000)),
+            (990_101, None),
+        ] {
+            assert_eq!(table.nearest(code), nearest, "{code}");
+        }
+    }
+
+    #[test]
+    fn place_names_are_read_short_and_full_and_doubt_is_reported() {
+        let table = Divisions::get();
+        for (province, city, county, code) in [
+            ("北京", "", "东城", 110_101),
+            ("北京市", "北京市", "朝阳区", 110_105),
+            ("内蒙古", "", "", 150_000),
+            ("新疆自治区", "", "", 650_000),
+            ("广西壮族自治区", "南宁", "", 450_100),
+            ("浙江", "杭州", "西湖", 330_106),
+            ("浙江省", "西湖区", "", 330_106),
+            ("湖北", "仙桃", "", 429_004),
+            ("吉林", "吉林", "", 220_200),
+            ("云南", "西双版纳", "", 532_800),
+            ("", "", "平陆县", 140_829),
+            ("安徽", "合肥", "庐阳", 340_103),
+        ] {
+            assert_eq!(
+                table.resolve(province, city, county),
+                Ok(code),
+                "{province} {city} {county}"
+            );
+        }
+        assert!(matches!(
+            table.resolve("", "", "鼓楼区"),
+            Err(ResolveError::Ambiguous { candidates, .. }) if candidates.len() > 2
+        ));
+        assert_eq!(
+            table.resolve("浙江", "", "石家庄"),
+            Err(ResolveError::Unknown("石家庄".to_owned()))
+        );
+        assert_eq!(table.resolve(" ", "N/A", ""), Err(ResolveError::Empty));
+    }
+
+    #[test]
+    fn every_division_in_use_is_found_by_its_full_names() {
+        let table = Divisions::get();
+        for division in table.in_use() {
+            let line: Vec<u32> = table.ancestors(division.code);
+            let name = |code: u32| table.name(code).expect("a name");
+            let found = match line[..] {
+                [_] => table.resolve(name(division.code), "", ""),
+                [province, _] => table.resolve(name(province), name(division.code), ""),
+                [city, province, _] => table.resolve(name(province), name(city), name(division.code)),
+                _ => panic!("{} has {line:?} above it", division.code),
+            };
+            assert_eq!(found, Ok(division.code), "{}", name(division.code));
+        }
+    }
+}
