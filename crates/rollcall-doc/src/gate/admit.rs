@@ -1,0 +1,228 @@
+//! Fits checked changes into the history of a document (`reliability.md` 5.1, step 5, and rows 79 and 80):
+//! duplicates out, dependencies known, number next for its actor, operations after those they depend on.
+//! What passes goes to `trial`; nothing here calls the library on foreign bytes.
+
+use std::collections::{HashMap, HashSet};
+
+use rollcall_core::id::ActorId;
+
+use super::frame::{self, Frame};
+use super::trial;
+use super::walker::{self, PlainChange};
+use super::{AcceptedChange, Admission, PendingChange, Refusal, RefusedChange, rules};
+use crate::document::Document;
+use crate::{genesis, mention};
+
+/// How far operation numbers may run ahead of what a change depends on.
+const OPERATIONS_AHEAD_MAX: u64 = 1_000_000;
+/// No operation is numbered higher, so that Automerge's 32 bits never run out for those who write next.
+const OPERATION_NUMBER_MAX: u64 = 4_000_000_000;
+
+/// A change that passed frame, walker and schema.
+pub(super) struct Checked<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) hash: [u8; 32],
+    pub(super) change: PlainChange<'a>,
+}
+
+/// Lets changes into a document: `held` as it stands, `held_hashes` its changes without the genesis change,
+/// `incoming` plain chunks in any order.
+pub fn admit(held: &Document, held_hashes: &HashSet<[u8; 32]>, incoming: &[&[u8]]) -> Admission {
+    let mut admission = Admission::default();
+    let mut seen = HashSet::new();
+    let mut waiting = Vec::new();
+    for bytes in incoming {
+        match frame::open(bytes) {
+            Ok(Frame { hash, .. }) if held_hashes.contains(&hash) || !seen.insert(hash) => admission.duplicates += 1,
+            Ok(Frame { hash, body }) => match check(held, body) {
+                Ok(change) => waiting.push(Checked { bytes, hash, change }),
+                Err(refusal) => admission.refuse(Some(hash), bytes, refusal, false),
+            },
+            Err(refusal) => admission.refuse(None, bytes, refusal, false),
+        }
+    }
+    if waiting.is_empty() {
+        return admission;
+    }
+    let mut history = History::of(held);
+    let ready = order(&mut history, waiting, &mut admission);
+    if !ready.is_empty() {
+        let trial::Outcome { document, passed, refused } = trial::run(held, ready);
+        admission.document = document.filter(|_| !passed.is_empty());
+        let orphaned: HashSet<[u8; 32]> = refused.iter().map(|(checked, _)| checked.hash).collect();
+        for (checked, refusal) in refused {
+            // What only depends on a poisoned change is not poisoned itself: it waits.
+            let missing: Vec<[u8; 32]> =
+                checked.change.deps.iter().copied().filter(|dep| orphaned.contains(dep)).collect();
+            if missing.is_empty() {
+                admission.refuse(Some(checked.hash), checked.bytes, refusal, false);
+            } else {
+                admission.pend(&checked, missing);
+            }
+        }
+        let genesis = genesis::actor(held.id());
+        admission.accepted.extend(passed.into_iter().map(|Checked { bytes, hash, change }| AcceptedChange {
+            hash,
+            actor: ActorId(change.actor),
+            seq: change.seq,
+            bytes: bytes.to_vec(),
+            mentions: mention::of_change(held.kind(), genesis, &change),
+        }));
+    }
+    admission
+}
+
+fn check<'a>(held: &Document, body: &'a [u8]) -> Result<PlainChange<'a>, Refusal> {
+    let change = walker::walk(body)?;
+    let genesis = genesis::actor(held.id());
+    if change.actor == genesis.0 {
+        return Err(Refusal::new("ACTOR_FOREIGN", "the genesis actor makes no other change"));
+    }
+    if change.deps.is_empty() {
+        return Err(Refusal::new("OP_RANGE", "the change follows nothing, not even the genesis change"));
+    }
+    rules::check(held.kind(), genesis, &change)?;
+    Ok(change)
+}
+
+/// Changes whose dependencies are known, in an order that respects them; the rest is refused or waits.
+fn order<'a>(history: &mut History, mut waiting: Vec<Checked<'a>>, admission: &mut Admission) -> Vec<Checked<'a>> {
+    let mut ready = Vec::new();
+    // Every round either takes a change out or is the last one. Rounds go in order of operation numbers, in which
+    // dependencies come first, so that an honest bundle takes a single round in whatever order it comes.
+    waiting.sort_by_key(|checked| (checked.change.start_op, checked.change.seq, checked.hash));
+    loop {
+        let before = waiting.len();
+        for checked in std::mem::take(&mut waiting) {
+            if checked.change.deps.iter().any(|dep| !history.changes.contains_key(dep)) {
+                waiting.push(checked);
+                continue;
+            }
+            match history.fit(&checked) {
+                Ok(()) => {
+                    history.add(&checked);
+                    ready.push(checked);
+                }
+                Err((refusal, forked)) => admission.refuse(Some(checked.hash), checked.bytes, refusal, forked),
+            }
+        }
+        if waiting.len() == before || waiting.is_empty() {
+            break;
+        }
+    }
+    for checked in waiting {
+        let missing = checked.change.deps.iter().copied().filter(|dep| !history.changes.contains_key(dep)).collect();
+        admission.pend(&checked, missing);
+    }
+    ready
+}
+
+impl Admission {
+    fn refuse(&mut self, hash: Option<[u8; 32]>, bytes: &[u8], refusal: Refusal, forked: bool) {
+        let Refusal { code, message } = refusal;
+        self.refused.push(RefusedChange { hash, bytes: bytes.to_vec(), code, message, forked });
+    }
+
+    fn pend(&mut self, checked: &Checked<'_>, missing: Vec<[u8; 32]>) {
+        self.pending.push(PendingChange { hash: checked.hash, bytes: checked.bytes.to_vec(), missing });
+    }
+}
+
+/// What is known of the changes in a document, those accepted on the way included.
+struct History {
+    changes: HashMap<[u8; 32], Known>,
+    last_by_actor: HashMap<[u8; 16], Last>,
+}
+
+struct Known {
+    deps: Vec<[u8; 32]>,
+    max_op: u64,
+}
+
+struct Last {
+    seq: u64,
+    hash: [u8; 32],
+}
+
+impl History {
+    fn of(document: &Document) -> Self {
+        let mut history = Self { changes: HashMap::new(), last_by_actor: HashMap::new() };
+        for change in document.automerge().get_changes_meta(&[]) {
+            let deps = change.deps.iter().map(|dep| dep.0).collect();
+            history.changes.insert(change.hash.0, Known { deps, max_op: change.max_op });
+            if let Ok(actor) = <[u8; 16]>::try_from(change.actor.to_bytes()) {
+                history.note_last(actor, change.seq, change.hash.0);
+            }
+        }
+        history
+    }
+
+    fn note_last(&mut self, actor: [u8; 16], seq: u64, hash: [u8; 32]) {
+        let last = self.last_by_actor.entry(actor).or_insert(Last { seq, hash });
+        if seq > last.seq {
+            *last = Last { seq, hash };
+        }
+    }
+
+    fn add(&mut self, checked: &Checked<'_>) {
+        let Checked { hash, change, .. } = checked;
+        self.changes.insert(*hash, Known { deps: change.deps.clone(), max_op: change.max_op() });
+        self.note_last(change.actor, change.seq, *hash);
+    }
+
+    /// Whether a change whose dependencies are known fits; the flag says that another stands in its place.
+    fn fit(&self, checked: &Checked<'_>) -> Result<(), (Refusal, bool)> {
+        let change = &checked.change;
+        let refuse = |code, message: String| Err((Refusal::new(code, message), false));
+        let last = self.last_by_actor.get(&change.actor);
+        let due = last.map_or(1, |last| last.seq + 1);
+        if (1..due).contains(&change.seq) {
+            let message = format!("another change of the same actor is held as number {}", change.seq);
+            return Err((Refusal::new("FORKED", message), true));
+        }
+        if change.seq != due {
+            return refuse("SEQ_GAP", format!("number {} of its actor where {due} is next", change.seq));
+        }
+        if let Some(last) = last
+            && !self.follows(&change.deps, last.hash)
+        {
+            return refuse("SEQ_GAP", "it does not follow its actor's change before".to_owned());
+        }
+        for other in &change.other_actors {
+            if !self.last_by_actor.contains_key(other) {
+                return refuse("SCHEMA", "it refers to an actor that the document does not know".to_owned());
+            }
+        }
+        let floor = change.deps.iter().filter_map(|dep| self.changes.get(dep)).map(|dep| dep.max_op).max();
+        let floor = floor.unwrap_or(0);
+        if change.start_op <= floor
+            || change.start_op > floor + OPERATIONS_AHEAD_MAX
+            || change.max_op() > OPERATION_NUMBER_MAX
+        {
+            return refuse(
+                "OP_RANGE",
+                format!("operations from number {} where the last it follows is {floor}", change.start_op),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether `wanted` is among `deps` or before them. Operation numbers grow along the history, so nothing
+    /// numbered below `wanted` can follow it.
+    fn follows(&self, deps: &[[u8; 32]], wanted: [u8; 32]) -> bool {
+        let floor = self.changes.get(&wanted).map_or(0, |known| known.max_op);
+        let mut seen = HashSet::new();
+        let mut stack: Vec<[u8; 32]> = deps.to_vec();
+        while let Some(hash) = stack.pop() {
+            if hash == wanted {
+                return true;
+            }
+            if seen.insert(hash)
+                && let Some(known) = self.changes.get(&hash).filter(|known| known.max_op > floor)
+            {
+                stack.extend(&known.deps);
+            }
+        }
+        false
+    }
+}

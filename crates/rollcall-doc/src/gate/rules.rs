@@ -1,0 +1,35 @@
+//! Whether every operation of a decoded change writes what the kind of document may hold, where it may stand.
+//! Owns the passage from operations to the schema.
+
+use rollcall_core::id::{ActorId, DocumentKind};
+
+use super::Refusal;
+use super::walker::PlainChange;
+use crate::place;
+use crate::schema::{self, KEY_BYTES_MAX};
+
+/// Checks every operation against the schema of the kind.
+pub(super) fn check(kind: DocumentKind, genesis: ActorId, change: &PlainChange<'_>) -> Result<(), Refusal> {
+    let schema = schema::of(kind);
+    for operation in &change.operations {
+        if operation.key.len() > KEY_BYTES_MAX {
+            return Err(Refusal::too_big(format!(
+                "a key of {} bytes, the limit is {KEY_BYTES_MAX}",
+                operation.key.len()
+            )));
+        }
+        let refuse = |path: &str, expected: &str| {
+            Refusal::new("SCHEMA", format!("{path}{}: {expected} is expected", operation.key))
+        };
+        let Some(place) = place::of_operation(kind, genesis, change, operation) else {
+            return Err(refuse("", "one of the document's own containers"));
+        };
+        match place.container {
+            None => schema.check_agreed(place.key, operation.value).map_err(|expected| refuse("", expected))?,
+            Some(container) => schema
+                .check_entry(container, place.key, operation.value)
+                .map_err(|expected| refuse(&format!("{}/", schema.containers[container].name), expected))?,
+        }
+    }
+    Ok(())
+}

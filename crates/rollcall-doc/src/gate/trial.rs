@@ -1,0 +1,112 @@
+//! The last step of the gate: tries changes on a copy (`reliability.md` 5.1, steps 6 and 7).
+//! Canonical form first (decoded and encoded again, the hash must stay), then apply, save, load, and the heads and
+//! everything that stands in the document must be what they should be. A panic of the library is caught and counts
+//! as refused; the walker has bounded what it can cost.
+
+use std::collections::{BTreeSet, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use automerge::{Automerge, Change, ExpandedChange};
+
+use super::Refusal;
+use super::admit::Checked;
+use crate::content::Content;
+use crate::document::Document;
+
+/// Trials of one bundle: enough to single out a few poisoned changes, too few to be kept busy by many.
+const TRIALS_MAX: usize = 48;
+
+/// What became of the changes.
+pub(super) struct Outcome<'a> {
+    /// The document after those that passed.
+    pub(super) document: Option<Document>,
+    /// In the given order.
+    pub(super) passed: Vec<Checked<'a>>,
+    /// With reasons.
+    pub(super) refused: Vec<(Checked<'a>, Refusal)>,
+}
+
+/// Tries changes that are in dependency order. All at once; where that fails, halves, to find out which.
+pub(super) fn run<'a>(held: &Document, ready: Vec<Checked<'a>>) -> Outcome<'a> {
+    let mut outcome = Outcome { document: None, passed: Vec::new(), refused: Vec::new() };
+    let mut trials_left = TRIALS_MAX;
+    try_part(held, ready, &mut trials_left, &mut outcome);
+    outcome
+}
+
+fn try_part<'a>(held: &Document, mut part: Vec<Checked<'a>>, trials_left: &mut usize, outcome: &mut Outcome<'a>) {
+    let refused: HashSet<[u8; 32]> = outcome.refused.iter().map(|(checked, _)| checked.hash).collect();
+    let (orphaned, rest): (Vec<_>, Vec<_>) =
+        part.into_iter().partition(|checked| checked.change.deps.iter().any(|dep| refused.contains(dep)));
+    if !orphaned.is_empty() {
+        let refusal = || Refusal::new("POISON_CHANGE", "it follows a refused change");
+        outcome.refused.extend(orphaned.into_iter().map(|checked| (checked, refusal())));
+        // What followed the orphaned ones is orphaned in turn.
+        return try_part(held, rest, trials_left, outcome);
+    }
+    part = rest;
+    if part.is_empty() {
+        return;
+    }
+    let refusal = if *trials_left == 0 {
+        Refusal::new("POISON_CHANGE", "too many changes of the same bundle failed their trial")
+    } else {
+        *trials_left -= 1;
+        match try_all(outcome.document.as_ref().unwrap_or(held), &part) {
+            Ok(document) => {
+                outcome.document = Some(document);
+                outcome.passed.extend(part);
+                return;
+            }
+            Err(refusal) => refusal,
+        }
+    };
+    if part.len() == 1 || *trials_left == 0 {
+        outcome.refused.extend(part.into_iter().map(|checked| (checked, refusal.clone())));
+        return;
+    }
+    let second = part.split_off(part.len() / 2);
+    try_part(held, part, trials_left, outcome);
+    try_part(held, second, trials_left, outcome);
+}
+
+fn try_all(held: &Document, part: &[Checked<'_>]) -> Result<Document, Refusal> {
+    let poison = |what: &str| Refusal::new("POISON_CHANGE", format!("the change failed its trial: {what}"));
+    // The copies touched in here are dropped with the panic; `held` is only read.
+    catch_unwind(AssertUnwindSafe(|| trial(held, part)))
+        .unwrap_or(Err("the library stopped"))
+        .map_err(poison)
+}
+
+fn trial(held: &Document, part: &[Checked<'_>]) -> Result<Document, &'static str> {
+    let mut changes = Vec::with_capacity(part.len());
+    let mut heads: BTreeSet<[u8; 32]> = held.heads().into_iter().collect();
+    for checked in part {
+        let change = Change::try_from(checked.bytes).map_err(|_| "it cannot be decoded")?;
+        let again = Change::from(ExpandedChange::from(&change));
+        if change.hash().0 != checked.hash || again.hash().0 != checked.hash {
+            return Err("it is not in canonical form");
+        }
+        for dep in &checked.change.deps {
+            heads.remove(dep);
+        }
+        heads.insert(checked.hash);
+        changes.push(change);
+    }
+    let mut copy = held.automerge().clone();
+    copy.apply_changes(changes).map_err(|_| "it cannot be applied")?;
+    let copy = Document::from_automerge(held.kind(), held.id(), copy);
+    if !copy.heads().iter().eq(&heads) {
+        return Err("the heads are not those that it should lead to");
+    }
+    let loaded = Automerge::load(&copy.automerge().save_nocompress()).map_err(|_| "what was saved cannot be loaded")?;
+    let loaded = Document::from_automerge(held.kind(), held.id(), loaded);
+    if !loaded.heads().iter().eq(&heads) {
+        return Err("what was saved comes back with other heads");
+    }
+    let content = |document: &Document| Content::read(document.kind(), document.id(), document.automerge());
+    if content(&copy) != content(&loaded) {
+        return Err("what was saved comes back with other content");
+    }
+    Ok(loaded)
+}

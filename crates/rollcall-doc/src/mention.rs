@@ -1,0 +1,103 @@
+//! What one change names: federations (scopes), other documents, names for its own document.
+//! Owns the rule; it is a function of the change's own operations and the kind of document, so that both ends
+//! compute the same membership of scopes from the same changes.
+
+use std::collections::BTreeSet;
+
+use rollcall_core::id::{ActorId, DocumentId, DocumentKind, FederationId};
+use serde_json::Value;
+
+use crate::gate::walker::PlainChange;
+use crate::scalar::ScalarRef;
+use crate::{place, schema};
+
+/// What changes name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mentions {
+    /// Federations in whose scopes the document is at home.
+    pub homes: BTreeSet<FederationId>,
+    /// Documents that it names, by derived id, and that visit those scopes.
+    pub names: BTreeSet<DocumentId>,
+    /// Derived ids under which this document can be named.
+    pub aliases: BTreeSet<DocumentId>,
+}
+
+impl Mentions {
+    /// Adds what another change names.
+    pub fn extend(&mut self, other: Mentions) {
+        self.homes.extend(other.homes);
+        self.names.extend(other.names);
+        self.aliases.extend(other.aliases);
+    }
+
+    fn home(&mut self, text: Option<&str>) {
+        self.homes.extend(text.and_then(|text| text.parse::<FederationId>().ok()));
+    }
+
+    fn name(&mut self, kind: DocumentKind, text: Option<&str>) {
+        let text = text.filter(|text| !text.is_empty());
+        self.names.extend(text.map(|text| DocumentId::from_reference(kind, text)));
+    }
+}
+
+/// What a decoded change of a document of this kind names.
+pub(crate) fn of_change(kind: DocumentKind, genesis: ActorId, change: &PlainChange<'_>) -> Mentions {
+    let mut mentions = Mentions::default();
+    if kind == DocumentKind::Campaign {
+        mentions.homes.insert(FederationId::national());
+    }
+    let mut same_as = DocumentKind::Organisation;
+    let mut same = Vec::new();
+    for operation in &change.operations {
+        let Some(place) = place::of_operation(kind, genesis, change, operation) else { continue };
+        let text = match operation.value {
+            ScalarRef::Text(text) => Some(text),
+            ScalarRef::Integer(_) | ScalarRef::Flag(_) | ScalarRef::Null => None,
+        };
+        let container = place.container.map(|position| schema::of(kind).containers[position].name);
+        match (kind, container, place.key) {
+            (DocumentKind::SameAs, None, "a" | "b") => same.extend(text),
+            (DocumentKind::SameAs, None, "of") => {
+                let named = DocumentKind::ALL.into_iter().find(|kind| Some(kind.name()) == text);
+                same_as = named.unwrap_or(same_as);
+            }
+            (DocumentKind::Federation, None, "code") => {
+                mentions.home(text);
+                mentions.aliases.extend(text.map(|text| DocumentId::from_reference(kind, text)));
+            }
+            (DocumentKind::Federation, None, "parent")
+            | (DocumentKind::Union, None, "higher_union")
+            | (DocumentKind::Fund | DocumentKind::Subsidy | DocumentKind::SameAs, None, "federation") => {
+                mentions.home(text);
+            }
+            (_, None, "id" | "code") => {
+                let text = text.filter(|text| !text.is_empty());
+                mentions.aliases.extend(text.map(|text| DocumentId::from_reference(kind, text)));
+            }
+            (DocumentKind::Organisation, None, "successor") | (DocumentKind::Union, None, "organisation") => {
+                mentions.name(DocumentKind::Organisation, text);
+            }
+            (DocumentKind::Subsidy, None, "payee_union") => mentions.name(DocumentKind::Union, text),
+            (DocumentKind::Organisation, Some("responsible"), _) => match member(text, "value") {
+                Some(Value::String(federation)) => mentions.home(Some(&federation)),
+                _ => mentions.home(text),
+            },
+            (DocumentKind::Organisation, Some("handovers"), _) => {
+                mentions.home(member(text, "to").as_ref().and_then(Value::as_str));
+            }
+            (DocumentKind::Organisation, Some("coverage"), _) => {
+                mentions.name(DocumentKind::Union, member(text, "union").as_ref().and_then(Value::as_str));
+            }
+            _ => {}
+        }
+    }
+    for text in same {
+        mentions.name(same_as, Some(text));
+    }
+    mentions
+}
+
+fn member(text: Option<&str>, name: &str) -> Option<Value> {
+    let mut object: Value = serde_json::from_str(text.filter(|text| text.starts_with('{'))?).ok()?;
+    object.get_mut(name).map(Value::take)
+}
