@@ -1,0 +1,277 @@
+//! Changes as stored: bytes, author's number, position, origin. Owns reading them and a node's own log of them;
+//! `commit` writes them.
+
+use rollcall_core::id::{ActorId, DocumentId, LogEpoch, StoreId};
+
+use crate::Hash;
+use crate::cursor::Cursor;
+use crate::document::DocumentRow;
+use crate::error::Error;
+use crate::sqlite::{Reader, RowExt, to_i64};
+
+/// One change as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredChange {
+    /// 0, 1, 2 ... within its document: the order to load in.
+    pub ordinal: u64,
+    /// Of the chunk.
+    pub hash: Hash,
+    /// Who wrote it, as the document counts.
+    pub actor: ActorId,
+    /// The actor's number.
+    pub seq: u64,
+    /// The aggregator's; 0 while it has none.
+    pub position: u64,
+    /// Commit time of that position; 0 while it has none.
+    pub committed_at_ms: i64,
+    /// Store that sent it first.
+    pub origin_store: StoreId,
+    /// Its spell then.
+    pub origin_epoch: LogEpoch,
+    /// Place in that store's log; 0 where unknown.
+    pub origin_position: u64,
+    /// Plain change chunk.
+    pub bytes: Vec<u8>,
+}
+
+/// One entry of a node's own log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginRow {
+    /// Place in the log, and the chain there.
+    pub cursor: Cursor,
+    /// Of which document.
+    pub document_id: DocumentId,
+    /// Which change.
+    pub hash: Hash,
+    /// The node's clock when it was saved.
+    pub recorded_at_ms: i64,
+}
+
+/// What of a node's own changes the aggregator has not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// How many changes.
+    pub changes: u64,
+    /// Of how many documents.
+    pub documents: u64,
+    /// When the first of them was saved, Unix milliseconds.
+    pub since_ms: Option<i64>,
+}
+
+/// One position of the aggregator's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRow {
+    /// Which.
+    pub position: u64,
+    /// Which document.
+    pub document_id: DocumentId,
+    /// Who sent it.
+    pub origin_store: StoreId,
+    /// When it was committed.
+    pub committed_at_ms: i64,
+}
+
+macro_rules! select_change {
+    ($rest:literal) => {
+        concat!(
+            "SELECT ordinal, hash, actor, seq, position, committed_at_ms, origin_store, origin_epoch, ",
+            "origin_position, bytes FROM change WHERE document_id = ?1 ",
+            $rest
+        )
+    };
+}
+
+fn stored_change(row: &rusqlite::Row<'_>) -> Result<StoredChange, Error> {
+    Ok(StoredChange {
+        ordinal: row.u64(0)?,
+        hash: row.hash(1)?,
+        actor: row.actor_id(2)?,
+        seq: row.u64(3)?,
+        position: row.u64(4)?,
+        committed_at_ms: row.i64(5)?,
+        origin_store: row.store_id(6)?,
+        origin_epoch: row.log_epoch(7)?,
+        origin_position: row.u64(8)?,
+        bytes: row.blob(9)?.to_vec(),
+    })
+}
+
+fn log_row(row: &rusqlite::Row<'_>) -> Result<LogRow, Error> {
+    Ok(LogRow {
+        position: row.u64(0)?,
+        document_id: row.document_id(1)?,
+        origin_store: row.store_id(2)?,
+        committed_at_ms: row.i64(3)?,
+    })
+}
+
+impl Reader {
+    /// Every change of a document, in the order to load.
+    pub fn changes(&self, document_id: DocumentId) -> Result<Vec<StoredChange>, Error> {
+        self.all(select_change!("ORDER BY ordinal"), [document_id.as_bytes()], stored_change)
+    }
+
+    /// A document with its changes.
+    pub fn load(&self, document_id: DocumentId) -> Result<Option<(DocumentRow, Vec<StoredChange>)>, Error> {
+        match self.document(document_id)? {
+            Some(row) => Ok(Some((row, self.changes(document_id)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Hashes of every change of a document, in the order to load.
+    pub fn change_hashes(&self, document_id: DocumentId) -> Result<Vec<Hash>, Error> {
+        self.all(
+            "SELECT hash FROM change WHERE document_id = ?1 ORDER BY ordinal",
+            [document_id.as_bytes()],
+            |row| row.hash(0),
+        )
+    }
+
+    /// The changes of a document with positions above `after` and up to `until`, in the order to load.
+    /// From 0 that is everything that has a position.
+    pub fn changes_between(
+        &self,
+        document_id: DocumentId,
+        after: u64,
+        until: u64,
+    ) -> Result<Vec<StoredChange>, Error> {
+        self.all(
+            select_change!("AND position > ?2 AND position <= ?3 ORDER BY ordinal"),
+            (document_id.as_bytes(), to_i64(after), to_i64(until)),
+            stored_change,
+        )
+    }
+
+    /// One change of a document.
+    pub fn change(&self, document_id: DocumentId, hash: &Hash) -> Result<Option<StoredChange>, Error> {
+        self.one(select_change!("AND hash = ?2"), (document_id.as_bytes(), hash), stored_change)
+    }
+
+    /// Position and commit time of a change that is held.
+    pub fn change_position(&self, document_id: DocumentId, hash: &Hash) -> Result<Option<(u64, i64)>, Error> {
+        self.one(
+            "SELECT position, committed_at_ms FROM change WHERE document_id = ?1 AND hash = ?2",
+            (document_id.as_bytes(), hash),
+            |row| Ok((row.u64(0)?, row.i64(1)?)),
+        )
+    }
+
+    /// How many changes there are in all.
+    pub fn changes_count(&self) -> Result<u64, Error> {
+        self.number("SELECT count(*) FROM change", [])
+    }
+
+    /// The store that an actor belongs to, once one of its changes was accepted here.
+    pub fn actor_store(&self, actor: ActorId) -> Result<Option<StoreId>, Error> {
+        self.one("SELECT origin_store FROM actor WHERE actor = ?1", [actor.as_bytes()], |row| row.store_id(0))
+    }
+
+    /// Last committed position of the aggregator's log; 0 while it is empty.
+    pub fn position(&self) -> Result<u64, Error> {
+        u64::try_from(self.counter("position")?).map_err(|_| Error::Damaged("the position"))
+    }
+
+    /// Positions above `after`, at most `limit`.
+    pub fn log(&self, after: u64, limit: usize) -> Result<Vec<LogRow>, Error> {
+        self.all(
+            "SELECT position, document_id, origin_store, committed_at_ms FROM log \
+             WHERE position > ?1 ORDER BY position LIMIT ?2",
+            (to_i64(after), to_i64(limit as u64)),
+            log_row,
+        )
+    }
+
+    /// One position.
+    pub fn log_at(&self, position: u64) -> Result<Option<LogRow>, Error> {
+        self.one(
+            "SELECT position, document_id, origin_store, committed_at_ms FROM log WHERE position = ?1",
+            [to_i64(position)],
+            log_row,
+        )
+    }
+
+    /// The greatest position committed by `time_ms`; 0 if none. At a node: of the positions its changes carry.
+    pub fn position_by(&self, time_ms: i64) -> Result<u64, Error> {
+        let sql = match self.identity().role {
+            // Commit times never run backwards, so the first later row ends the search.
+            crate::Role::Aggregator => {
+                "SELECT coalesce((SELECT min(position) - 1 FROM log WHERE committed_at_ms > ?1), \
+                 (SELECT max(position) FROM log), 0)"
+            }
+            crate::Role::Node => {
+                "SELECT coalesce(max(position), 0) FROM change WHERE committed_at_ms <= ?1 AND position > 0"
+            }
+        };
+        self.number(sql, [time_ms])
+    }
+
+    /// Commit time of a position, as far as a change or log row here carries it.
+    pub fn time_of(&self, position: u64) -> Result<Option<i64>, Error> {
+        let sql = match self.identity().role {
+            crate::Role::Aggregator => {
+                "SELECT committed_at_ms FROM log WHERE position <= ?1 ORDER BY position DESC LIMIT 1"
+            }
+            crate::Role::Node => {
+                "SELECT max(committed_at_ms) FROM change WHERE position > 0 AND position <= ?1 HAVING count(*) > 0"
+            }
+        };
+        self.one(sql, [to_i64(position)], |row| row.i64(0))
+    }
+
+    /// End of a node's own log.
+    pub fn origin_end(&self) -> Result<Cursor, Error> {
+        if let Some(end) = self.staged().borrow().origin_end {
+            return Ok(end);
+        }
+        let end = self.one(
+            "SELECT origin_position, chain FROM origin ORDER BY origin_position DESC LIMIT 1",
+            [],
+            |row| Ok(Cursor { position: row.u64(0)?, chain: row.hash(1)? }),
+        )?;
+        let end = end.unwrap_or_default();
+        self.staged().borrow_mut().origin_end = Some(end);
+        Ok(end)
+    }
+
+    /// Chain of a node's own log at a position; zero at 0, nothing beyond the end.
+    pub fn origin_chain_at(&self, position: u64) -> Result<Option<Hash>, Error> {
+        if position == 0 {
+            return Ok(Some(Hash::default()));
+        }
+        self.one("SELECT chain FROM origin WHERE origin_position = ?1", [to_i64(position)], |row| row.hash(0))
+    }
+
+    /// A node's own log after a position, at most `limit` entries.
+    pub fn origin_rows(&self, after: u64, limit: usize) -> Result<Vec<OriginRow>, Error> {
+        self.all(
+            "SELECT origin_position, chain, document_id, hash, recorded_at_ms FROM origin \
+             WHERE origin_position > ?1 ORDER BY origin_position LIMIT ?2",
+            (to_i64(after), to_i64(limit as u64)),
+            |row| {
+                Ok(OriginRow {
+                    cursor: Cursor { position: row.u64(0)?, chain: row.hash(1)? },
+                    document_id: row.document_id(2)?,
+                    hash: row.hash(3)?,
+                    recorded_at_ms: row.i64(4)?,
+                })
+            },
+        )
+    }
+
+    /// What of a node's own log lies after `acknowledged`.
+    pub fn waiting(&self, acknowledged: u64) -> Result<Waiting, Error> {
+        let waiting = self.one(
+            "SELECT count(*), count(DISTINCT document_id), min(recorded_at_ms) FROM origin WHERE origin_position > ?1",
+            [to_i64(acknowledged)],
+            |row| Ok(Waiting { changes: row.u64(0)?, documents: row.u64(1)?, since_ms: row.i64_or_none(2)? }),
+        )?;
+        Ok(waiting.unwrap_or_default())
+    }
+
+    /// The changes of a node that have no position yet, across all documents.
+    pub fn changes_unsent(&self) -> Result<u64, Error> {
+        let log = self.number("SELECT count(*) FROM change WHERE position = 0", [])?;
+        Ok(log)
+    }
+}

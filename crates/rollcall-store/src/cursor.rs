@@ -1,0 +1,415 @@
+//! How far logs have been received and acknowledged, on both sides, and the scopes a node is enrolled for.
+//! Chains decide what continues; this module only moves cursors forward, never guesses.
+
+use std::collections::BTreeMap;
+
+use rollcall_core::id::{DocumentId, FederationId, LogEpoch, StoreId};
+use rusqlite::params;
+
+use crate::Hash;
+use crate::error::Error;
+use crate::fact::FactRow;
+use crate::scope::SetSum;
+use crate::sqlite::{Reader, RowExt, Writer, to_i64};
+use crate::store::Role;
+
+/// A position in a log and the chain there; zero at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cursor {
+    /// Which.
+    pub position: u64,
+    /// Chain hash at it.
+    pub chain: Hash,
+}
+
+/// What the aggregator keeps of a store that sends to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerCursor {
+    /// Whose log.
+    pub origin_store: StoreId,
+    /// Which spell of it.
+    pub log_epoch: LogEpoch,
+    /// How far it is held.
+    pub cursor: Cursor,
+    /// When it was last heard of.
+    pub last_heard_ms: i64,
+    /// Program version it said last.
+    pub version: String,
+    /// Its name in the enrolment.
+    pub peer: String,
+}
+
+/// A step of a cursor, taken only if it stands where the caller believes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CursorAdvance {
+    /// Whose log.
+    pub origin_store: StoreId,
+    /// Which spell of it.
+    pub log_epoch: LogEpoch,
+    /// Where the cursor must stand; the default where there is none yet.
+    pub from: Cursor,
+    /// Where it then stands.
+    pub to: Cursor,
+    /// Now.
+    pub heard_ms: i64,
+}
+
+/// What a node knows of its aggregator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The aggregator's store.
+    pub store_id: StoreId,
+    /// Spell of its log.
+    pub log_epoch: LogEpoch,
+    /// Everything up to this position of it is held.
+    pub down_position: u64,
+    /// Hash over the scopes and their chains, as last agreed.
+    pub scopes_hash: Hash,
+    /// How far it holds this node's log.
+    pub acknowledged: Cursor,
+    /// Last verified receipt; zero if none.
+    pub receipt_hash: Hash,
+    /// When it was last heard of.
+    pub last_heard_ms: i64,
+}
+
+/// A scope a node is enrolled for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    /// Which.
+    pub scope: FederationId,
+    /// Whether it may write it.
+    pub write: bool,
+}
+
+/// An acknowledged change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcknowledgedChange {
+    /// Of which document.
+    pub document_id: DocumentId,
+    /// Which.
+    pub hash: Hash,
+    /// The position it was given.
+    pub position: u64,
+    /// Commit time of that position.
+    pub committed_at_ms: i64,
+}
+
+/// What an aggregator's answer changes at a node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Acknowledgement {
+    /// How far it now holds this node's log; its chain is compared.
+    pub cursor: Cursor,
+    /// Changes with their positions.
+    pub changes: Vec<AcknowledgedChange>,
+    /// Scopes of this node that a document is in according to the aggregator.
+    pub scopes: Vec<(DocumentId, Vec<FederationId>)>,
+    /// Facts read anew; see [`AcknowledgeOutcome::facts_wanted`].
+    pub facts: Vec<(DocumentId, Vec<FactRow>)>,
+    /// Now.
+    pub heard_ms: i64,
+}
+
+/// What an acknowledgement left to do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AcknowledgeOutcome {
+    /// Documents whose facts could not simply move to the new position, because other changes lie between:
+    /// read them again at each position and hand them to [`Writer::save_facts`].
+    pub facts_wanted: Vec<DocumentId>,
+}
+
+fn peer_cursor(row: &rusqlite::Row<'_>) -> Result<PeerCursor, Error> {
+    Ok(PeerCursor {
+        origin_store: row.store_id(0)?,
+        log_epoch: row.log_epoch(1)?,
+        cursor: Cursor { position: row.u64(2)?, chain: row.hash(3)? },
+        last_heard_ms: row.i64(4)?,
+        version: row.text(5)?,
+        peer: row.text(6)?,
+    })
+}
+
+macro_rules! select_peer_cursor {
+    ($rest:literal) => {
+        concat!(
+            "SELECT origin_store, log_epoch, position, chain, last_heard_ms, version, peer FROM peer_cursor ",
+            $rest
+        )
+    };
+}
+
+impl Reader {
+    /// How far a spell of a store's log is held.
+    pub fn peer_cursor(
+        &self,
+        origin_store: StoreId,
+        log_epoch: LogEpoch,
+    ) -> Result<Option<PeerCursor>, Error> {
+        self.one(
+            select_peer_cursor!("WHERE origin_store = ?1 AND log_epoch = ?2"),
+            (origin_store.as_bytes(), log_epoch.as_bytes()),
+            peer_cursor,
+        )
+    }
+
+    /// Every spell of every store.
+    pub fn peer_cursors(&self) -> Result<Vec<PeerCursor>, Error> {
+        self.all(select_peer_cursor!("ORDER BY origin_store, last_heard_ms"), [], peer_cursor)
+    }
+
+    /// Every spell of one store, the last heard last.
+    pub fn peer_cursors_of(&self, origin_store: StoreId) -> Result<Vec<PeerCursor>, Error> {
+        self.all(
+            select_peer_cursor!("WHERE origin_store = ?1 ORDER BY last_heard_ms"),
+            [origin_store.as_bytes()],
+            peer_cursor,
+        )
+    }
+
+    /// What this node knows of its aggregator.
+    pub fn upstream(&self) -> Result<Option<Upstream>, Error> {
+        self.one(
+            "SELECT store_id, log_epoch, down_position, scopes_hash, acked_position, acked_chain, receipt_hash, \
+             last_heard_ms FROM upstream",
+            [],
+            |row| {
+                Ok(Upstream {
+                    store_id: row.store_id(0)?,
+                    log_epoch: row.log_epoch(1)?,
+                    down_position: row.u64(2)?,
+                    scopes_hash: row.hash(3)?,
+                    acknowledged: Cursor { position: row.u64(4)?, chain: row.hash(5)? },
+                    receipt_hash: row.hash(6)?,
+                    last_heard_ms: row.i64(7)?,
+                })
+            },
+        )
+    }
+
+    /// The scopes this node is enrolled for. Sorted.
+    pub fn grants(&self) -> Result<Vec<Grant>, Error> {
+        self.all("SELECT scope, write FROM scope_grant ORDER BY scope", [], |row| {
+            Ok(Grant { scope: row.federation(0)?, write: row.bool(1)? })
+        })
+    }
+
+    /// Sum over the scopes this node is enrolled for.
+    pub fn granted_sum(&self) -> Result<SetSum, Error> {
+        let scopes: Vec<_> = self.grants()?.into_iter().map(|grant| grant.scope).collect();
+        self.set_sum(&scopes)
+    }
+}
+
+impl Writer {
+    /// Moves the cursor of a store's log, if it stands where the caller believes; else [`Error::CursorMoved`].
+    pub fn advance_cursor(&mut self, step: &CursorAdvance) -> Result<(), Error> {
+        let held = self.peer_cursor(step.origin_store, step.log_epoch)?.map_or(Cursor::default(), |row| row.cursor);
+        if held != step.from || step.to.position < step.from.position {
+            return Err(Error::CursorMoved { held });
+        }
+        self.run(
+            "INSERT INTO peer_cursor (origin_store, log_epoch, position, chain, last_heard_ms, version, peer) \
+             VALUES (?1, ?2, ?3, ?4, ?5, '', '') ON CONFLICT (origin_store, log_epoch) \
+             DO UPDATE SET position = ?3, chain = ?4, last_heard_ms = ?5",
+            params![
+                step.origin_store.as_bytes(),
+                step.log_epoch.as_bytes(),
+                to_i64(step.to.position),
+                step.to.chain,
+                step.heard_ms
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Notes that a store was heard of; its cursor stays, or begins at the start.
+    pub fn save_peer_heard(
+        &mut self,
+        origin_store: StoreId,
+        log_epoch: LogEpoch,
+        heard_ms: i64,
+        version: &str,
+        peer: &str,
+    ) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO peer_cursor (origin_store, log_epoch, position, chain, last_heard_ms, version, peer) \
+             VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6) ON CONFLICT (origin_store, log_epoch) \
+             DO UPDATE SET last_heard_ms = ?4, version = ?5, peer = ?6",
+            params![origin_store.as_bytes(), log_epoch.as_bytes(), Hash::default(), heard_ms, version, peer],
+        )?;
+        Ok(())
+    }
+
+    /// Writes what is known of the aggregator as a whole: at first contact and after a repair.
+    pub fn save_upstream(&mut self, upstream: &Upstream) -> Result<(), Error> {
+        self.run(
+            "INSERT OR REPLACE INTO upstream (upstream_id, store_id, log_epoch, down_position, scopes_hash, \
+             acked_position, acked_chain, receipt_hash, last_heard_ms) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                upstream.store_id.as_bytes(),
+                upstream.log_epoch.as_bytes(),
+                to_i64(upstream.down_position),
+                upstream.scopes_hash,
+                to_i64(upstream.acknowledged.position),
+                upstream.acknowledged.chain,
+                upstream.receipt_hash,
+                upstream.last_heard_ms
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Everything of the aggregator up to `position` is held; never moves back. Belongs in the transaction that
+    /// commits those documents. Refused with [`Error::CursorMoved`] if another process has moved it from `from`.
+    pub fn advance_down(&mut self, from: u64, position: u64, heard_ms: i64) -> Result<(), Error> {
+        let held = self.upstream()?.ok_or(Error::Missing("upstream"))?.down_position;
+        if held != from {
+            return Err(Error::CursorMoved { held: Cursor { position: held, chain: Hash::default() } });
+        }
+        self.run(
+            "UPDATE upstream SET down_position = max(down_position, ?1), last_heard_ms = ?2",
+            (to_i64(position), heard_ms),
+        )?;
+        Ok(())
+    }
+
+    /// Writes the scopes this node is enrolled for, in place of the former ones.
+    pub fn save_grants(&mut self, grants: &[Grant]) -> Result<(), Error> {
+        self.run("DELETE FROM scope_grant", [])?;
+        for grant in grants {
+            self.run(
+                "INSERT OR REPLACE INTO scope_grant (scope, write) VALUES (?1, ?2)",
+                (grant.scope.as_str(), grant.write),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Takes the aggregator's answer: positions of own changes, scopes, facts, and how far the log is held there.
+    /// The chain must be this node's own at that position. A cursor behind the one held moves nothing back.
+    pub fn acknowledge(&mut self, answer: &Acknowledgement) -> Result<AcknowledgeOutcome, Error> {
+        self.need(Role::Node, "acknowledgements")?;
+        let position = answer.cursor.position;
+        if self.origin_chain_at(position)? != Some(answer.cursor.chain) {
+            return Err(Error::ChainMismatch { position });
+        }
+        let mut moved: BTreeMap<DocumentId, (u64, u64)> = BTreeMap::new();
+        for change in &answer.changes {
+            let changed = self.run(
+                "UPDATE change SET position = ?3, committed_at_ms = ?4 WHERE document_id = ?1 AND hash = ?2 \
+                 AND position <> ?3",
+                params![
+                    change.document_id.as_bytes(),
+                    change.hash,
+                    to_i64(change.position),
+                    change.committed_at_ms
+                ],
+            )?;
+            if changed > 0 {
+                let span = moved.entry(change.document_id).or_insert((change.position, change.position));
+                *span = (span.0.min(change.position), span.1.max(change.position));
+            }
+        }
+        for (document_id, scopes) in &answer.scopes {
+            self.join_given(*document_id, scopes)?;
+        }
+        for (document_id, facts) in &answer.facts {
+            self.save_facts(*document_id, facts)?;
+            self.place_listing(*document_id)?;
+            moved.remove(document_id);
+        }
+        let mut facts_wanted = Vec::new();
+        for (document_id, acknowledged) in moved {
+            self.place_listing(document_id)?;
+            if !self.settle_facts(document_id, acknowledged)? {
+                facts_wanted.push(document_id);
+            }
+        }
+        let changed = self.run(
+            "UPDATE upstream SET last_heard_ms = ?3, \
+             acked_chain = CASE WHEN acked_position <= ?1 THEN ?2 ELSE acked_chain END, \
+             acked_position = max(acked_position, ?1)",
+            params![to_i64(position), answer.cursor.chain, answer.heard_ms],
+        )?;
+        if changed == 0 { Err(Error::Missing("upstream")) } else { Ok(AcknowledgeOutcome { facts_wanted }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Fixture;
+
+    const STORE: StoreId = StoreId([5; 16]);
+    const EPOCH: LogEpoch = LogEpoch([6; 8]);
+
+    fn at(position: u64) -> Cursor {
+        Cursor { position, chain: [position as u8; 32] }
+    }
+
+    fn step(from: Cursor, to: Cursor) -> CursorAdvance {
+        CursorAdvance { origin_store: STORE, log_epoch: EPOCH, from, to, heard_ms: 9 }
+    }
+
+    #[test]
+    fn a_cursor_moves_only_from_where_it_stands_and_never_back() {
+        let fixture = Fixture::new(Role::Aggregator);
+        let advance = |step: CursorAdvance| fixture.store.write("advance", move |w| w.advance_cursor(&step)).wait();
+        let start = Cursor::default();
+        let cases = [
+            (step(at(1), at(2)), Err(start)),
+            (step(start, at(3)), Ok(())),
+            (step(start, at(4)), Err(at(3))),
+            (step(Cursor { chain: [0; 32], ..at(3) }, at(4)), Err(at(3))),
+            (step(at(3), at(2)), Err(at(3))),
+            (step(at(3), at(3)), Ok(())),
+            (step(at(3), at(7)), Ok(())),
+        ];
+        for (step, expected) in cases {
+            match (advance(step), expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(Error::CursorMoved { held }), Err(expected)) => assert_eq!(held, expected),
+                (got, expected) => panic!("{step:?}: {got:?} instead of {expected:?}"),
+            }
+        }
+        let heard = |w: &mut Writer| w.save_peer_heard(STORE, EPOCH, 77, "0.1.0", "hangzhou");
+        fixture.store.write("heard", heard).wait().expect("heard");
+        let row = fixture.store.read(|r| r.peer_cursor(STORE, EPOCH)).expect("read").expect("known");
+        assert_eq!((row.cursor, row.last_heard_ms, row.peer.as_str()), (at(7), 77, "hangzhou"));
+        let other = |w: &mut Writer| w.save_peer_heard(STORE, LogEpoch([9; 8]), 99, "0.2.0", "hangzhou");
+        fixture.store.write("other", other).wait().expect("heard");
+        let spells = fixture.store.read(|r| r.peer_cursors_of(STORE)).expect("read");
+        assert_eq!(spells.iter().map(|row| row.last_heard_ms).collect::<Vec<_>>(), [77, 99]);
+        assert_eq!(fixture.store.read(|r| r.peer_cursors()).expect("read"), spells);
+    }
+
+    #[test]
+    fn the_down_position_is_compared_and_grants_are_replaced() {
+        let fixture = Fixture::new(Role::Node);
+        let missing = fixture.store.write("down", |w| w.advance_down(0, 5, 1)).wait();
+        assert!(matches!(missing, Err(Error::Missing("upstream"))));
+        let upstream = Upstream {
+            store_id: STORE,
+            log_epoch: EPOCH,
+            down_position: 4,
+            scopes_hash: [1; 32],
+            acknowledged: at(2),
+            receipt_hash: [3; 32],
+            last_heard_ms: 8,
+        };
+        let saved = upstream.clone();
+        fixture.store.write("save", move |w| w.save_upstream(&saved)).wait().expect("saved");
+        assert_eq!(fixture.store.read(|r| r.upstream()).expect("read"), Some(upstream));
+        fixture.store.write("down", |w| w.advance_down(4, 9, 10)).wait().expect("moved");
+        let moved = fixture.store.write("down", |w| w.advance_down(4, 12, 10)).wait();
+        assert!(matches!(moved, Err(Error::CursorMoved { held }) if held.position == 9));
+
+        let grant = |code, write| Grant { scope: FederationId::of_division(code), write };
+        for grants in [vec![grant(330106, true), grant(330200, false)], vec![grant(330200, true)]] {
+            let saved = grants.clone();
+            fixture.store.write("grants", move |w| w.save_grants(&saved)).wait().expect("saved");
+            assert_eq!(fixture.store.read(|r| r.grants()).expect("read"), grants);
+        }
+        assert_eq!(fixture.store.read(|r| r.granted_sum()).expect("read"), SetSum::default());
+    }
+}

@@ -1,0 +1,235 @@
+//! Changes that are held but not in their document: waiting for a dependency, or refused and kept apart.
+//! Nothing refused is thrown away; heads and digests know nothing of either.
+
+use rollcall_core::id::{DocumentId, DocumentKind, LogEpoch, StoreId};
+use rusqlite::params;
+use sha2::{Digest, Sha256};
+
+use crate::Hash;
+use crate::error::Error;
+use crate::sqlite::{Reader, RowExt, Writer, hashes_of, to_i64};
+
+/// A change that waits for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingChange {
+    /// Of which document, which may not exist yet.
+    pub document_id: DocumentId,
+    /// Of which kind.
+    pub kind: DocumentKind,
+    /// Of the chunk.
+    pub hash: Hash,
+    /// What it waits for.
+    pub missing: Vec<Hash>,
+    /// Who sent it.
+    pub origin_store: StoreId,
+    /// Spell of that store's log.
+    pub origin_epoch: LogEpoch,
+    /// The aggregator's position where it came from there; else 0.
+    pub position: u64,
+    /// Commit time of that position; else 0.
+    pub committed_at_ms: i64,
+    /// When it arrived.
+    pub first_seen_ms: i64,
+    /// Plain change chunk.
+    pub bytes: Vec<u8>,
+}
+
+/// A change to be kept apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Of which document, as it was sent.
+    pub document_id: DocumentId,
+    /// Of which kind, as it was sent.
+    pub kind: DocumentKind,
+    /// Of the chunk, where the frame was sound.
+    pub hash: Option<Hash>,
+    /// What came.
+    pub bytes: Vec<u8>,
+    /// Code of `reliability.md` 4.
+    pub code: String,
+    /// Plain sentence.
+    pub message: String,
+    /// Who sent it.
+    pub origin_store: StoreId,
+    /// Version of this program.
+    pub program: String,
+}
+
+/// A change that was kept apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineRow {
+    /// Its number here.
+    pub quarantine_id: u64,
+    /// What and why.
+    pub refused: Refused,
+    /// How often it was tried.
+    pub attempts: u64,
+    /// When it first came.
+    pub first_seen_ms: i64,
+    /// When it was taken after all or set aside for good.
+    pub released_ms: Option<i64>,
+}
+
+macro_rules! select_quarantine {
+    ($rest:literal) => {
+        concat!(
+            "SELECT quarantine_id, document_id, kind, hash, bytes, code, message, origin_store, program, attempts, ",
+            "first_seen_ms, released_ms FROM quarantine ",
+            $rest
+        )
+    };
+}
+
+fn quarantine_row(row: &rusqlite::Row<'_>) -> Result<QuarantineRow, Error> {
+    let hash = row.get_ref(3).map_err(crate::error::engine)?.as_blob_or_null();
+    let hash = hash.map_err(|_| Error::Damaged("a quarantined hash"))?;
+    Ok(QuarantineRow {
+        quarantine_id: row.u64(0)?,
+        refused: Refused {
+            document_id: row.document_id(1)?,
+            kind: row.kind(2)?,
+            hash: hash.map(|hash| hash.try_into().map_err(|_| Error::Damaged("a quarantined hash"))).transpose()?,
+            bytes: row.blob(4)?.to_vec(),
+            code: row.text(5)?,
+            message: row.text(6)?,
+            origin_store: row.store_id(7)?,
+            program: row.text(8)?,
+        },
+        attempts: row.u64(9)?,
+        first_seen_ms: row.i64(10)?,
+        released_ms: row.i64_or_none(11)?,
+    })
+}
+
+impl Reader {
+    /// The changes of a document that wait, in order of arrival.
+    pub fn pending_changes(&self, document_id: DocumentId) -> Result<Vec<PendingChange>, Error> {
+        self.all(
+            "SELECT document_id, kind, hash, missing, origin_store, origin_epoch, position, committed_at_ms, \
+             first_seen_ms, bytes FROM pending_change WHERE document_id = ?1 ORDER BY pending_id",
+            [document_id.as_bytes()],
+            |row| {
+                Ok(PendingChange {
+                    document_id: row.document_id(0)?,
+                    kind: row.kind(1)?,
+                    hash: row.hash(2)?,
+                    missing: hashes_of(row.blob(3)?)?,
+                    origin_store: row.store_id(4)?,
+                    origin_epoch: row.log_epoch(5)?,
+                    position: row.u64(6)?,
+                    committed_at_ms: row.i64(7)?,
+                    first_seen_ms: row.i64(8)?,
+                    bytes: row.blob(9)?.to_vec(),
+                })
+            },
+        )
+    }
+
+    /// The documents that have waiting changes. Sorted.
+    pub fn documents_pending(&self) -> Result<Vec<DocumentId>, Error> {
+        self.all("SELECT DISTINCT document_id FROM pending_change ORDER BY 1", [], |row| row.document_id(0))
+    }
+
+    /// What is kept apart and not released, oldest first.
+    pub fn quarantine(&self, limit: usize) -> Result<Vec<QuarantineRow>, Error> {
+        self.all(
+            select_quarantine!("WHERE released_ms IS NULL ORDER BY quarantine_id LIMIT ?1"),
+            [to_i64(limit as u64)],
+            quarantine_row,
+        )
+    }
+
+    /// What is kept apart of one document, released rows too.
+    pub fn quarantine_of(&self, document_id: DocumentId) -> Result<Vec<QuarantineRow>, Error> {
+        self.all(
+            select_quarantine!("WHERE document_id = ?1 ORDER BY quarantine_id"),
+            [document_id.as_bytes()],
+            quarantine_row,
+        )
+    }
+
+    /// The documents with something kept apart and not released: what a receipt claims nothing about. Sorted.
+    pub fn documents_quarantined(&self) -> Result<Vec<DocumentId>, Error> {
+        self.all(
+            "SELECT DISTINCT document_id FROM quarantine WHERE released_ms IS NULL ORDER BY 1",
+            [],
+            |row| row.document_id(0),
+        )
+    }
+
+    /// What another version of this program tried last: worth one more attempt.
+    pub fn quarantine_untried(&self, program: &str, limit: usize) -> Result<Vec<QuarantineRow>, Error> {
+        self.all(
+            select_quarantine!("WHERE released_ms IS NULL AND program <> ?1 ORDER BY quarantine_id LIMIT ?2"),
+            (program, to_i64(limit as u64)),
+            quarantine_row,
+        )
+    }
+}
+
+impl Writer {
+    /// Keeps a change until what it depends on arrives. The same again changes nothing.
+    pub fn save_pending(&mut self, change: &PendingChange) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO pending_change (document_id, kind, hash, missing, origin_store, origin_epoch, position, \
+             committed_at_ms, first_seen_ms, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+             ON CONFLICT (document_id, hash) DO UPDATE SET missing = ?4",
+            params![
+                change.document_id.as_bytes(),
+                change.kind.number(),
+                change.hash,
+                change.missing.as_flattened(),
+                change.origin_store.as_bytes(),
+                change.origin_epoch.as_bytes(),
+                to_i64(change.position),
+                change.committed_at_ms,
+                change.first_seen_ms,
+                change.bytes
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Takes a waiting change out: it has been committed or quarantined in this transaction.
+    pub fn remove_pending(&mut self, document_id: DocumentId, hash: &Hash) -> Result<(), Error> {
+        self.run(
+            "DELETE FROM pending_change WHERE document_id = ?1 AND hash = ?2",
+            (document_id.as_bytes(), hash),
+        )?;
+        Ok(())
+    }
+
+    /// Keeps a refused change apart; the same bytes again count as a further attempt. Gives its number.
+    pub fn save_quarantine(&mut self, refused: &Refused, now_ms: i64) -> Result<u64, Error> {
+        let content_hash: Hash = Sha256::digest(&refused.bytes).into();
+        let id = self.one(
+            "INSERT INTO quarantine (document_id, content_hash, hash, kind, code, message, origin_store, attempts, \
+             first_seen_ms, program, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10) \
+             ON CONFLICT (document_id, content_hash) DO UPDATE SET code = ?5, message = ?6, \
+             attempts = attempts + 1, program = ?9 RETURNING quarantine_id",
+            params![
+                refused.document_id.as_bytes(),
+                content_hash,
+                refused.hash,
+                refused.kind.number(),
+                refused.code,
+                refused.message,
+                refused.origin_store.as_bytes(),
+                now_ms,
+                refused.program,
+                refused.bytes
+            ],
+            |row| row.u64(0),
+        )?;
+        id.ok_or(Error::Damaged("a quarantine number"))
+    }
+
+    /// Ends a quarantine: the change was taken after all, or an editor set it aside. The row stays.
+    pub fn release_quarantine(&mut self, quarantine_id: u64, now_ms: i64) -> Result<(), Error> {
+        let changed = self.run(
+            "UPDATE quarantine SET released_ms = ?2 WHERE quarantine_id = ?1 AND released_ms IS NULL",
+            (to_i64(quarantine_id), now_ms),
+        )?;
+        if changed == 0 { Err(Error::Missing("quarantined change")) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,505 @@
+//! Scopes: which documents are in one, what they add up to, and the aggregator's log as a scope sees it.
+//! Owns membership and the sums; who mentions whom is decided by the caller, who joins what by `commit`.
+//!
+//! Invariants: `documents_count` and `digest_sum` are those of the rows in `scope_document`; the chain is that of
+//! `scope_log`; membership only grows.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use rollcall_core::id::{DocumentId, FederationId};
+use sha2::{Digest, Sha256};
+
+use crate::Hash;
+use crate::error::Error;
+use crate::sqlite::{Reader, RowExt, StagedScope, Writer, to_i64};
+
+/// Rows of one scope read ahead while scopes are merged.
+const READ_AHEAD: usize = 128;
+
+/// Count of documents and sum of their digests mod 2^256, little-endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SetSum {
+    /// How many (scope, document) pairs.
+    pub count: u64,
+    /// Sum of their digests.
+    pub sum: Hash,
+}
+
+impl SetSum {
+    /// Counts one more document.
+    pub fn add(&mut self, digest: &Hash) {
+        self.count += 1;
+        add(&mut self.sum, digest);
+    }
+}
+
+/// Running numbers of a scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeRow {
+    /// Which.
+    pub scope: FederationId,
+    /// Its documents and their sum.
+    pub set: SetSum,
+    /// Chain of its log; zero at a node.
+    pub chain: Hash,
+    /// Last position of its log; 0 at a node.
+    pub last_position: u64,
+}
+
+/// A document of a piece of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScopeLogRow {
+    /// Which document.
+    pub document_id: DocumentId,
+    /// Its last position in the piece.
+    pub position: u64,
+    /// It joined one of the scopes in the piece, so all of its changes are asked for.
+    pub whole: bool,
+}
+
+/// A piece of the log of several scopes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScopeLog {
+    /// Its documents, each once, by last position.
+    pub rows: Vec<ScopeLogRow>,
+    /// Everything up to this position is in.
+    pub to: u64,
+    /// Nothing lies between `to` and the limit that was asked for.
+    pub drained: bool,
+}
+
+fn add(sum: &mut Hash, value: &Hash) {
+    let mut carry = 0u16;
+    for (byte, other) in sum.iter_mut().zip(value) {
+        carry += u16::from(*byte) + u16::from(*other);
+        *byte = carry as u8;
+        carry >>= 8;
+    }
+}
+
+fn subtract(sum: &mut Hash, value: &Hash) {
+    let mut borrow = 0i16;
+    for (byte, other) in sum.iter_mut().zip(value) {
+        let difference = i16::from(*byte) - i16::from(*other) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = difference as u8;
+    }
+}
+
+/// The chain after a row: SHA-256(chain before ‖ position ‖ document ‖ new change hashes), `protocol.md` 1.13.
+pub(crate) fn next_chain(chain: &Hash, position: u64, document_id: DocumentId, hashes: &[Hash]) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update(chain);
+    hasher.update(position.to_be_bytes());
+    hasher.update(document_id.as_bytes());
+    for hash in hashes {
+        hasher.update(hash);
+    }
+    hasher.finalize().into()
+}
+
+impl Reader {
+    /// One scope's numbers; zero for a scope that has had no document.
+    pub fn scope(&self, scope: &FederationId) -> Result<ScopeRow, Error> {
+        self.with_scope(scope, |numbers| ScopeRow {
+            scope: scope.clone(),
+            set: SetSum { count: numbers.documents_count, sum: numbers.digest_sum },
+            chain: numbers.chain,
+            last_position: numbers.last_position,
+        })
+    }
+
+    /// Every scope that has documents. Sorted.
+    pub fn scopes(&self) -> Result<Vec<ScopeRow>, Error> {
+        self.flush()?;
+        self.all(
+            "SELECT scope, documents_count, digest_sum, chain, last_position FROM scope ORDER BY scope",
+            [],
+            |row| {
+                Ok(ScopeRow {
+                    scope: row.federation(0)?,
+                    set: SetSum { count: row.u64(1)?, sum: row.hash(2)? },
+                    chain: row.hash(3)?,
+                    last_position: row.u64(4)?,
+                })
+            },
+        )
+    }
+
+    /// Sum over several scopes.
+    pub fn set_sum(&self, scopes: &[FederationId]) -> Result<SetSum, Error> {
+        let mut total = SetSum::default();
+        for scope in scopes {
+            let row = self.scope(scope)?;
+            total.count += row.set.count;
+            add(&mut total.sum, &row.set.sum);
+        }
+        Ok(total)
+    }
+
+    /// Documents of a scope with their digests, sorted by id: what a scope root is computed over.
+    pub fn scope_entries(&self, scope: &FederationId) -> Result<Vec<(DocumentId, Hash)>, Error> {
+        self.all(
+            "SELECT m.document_id, d.digest FROM scope_document m JOIN document d ON d.document_id = m.document_id \
+             WHERE m.scope = ?1 ORDER BY m.document_id",
+            [scope.as_str()],
+            |row| Ok((row.document_id(0)?, row.hash(1)?)),
+        )
+    }
+
+    /// The documents at home in a scope. Sorted.
+    pub fn scope_homes(&self, scope: &FederationId) -> Result<Vec<DocumentId>, Error> {
+        self.all(
+            "SELECT document_id FROM scope_document WHERE scope = ?1 AND home = 1 ORDER BY document_id",
+            [scope.as_str()],
+            |row| row.document_id(0),
+        )
+    }
+
+    /// The scopes a document is in. Sorted.
+    pub fn scopes_of(&self, document_id: DocumentId) -> Result<Vec<FederationId>, Error> {
+        self.all(
+            "SELECT scope FROM scope_document WHERE document_id = ?1 ORDER BY scope",
+            [document_id.as_bytes()],
+            |row| row.federation(0),
+        )
+    }
+
+    /// Whether a document is in a scope.
+    pub fn is_in_scope(&self, document_id: DocumentId, scope: &FederationId) -> Result<bool, Error> {
+        let found = self.one(
+            "SELECT 1 FROM scope_document WHERE document_id = ?1 AND scope = ?2",
+            (document_id.as_bytes(), scope.as_str()),
+            |_| Ok(()),
+        )?;
+        Ok(found.is_some())
+    }
+
+    /// Chain of a scope's log at a position: that of its last row up to there; zero before the first.
+    pub fn scope_chain_at(&self, scope: &FederationId, position: u64) -> Result<Hash, Error> {
+        let chain = self.one(
+            "SELECT chain FROM scope_log WHERE scope = ?1 AND position <= ?2 \
+             ORDER BY position DESC, document_id DESC LIMIT 1",
+            (scope.as_str(), to_i64(position)),
+            |row| row.hash(0),
+        )?;
+        Ok(chain.unwrap_or_default())
+    }
+
+    /// The documents that scopes have news of above `after` and up to `until`, at most `limit_documents` of them.
+    /// A position is never split; only where a single position has more documents than the limit is it exceeded.
+    pub fn scope_rows(
+        &self,
+        scopes: &[FederationId],
+        after: u64,
+        until: u64,
+        limit_documents: usize,
+    ) -> Result<ScopeLog, Error> {
+        let mut sources: Vec<Source<'_>> = scopes.iter().map(|scope| Source::new(scope, after)).collect();
+        let mut heap = BinaryHeap::new();
+        for (index, source) in sources.iter_mut().enumerate() {
+            if let Some(position) = source.next_position(self, until)? {
+                heap.push(Reverse((position, index)));
+            }
+        }
+        let mut rows: BTreeMap<DocumentId, (u64, bool)> = BTreeMap::new();
+        let mut to = after;
+        while let Some(Reverse((position, _))) = heap.peek().copied() {
+            let mut group: BTreeMap<DocumentId, bool> = BTreeMap::new();
+            while let Some(Reverse((next, index))) = heap.peek().copied()
+                && next == position
+            {
+                heap.pop();
+                let source = &mut sources[index];
+                while source.next_position(self, until)? == Some(position) {
+                    if let Some((_, document_id, whole)) = source.ahead.pop_front() {
+                        *group.entry(document_id).or_default() |= whole;
+                    }
+                }
+                if let Some(next) = source.next_position(self, until)? {
+                    heap.push(Reverse((next, index)));
+                }
+            }
+            let more = group.keys().filter(|id| !rows.contains_key(id)).count();
+            if !rows.is_empty() && rows.len() + more > limit_documents {
+                return Ok(ScopeLog { rows: by_position(rows), to, drained: false });
+            }
+            for (document_id, whole) in group {
+                let row = rows.entry(document_id).or_default();
+                *row = (position, row.1 | whole);
+            }
+            to = position;
+        }
+        Ok(ScopeLog { rows: by_position(rows), to: until.max(after), drained: true })
+    }
+
+    pub(crate) fn with_scope<T>(
+        &self,
+        scope: &FederationId,
+        f: impl FnOnce(&mut StagedScope) -> T,
+    ) -> Result<T, Error> {
+        if let Some(numbers) = self.staged().borrow_mut().scopes.get_mut(scope) {
+            return Ok(f(numbers));
+        }
+        let numbers = self.one(
+            "SELECT documents_count, digest_sum, chain, last_position FROM scope WHERE scope = ?1",
+            [scope.as_str()],
+            |row| {
+                Ok(StagedScope {
+                    documents_count: row.u64(0)?,
+                    digest_sum: row.hash(1)?,
+                    chain: row.hash(2)?,
+                    last_position: row.u64(3)?,
+                    dirty: false,
+                })
+            },
+        )?;
+        let mut staged = self.staged().borrow_mut();
+        Ok(f(staged.scopes.entry(scope.clone()).or_insert(numbers.unwrap_or_default())))
+    }
+}
+
+impl Writer {
+    /// Puts a document into a scope; `true` if it was not in it.
+    pub(crate) fn join(
+        &mut self,
+        scope: &FederationId,
+        document_id: DocumentId,
+        digest: &Hash,
+        home: bool,
+    ) -> Result<bool, Error> {
+        let added = self.run(
+            "INSERT INTO scope_document (document_id, scope, home) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            (document_id.as_bytes(), scope.as_str(), home),
+        )?;
+        if added == 1 {
+            self.with_scope(scope, |numbers| {
+                numbers.documents_count += 1;
+                add(&mut numbers.digest_sum, digest);
+                numbers.dirty = true;
+            })?;
+        } else if home {
+            self.run(
+                "UPDATE scope_document SET home = 1 WHERE document_id = ?1 AND scope = ?2 AND home = 0",
+                (document_id.as_bytes(), scope.as_str()),
+            )?;
+        }
+        Ok(added == 1)
+    }
+
+    /// Puts a held document into the scopes that the aggregator says it is in.
+    pub(crate) fn join_given(&mut self, document_id: DocumentId, scopes: &[FederationId]) -> Result<(), Error> {
+        if scopes.is_empty() {
+            return Ok(());
+        }
+        let digest = self.document(document_id)?.ok_or(Error::NoDocument(document_id))?.digest;
+        for scope in scopes {
+            self.join(scope, document_id, &digest, false)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces a member's digest in a scope's sum.
+    pub(crate) fn swap_digest(&mut self, scope: &FederationId, old: &Hash, new: &Hash) -> Result<(), Error> {
+        self.with_scope(scope, |numbers| {
+            subtract(&mut numbers.digest_sum, old);
+            add(&mut numbers.digest_sum, new);
+            numbers.dirty = true;
+        })
+    }
+
+    /// Adds a row to a scope's log.
+    pub(crate) fn append_scope_log(
+        &mut self,
+        scope: &FederationId,
+        position: u64,
+        document_id: DocumentId,
+        whole: bool,
+        hashes: &[Hash],
+    ) -> Result<(), Error> {
+        let chain = self.with_scope(scope, |numbers| {
+            numbers.chain = next_chain(&numbers.chain, position, document_id, hashes);
+            numbers.last_position = position;
+            numbers.dirty = true;
+            numbers.chain
+        })?;
+        self.run(
+            "INSERT INTO scope_log (scope, position, document_id, whole, chain) VALUES (?1, ?2, ?3, ?4, ?5)",
+            (scope.as_str(), to_i64(position), document_id.as_bytes(), whole, chain),
+        )?;
+        Ok(())
+    }
+}
+
+fn by_position(rows: BTreeMap<DocumentId, (u64, bool)>) -> Vec<ScopeLogRow> {
+    let mut rows: Vec<_> = rows
+        .into_iter()
+        .map(|(document_id, (position, whole))| ScopeLogRow { document_id, position, whole })
+        .collect();
+    rows.sort_by_key(|row| (row.position, row.document_id));
+    rows
+}
+
+/// One scope's log, read in pieces while scopes are merged by position.
+struct Source<'s> {
+    scope: &'s FederationId,
+    ahead: VecDeque<(u64, DocumentId, bool)>,
+    last: (u64, DocumentId),
+    ended: bool,
+}
+
+impl<'s> Source<'s> {
+    fn new(scope: &'s FederationId, after: u64) -> Self {
+        Self { scope, ahead: VecDeque::new(), last: (after, DocumentId([0xff; 16])), ended: false }
+    }
+
+    fn next_position(&mut self, reader: &Reader, until: u64) -> Result<Option<u64>, Error> {
+        if self.ahead.is_empty() && !self.ended {
+            let (position, document_id) = self.last;
+            let rows = reader.all(
+                "SELECT position, document_id, whole FROM scope_log WHERE scope = ?1 \
+                 AND (position, document_id) > (?2, ?3) AND position <= ?4 ORDER BY position, document_id LIMIT ?5",
+                (
+                    self.scope.as_str(),
+                    to_i64(position),
+                    document_id.as_bytes(),
+                    to_i64(until),
+                    to_i64(READ_AHEAD as u64),
+                ),
+                |row| Ok((row.u64(0)?, row.document_id(1)?, row.bool(2)?)),
+            )?;
+            self.ended = rows.len() < READ_AHEAD;
+            if let Some((position, document_id, _)) = rows.last() {
+                self.last = (*position, *document_id);
+            }
+            self.ahead = rows.into();
+        }
+        Ok(self.ahead.front().map(|(position, _, _)| *position))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Role;
+    use crate::testing::{Draft, Fixture, federation, id};
+
+    #[test]
+    fn sums_are_taken_modulo_two_to_the_256() {
+        let cases: [(Hash, Hash, Hash); 3] = [
+            ([0; 32], [0xff; 32], [0xff; 32]),
+            ([0xff; 32], little(1), [0; 32]),
+            (little(0xffff), little(1), little(0x1_0000)),
+        ];
+        for (a, b, expected) in cases {
+            let mut sum = a;
+            add(&mut sum, &b);
+            assert_eq!(sum, expected);
+            subtract(&mut sum, &b);
+            assert_eq!(sum, a);
+        }
+    }
+
+    fn little(value: u64) -> Hash {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&value.to_le_bytes());
+        hash
+    }
+
+    #[test]
+    fn a_scope_s_sum_is_that_of_its_documents() {
+        let fixture = Fixture::new(Role::Aggregator);
+        let mut drafts: Vec<Draft> = (0..20).map(Draft::new).collect();
+        for round in 0..3 {
+            for (n, draft) in drafts.iter_mut().enumerate() {
+                let home = if n % 2 == round % 2 { 330106 } else { 330200 };
+                fixture.commit(draft.edit(&[home])).expect("commit");
+            }
+        }
+        let both = [federation(330106), federation(330200)];
+        let (entries, sum) = fixture
+            .store
+            .read(|reader| {
+                let entries = [reader.scope_entries(&both[0])?, reader.scope_entries(&both[1])?];
+                Ok((entries, reader.set_sum(&both)?))
+            })
+            .expect("read");
+        assert!(entries.iter().all(|entries| entries.is_sorted() && entries.len() == 20));
+        let mut expected = SetSum::default();
+        entries.iter().flatten().for_each(|(_, digest)| expected.add(digest));
+        assert_eq!(sum, expected);
+    }
+
+    #[test]
+    fn pieces_of_several_scopes_cover_the_log_once_whatever_their_size() {
+        let fixture = Fixture::new(Role::Aggregator);
+        let mut drafts: Vec<Draft> = (0..40).map(Draft::new).collect();
+        for n in 0..300usize {
+            let mut commit = drafts[n * 11 % 40].edit(&[330100 + (n as u32 % 4)]);
+            commit.names.insert(id(n as u32 * 3 % 40));
+            fixture.commit(commit).expect("commit");
+        }
+        let scopes: Vec<_> = [330100, 330101, 330103].map(federation).to_vec();
+        let end = fixture.store.read(|reader| reader.position()).expect("read");
+        let whole = fixture.store.read(|reader| reader.scope_rows(&scopes, 0, end, usize::MAX)).expect("read");
+        assert!(whole.drained && whole.to == end);
+        for limit in [1, 3, 10, 39] {
+            let (mut after, mut seen, mut joined) = (0, BTreeMap::new(), std::collections::BTreeSet::new());
+            loop {
+                let piece = fixture.store.read(|reader| reader.scope_rows(&scopes, after, end, limit)).expect("read");
+                assert!(piece.rows.is_sorted_by_key(|row| row.position));
+                for row in &piece.rows {
+                    assert!(row.position > after && row.position <= piece.to);
+                    seen.insert(row.document_id, row.position);
+                    if row.whole {
+                        joined.insert(row.document_id);
+                    }
+                }
+                assert!(piece.drained || piece.to > after, "it goes on");
+                after = piece.to;
+                if piece.drained {
+                    break;
+                }
+            }
+            assert_eq!(after, end);
+            let expected: BTreeMap<_, _> = whole.rows.iter().map(|row| (row.document_id, row.position)).collect();
+            assert_eq!(seen, expected, "limit {limit}");
+            assert_eq!(joined.len(), whole.rows.iter().filter(|row| row.whole).count());
+        }
+    }
+
+    #[test]
+    fn a_piece_of_an_idle_scope_reaches_to_where_was_asked() {
+        let fixture = Fixture::new(Role::Aggregator);
+        fixture.commit(Draft::new(1).edit(&[330106])).expect("commit");
+        let read = |scope, after, until| {
+            fixture.store.read(|reader| reader.scope_rows(&[federation(scope)], after, until, 10)).expect("read")
+        };
+        assert_eq!(read(440000, 0, 1), ScopeLog { rows: vec![], to: 1, drained: true });
+        assert_eq!(read(330106, 0, 0), ScopeLog { rows: vec![], to: 0, drained: true });
+        assert_eq!(read(330106, 0, 1).rows.len(), 1);
+        assert_eq!(read(330106, 1, 1), ScopeLog { rows: vec![], to: 1, drained: true });
+    }
+
+    #[test]
+    fn the_chain_at_a_position_is_that_of_the_last_row_before() {
+        let fixture = Fixture::new(Role::Aggregator);
+        let (mine, other) = (federation(330106), federation(330200));
+        let mut chains = vec![Hash::default()];
+        for n in 0..6 {
+            let commit = Draft::new(n).edit(&[if n % 2 == 0 { 330106 } else { 330200 }]);
+            let hash = commit.new_changes[0].hash;
+            fixture.commit(commit).expect("commit");
+            let last = *chains.last().expect("one");
+            chains.push(if n % 2 == 0 { next_chain(&last, u64::from(n) + 1, id(n), &[hash]) } else { last });
+        }
+        for (position, chain) in chains.iter().enumerate() {
+            let read = fixture.store.read(|reader| reader.scope_chain_at(&mine, position as u64)).expect("read");
+            assert_eq!(read, *chain, "position {position}");
+        }
+        let row = fixture.store.read(|reader| reader.scope(&mine)).expect("read");
+        assert_eq!((row.chain, row.last_position), (chains[6], 5));
+        assert_ne!(fixture.store.read(|reader| reader.scope(&other)).expect("read").chain, row.chain);
+    }
+}

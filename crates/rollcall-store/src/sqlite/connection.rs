@@ -1,0 +1,73 @@
+//! Opening a connection: the settings every one of them must have (`reliability.md` 5.2).
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, engine};
+
+/// "RCL1": says that a file is a Rollcall store.
+pub(crate) const APPLICATION_ID: i32 = 0x5243_4c31;
+
+/// First SQLite without the WAL-reset bug, with margin.
+const ENGINE_VERSION_MIN: i32 = 3_053_000;
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(5_000);
+const STATEMENTS_CACHED: usize = 256;
+const WRITER_CACHE_KIB: i64 = 65_536;
+const READER_CACHE_KIB: i64 = 16_384;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// The writer thread's.
+    Write,
+    /// A snapshot's: refuses to write.
+    Read,
+}
+
+/// Opens the file with every setting of a live store.
+pub(crate) fn connect(path: &Path, purpose: Use) -> Result<Connection, Error> {
+    let db = connect_plain(path)?;
+    let mode: String =
+        db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(engine)?;
+    if mode != "wal" {
+        return Err(Error::ReadOnly);
+    }
+    let cache_kib = if purpose == Use::Write { WRITER_CACHE_KIB } else { READER_CACHE_KIB };
+    db.execute_batch(&format!(
+        "PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1; \
+         PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; \
+         PRAGMA cache_size = -{cache_kib}; PRAGMA query_only = {};",
+        u8::from(purpose == Use::Read)
+    ))
+    .map_err(engine)?;
+    Ok(db)
+}
+
+/// Opens an existing file with the settings that do not touch it.
+pub(crate) fn connect_plain(path: &Path) -> Result<Connection, Error> {
+    assert!(rusqlite::version_number() >= ENGINE_VERSION_MIN, "the bundled engine is at least 3.53");
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(engine)?;
+    db.busy_timeout(BUSY_TIMEOUT).map_err(engine)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+    ] {
+        db.set_db_config(setting, on).map_err(engine)?;
+    }
+    db.execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;").map_err(engine)?;
+    Ok(db)
+}
+
+/// The engine's own check of the file: pages, trees and that each index fits its table.
+pub(crate) fn quick_check(db: &Connection) -> Result<(), Error> {
+    let mut statement = db.prepare("PRAGMA quick_check(20)").map_err(engine)?;
+    let findings = statement.query_map([], |row| row.get::<_, String>(0)).map_err(engine)?;
+    let findings: Vec<String> = findings.collect::<Result<_, _>>().map_err(engine)?;
+    if findings == ["ok"] { Ok(()) } else { Err(Error::Corrupt(findings)) }
+}
