@@ -1,0 +1,28 @@
+//! Every limit of the protocol, by name (`protocol.md` 1.18). A test reaches each.
+
+/// Protocol version spoken here.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// Largest change, bytes.
+pub const CHANGE_BYTES_MAX: usize = 256 * 1024;
+/// Most operations in a change.
+pub const CHANGE_OPERATIONS_MAX: u64 = 10_000;
+/// A document from here on is shown as too large, bytes of its changes.
+pub const DOCUMENT_BYTES_WARN: usize = 256 * 1024;
+/// Largest document, bytes of its changes.
+pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
+/// Most documents in a batch.
+pub const BATCH_DOCUMENTS_MAX: usize = 500;
+/// Largest batch before compression, bytes.
+pub const BATCH_RAW_BYTES_MAX: usize = 1024 * 1024;
+/// Largest batch on the wire, bytes.
+pub const BATCH_WIRE_BYTES_MAX: usize = 256 * 1024;
+/// Largest gRPC message, bytes.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Batches that may be under way unanswered in one direction.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
+/// Changes of one document that may wait for a dependency.
+pub const PENDING_CHANGES_MAX: usize = 256;
+/// Buckets of the digest.
+pub const DIGEST_BUCKETS: usize = 2048;
+/// Repairs of one session before it gives up.
+pub const REPAIRS_MAX: u32 = 2;

@@ -1,0 +1,354 @@
+//! The node's end of a session (`protocol.md` 4.3, 4.5): Hello and first batches in one flight, then acks,
+//! the aggregator's own log, a receipt that is checked against what is held; repair by digest where it differs.
+//! Owns the order of things; the runner carries out its effects and reports back as events.
+
+use std::collections::VecDeque;
+
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, REPAIRS_MAX};
+use crate::message::{
+    Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hello, HelloAck, Receipt, RepairReason, ServerFrame, SetSum,
+    Verdict,
+};
+
+/// What came in.
+#[derive(Debug)]
+pub enum ClientEvent {
+    /// A frame from the aggregator.
+    Frame(ServerFrame),
+    /// The next batch of the own log, after `LoadUp`.
+    UpLoaded(Box<Batch>),
+    /// The own log has another chain at the cursor that was asked for, or ends before it.
+    UpMismatch,
+    /// The ack is stored.
+    AckStored,
+    /// A batch of the aggregator's log is durable here.
+    DownApplied {
+        /// Up to this position.
+        position: u64,
+        /// Sum over what is held now.
+        set: SetSum,
+    },
+    /// The receipt was checked against the rows held here.
+    ReceiptChecked(ReceiptCheck),
+    /// Repair by digest is through; these changes are lacking at the aggregator.
+    Repaired {
+        /// In batches that fit.
+        lacking: Vec<Vec<DocumentChanges>>,
+    },
+    /// The connection is gone.
+    LinkLost,
+}
+
+/// Result of checking a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptCheck {
+    /// Signature good, roots equal.
+    Equal,
+    /// Signature good; edits were made here since, so roots cannot be compared.
+    NewerEdits,
+    /// Signature good, roots differ.
+    Different,
+    /// The signature is not the aggregator's, or the receipt is about another store.
+    Bad,
+}
+
+/// What must go out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ClientEffect {
+    /// To the aggregator.
+    Send(ClientFrame),
+    /// Load the next batch of the own log after this cursor (check the chain there).
+    LoadUp(Cursor),
+    /// Remember who answered and the scopes granted.
+    AdoptPeer(Box<HelloAck>),
+    /// Store positions and cursor of this ack, and release the batch it answers.
+    StoreAck(Box<Ack>),
+    /// Gate and commit.
+    ApplyDown(Box<Batch>),
+    /// Check against the rows and keep.
+    CheckReceipt(Box<Receipt>),
+    /// Compare digests through the unary calls.
+    Repair,
+    /// Start a new spell of the own log: what was written stays, positions start anew (`protocol.md` R1).
+    RotateEpoch,
+    /// The session is over.
+    Finish(SessionEnd),
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// Nothing had changed.
+    InSync,
+    /// Changes went over; both ends proven equal.
+    CaughtUp,
+    /// After a repair; both ends proven equal.
+    Repaired(RepairReason),
+    /// Begin again with a fresh Hello.
+    Restart(RepairReason),
+    /// The aggregator is busy.
+    Busy {
+        /// Milliseconds to wait.
+        retry_after_ms: u64,
+    },
+    /// The aggregator refused, or its receipt is bad.
+    Refused {
+        /// Stable code.
+        code: String,
+        /// Plain sentence.
+        message: String,
+    },
+    /// Still different after all repairs.
+    Diverged,
+    /// The connection was lost; what was acknowledged stays.
+    LinkLost,
+}
+
+/// Code of a refusal that makes the node start a new spell of its log.
+pub const CHAIN_MISMATCH: &str = "CHAIN_MISMATCH";
+
+/// The state machine.
+#[derive(Debug)]
+pub struct ClientSession {
+    hello: Hello,
+    effects: VecDeque<ClientEffect>,
+    answered: bool,
+    ended: bool,
+    repair: Option<RepairReason>,
+    repairs: u32,
+    changed: bool,
+    up_next: Cursor,
+    up_loading: bool,
+    up_drained: bool,
+    ignore_acks_until: Option<u64>,
+    in_flight: usize,
+    storing: usize,
+    applying: usize,
+    receipt: Option<Box<Receipt>>,
+    checking: bool,
+    round_trips: u32,
+    heard_since_send: bool,
+}
+
+impl ClientSession {
+    /// Opens with the Hello and, where there is anything to send, the first batches behind it.
+    pub fn new(hello: Hello) -> Self {
+        let mut session = Self {
+            up_next: hello.acknowledged,
+            up_drained: hello.origin_end.position <= hello.acknowledged.position,
+            effects: VecDeque::new(),
+            answered: false,
+            ended: false,
+            repair: None,
+            repairs: 0,
+            changed: false,
+            up_loading: false,
+            ignore_acks_until: None,
+            in_flight: 0,
+            storing: 0,
+            applying: 0,
+            receipt: None,
+            checking: false,
+            round_trips: 1,
+            heard_since_send: false,
+            hello,
+        };
+        session.effects.push_back(ClientEffect::Send(ClientFrame::Hello(Box::new(session.hello.clone()))));
+        session.load_more();
+        session
+    }
+
+    /// Flights there and back so far; unary calls are counted by the runner.
+    pub fn round_trips(&self) -> u32 {
+        self.round_trips
+    }
+
+    /// Whether the session is over.
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Next effect to carry out.
+    pub fn poll_effect(&mut self) -> Option<ClientEffect> {
+        self.effects.pop_front()
+    }
+
+    /// Takes what came in. Events that make no sense in this phase end the session.
+    pub fn handle_event(&mut self, event: ClientEvent) {
+        if self.ended {
+            return;
+        }
+        match event {
+            ClientEvent::Frame(frame) => self.handle_frame(frame),
+            ClientEvent::UpLoaded(batch) => self.handle_up_loaded(*batch),
+            ClientEvent::UpMismatch => {
+                let reason = self.repair.unwrap_or(RepairReason::ChainMismatch);
+                self.effects.push_back(ClientEffect::RotateEpoch);
+                self.finish(SessionEnd::Restart(reason));
+            }
+            ClientEvent::AckStored => {
+                self.storing = self.storing.saturating_sub(1);
+                self.check_receipt();
+            }
+            ClientEvent::DownApplied { position, set } => {
+                self.applying = self.applying.saturating_sub(1);
+                self.effects.push_back(ClientEffect::Send(ClientFrame::Applied { position, set }));
+                self.check_receipt();
+            }
+            ClientEvent::ReceiptChecked(check) => self.handle_check(check),
+            ClientEvent::Repaired { lacking } => {
+                for documents in lacking {
+                    let batch = Batch {
+                        from: 0,
+                        to: 0,
+                        end_chain: [0; 32],
+                        signature: Vec::new(),
+                        documents,
+                        drained: false,
+                    };
+                    self.in_flight += 1;
+                    self.send(ClientFrame::Batch(Box::new(batch)));
+                }
+                self.send(ClientFrame::WantReceipt);
+            }
+            ClientEvent::LinkLost => self.finish(SessionEnd::LinkLost),
+        }
+    }
+
+    fn handle_frame(&mut self, frame: ServerFrame) {
+        self.heard_since_send = true;
+        match frame {
+            ServerFrame::HelloAck(ack) if !self.answered => {
+                self.answered = true;
+                self.handle_hello_ack(&ack);
+            }
+            ServerFrame::Ack(ack) if self.answered => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                self.changed = true;
+                self.storing += 1;
+                self.effects.push_back(ClientEffect::StoreAck(ack));
+                self.load_more();
+            }
+            ServerFrame::Batch(batch) if self.answered => {
+                self.changed |= !batch.documents.is_empty();
+                self.applying += 1;
+                self.effects.push_back(ClientEffect::ApplyDown(batch));
+            }
+            ServerFrame::Receipt(receipt) if self.answered => {
+                self.receipt = Some(receipt);
+                self.check_receipt();
+            }
+            ServerFrame::Busy { retry_after_ms } => self.finish(SessionEnd::Busy { retry_after_ms }),
+            ServerFrame::Goaway { code, .. } if code == CHAIN_MISMATCH => {
+                self.repair = Some(RepairReason::ChainMismatch);
+                self.handle_event(ClientEvent::UpMismatch);
+            }
+            ServerFrame::Goaway { code, message } => self.finish(SessionEnd::Refused { code, message }),
+            ServerFrame::HelloAck(_) | ServerFrame::Ack(_) | ServerFrame::Batch(_) | ServerFrame::Receipt(_) => {
+                self.finish(SessionEnd::Refused {
+                    code: "PROTOCOL_ORDER".to_owned(),
+                    message: "The aggregator answered out of order; nothing was taken.".to_owned(),
+                });
+            }
+        }
+    }
+
+    fn handle_hello_ack(&mut self, ack: &HelloAck) {
+        self.effects.push_back(ClientEffect::AdoptPeer(Box::new(ack.clone())));
+        match ack.verdict {
+            Verdict::InSync if ack.set == self.hello.set && ack.receipt_hash == self.hello.receipt_hash => {
+                self.finish(SessionEnd::InSync);
+            }
+            Verdict::InSync => self.send(ClientFrame::WantReceipt),
+            Verdict::CatchUp => {}
+            Verdict::Repair(reason) => {
+                self.repair = Some(reason);
+                if ack.cursor == self.hello.acknowledged {
+                    return;
+                }
+                self.in_flight = 0;
+                if ack.cursor.position > self.hello.origin_end.position {
+                    self.repair = Some(RepairReason::ReceiverAhead);
+                    self.handle_event(ClientEvent::UpMismatch);
+                    return;
+                }
+                self.ignore_acks_until = Some(ack.cursor.position);
+                self.up_next = ack.cursor;
+                self.up_drained = false;
+                self.load_more();
+            }
+        }
+    }
+
+    fn handle_up_loaded(&mut self, batch: Batch) {
+        self.up_loading = false;
+        if let Some(from) = self.ignore_acks_until {
+            if batch.from != from {
+                // Loaded before the verdict asked for another cursor.
+                self.load_more();
+                return;
+            }
+            self.ignore_acks_until = None;
+        }
+        self.up_next = Cursor { position: batch.to, chain: batch.end_chain };
+        self.up_drained = batch.drained;
+        self.in_flight += 1;
+        self.send(ClientFrame::Batch(Box::new(batch)));
+        self.load_more();
+    }
+
+    fn handle_check(&mut self, check: ReceiptCheck) {
+        self.checking = false;
+        match check {
+            ReceiptCheck::Equal => self.finish(match (self.repair, self.changed) {
+                (Some(reason), _) => SessionEnd::Repaired(reason),
+                (None, true) => SessionEnd::CaughtUp,
+                (None, false) => SessionEnd::InSync,
+            }),
+            ReceiptCheck::NewerEdits => {
+                self.up_drained = false;
+                self.load_more();
+            }
+            ReceiptCheck::Different if self.repairs < REPAIRS_MAX => {
+                self.repairs += 1;
+                self.repair.get_or_insert(RepairReason::DigestMismatch);
+                self.effects.push_back(ClientEffect::Repair);
+            }
+            ReceiptCheck::Different => self.finish(SessionEnd::Diverged),
+            ReceiptCheck::Bad => self.finish(SessionEnd::Refused {
+                code: "BAD_RECEIPT".to_owned(),
+                message: "The receipt is not signed by the aggregator this node is enrolled with.".to_owned(),
+            }),
+        }
+    }
+
+    fn check_receipt(&mut self) {
+        if self.storing > 0 || self.applying > 0 || self.checking {
+            return;
+        }
+        if let Some(receipt) = self.receipt.take() {
+            self.checking = true;
+            self.effects.push_back(ClientEffect::CheckReceipt(receipt));
+        }
+    }
+
+    fn load_more(&mut self) {
+        if !self.up_loading && !self.up_drained && self.in_flight < BATCHES_IN_FLIGHT_MAX {
+            self.up_loading = true;
+            self.effects.push_back(ClientEffect::LoadUp(self.up_next));
+        }
+    }
+
+    fn send(&mut self, frame: ClientFrame) {
+        if self.heard_since_send {
+            self.round_trips += 1;
+            self.heard_since_send = false;
+        }
+        self.effects.push_back(ClientEffect::Send(frame));
+    }
+
+    fn finish(&mut self, end: SessionEnd) {
+        self.ended = true;
+        self.effects.push_back(ClientEffect::Finish(end));
+    }
+}

@@ -1,0 +1,318 @@
+//! The aggregator's end of a session: verdict on the Hello, batches taken in order, its own log sent,
+//! a receipt over one snapshot once both directions are drained.
+//! Owns the order of things; gate, store and signature are the runner's.
+
+use std::collections::VecDeque;
+
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, PROTOCOL_VERSION};
+use crate::message::{
+    Ack, Batch, ClientFrame, Cursor, Hello, HelloAck, Receipt, RepairReason, ScopeGrant, ServerFrame, SetSum, Verdict,
+};
+use rollcall_core::id::{LogEpoch, StoreId};
+
+/// What the store knows of a peer, read in one snapshot.
+#[derive(Debug, Clone)]
+pub struct PeerState {
+    /// This aggregator's store.
+    pub store_id: StoreId,
+    /// Spell of its log.
+    pub log_epoch: LogEpoch,
+    /// How far the peer's log is held; `None` where nothing of it was ever received.
+    pub cursor: Option<Cursor>,
+    /// Last committed position.
+    pub position: u64,
+    /// Whether the peer's scopes had the chains it states at the position it states.
+    pub down_fits: bool,
+    /// Whether the peer's scopes have anything after the position it states that is not its own.
+    pub down_waiting: bool,
+    /// Scopes of the peer.
+    pub grants: Vec<ScopeGrant>,
+    /// Sum over the peer's scopes.
+    pub set: SetSum,
+    /// Hash of the last receipt given to it, zero if none.
+    pub receipt_hash: [u8; 32],
+}
+
+/// What came in.
+#[derive(Debug)]
+pub enum ServerEvent {
+    /// A frame from the node.
+    Frame(ClientFrame),
+    /// Answer to `LoadPeer`.
+    PeerLoaded {
+        /// What is known.
+        state: Box<PeerState>,
+        /// Clock, Unix milliseconds.
+        time_ms: i64,
+    },
+    /// A batch is durable.
+    UpApplied {
+        /// The answer.
+        ack: Box<Ack>,
+        /// It was the last for now.
+        drained: bool,
+    },
+    /// A batch does not continue the log that is held, or its signature is wrong.
+    UpRefused {
+        /// Stable code.
+        code: String,
+        /// Plain sentence.
+        message: String,
+    },
+    /// Answer to `LoadDown`; the receipt comes with the batch that drains the log, from the same snapshot.
+    DownLoaded {
+        /// A piece of the log.
+        batch: Box<Batch>,
+        /// Statement over the peer's scopes.
+        receipt: Option<Box<Receipt>>,
+    },
+    /// The node sends no more.
+    ClientClosed,
+}
+
+/// What must go out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ServerEffect {
+    /// To the node.
+    Send(ServerFrame),
+    /// Read what is known of the peer.
+    LoadPeer(Box<Hello>),
+    /// Gate, commit, answer.
+    ApplyUp(Box<Batch>),
+    /// Load the log of the peer's scopes after this position; with a receipt if that drains it and `receipt` says so.
+    LoadDown {
+        /// Position before the first.
+        after: u64,
+        /// Whether a receipt is due.
+        receipt: bool,
+    },
+    /// The session is over.
+    Finish,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct ServerSession {
+    effects: VecDeque<ServerEffect>,
+    hello: Option<Box<Hello>>,
+    greeted: bool,
+    ended: bool,
+    up_expected: Option<u64>,
+    early: VecDeque<Box<Batch>>,
+    applying: usize,
+    up_drained: bool,
+    down_position: u64,
+    down_loading: bool,
+    down_drained: bool,
+    down_in_flight: usize,
+    receipt_due: bool,
+}
+
+impl Default for ServerSession {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ServerSession {
+    /// Waits for a Hello.
+    pub fn new() -> Self {
+        Self {
+            effects: VecDeque::new(),
+            hello: None,
+            greeted: false,
+            ended: false,
+            up_expected: None,
+            early: VecDeque::new(),
+            applying: 0,
+            up_drained: false,
+            down_position: 0,
+            down_loading: false,
+            down_drained: false,
+            down_in_flight: 0,
+            receipt_due: true,
+        }
+    }
+
+    /// Whether the session is over.
+    pub fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Next effect to carry out.
+    pub fn poll_effect(&mut self) -> Option<ServerEffect> {
+        self.effects.pop_front()
+    }
+
+    /// Takes what came in.
+    pub fn handle_event(&mut self, event: ServerEvent) {
+        if self.ended {
+            return;
+        }
+        match event {
+            ServerEvent::Frame(frame) => self.handle_frame(frame),
+            ServerEvent::PeerLoaded { state, time_ms } => self.handle_peer(*state, time_ms),
+            ServerEvent::UpApplied { ack, drained } => {
+                self.applying = self.applying.saturating_sub(1);
+                self.up_drained |= drained;
+                self.receipt_due = true;
+                self.down_drained = false;
+                self.effects.push_back(ServerEffect::Send(ServerFrame::Ack(ack)));
+                self.load_down();
+            }
+            ServerEvent::UpRefused { code, message } => self.go_away(&code, &message),
+            ServerEvent::DownLoaded { batch, receipt } => self.handle_down(*batch, receipt),
+            ServerEvent::ClientClosed => {
+                self.ended = true;
+                self.effects.push_back(ServerEffect::Finish);
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, frame: ClientFrame) {
+        match frame {
+            ClientFrame::Hello(hello) if self.hello.is_none() => {
+                if hello.protocol == PROTOCOL_VERSION {
+                    self.hello = Some(hello.clone());
+                    self.effects.push_back(ServerEffect::LoadPeer(hello));
+                } else {
+                    self.go_away("ENVELOPE_NEWER", "This aggregator speaks another protocol version; update the older side.");
+                }
+            }
+            ClientFrame::Batch(batch) if self.greeted => self.take_batch(batch),
+            ClientFrame::Batch(batch) if self.hello.is_some() && self.early.len() < BATCHES_IN_FLIGHT_MAX => {
+                self.early.push_back(batch);
+            }
+            ClientFrame::Applied { position, .. } if self.greeted => {
+                self.down_in_flight = self.down_in_flight.saturating_sub(1);
+                debug_assert!(position <= self.down_position, "a node holds no position that was not sent");
+                self.load_down();
+            }
+            ClientFrame::WantReceipt if self.greeted => {
+                self.receipt_due = true;
+                self.down_drained = false;
+                self.up_drained = true;
+                self.load_down();
+            }
+            ClientFrame::Hello(_) | ClientFrame::Batch(_) | ClientFrame::Applied { .. } | ClientFrame::WantReceipt => {
+                self.go_away("PROTOCOL_ORDER", "The frame makes no sense at this point of the session.");
+            }
+        }
+    }
+
+    fn handle_peer(&mut self, state: PeerState, time_ms: i64) {
+        let Some(hello) = self.hello.clone() else { return };
+        self.greeted = true;
+        let held = state.cursor.unwrap_or_default();
+        let verdict = verdict(&hello, &state);
+        // A log held further than the node knows: an ack was lost. Taking it again from where the node stands gives
+        // the positions once more; the chain must meet the held cursor on the way.
+        let resent = hello.acknowledged.position < held.position && held.position <= hello.origin_end.position;
+        let start = if resent { hello.acknowledged } else { held };
+        let chains_agree = resent || hello.acknowledged.position != held.position || hello.acknowledged == held;
+        self.up_expected = chains_agree.then_some(start.position);
+        let fresh = hello.down_position == 0;
+        self.down_position = if state.down_fits || fresh { hello.down_position } else { state.position };
+        self.up_drained = hello.origin_end.position <= start.position;
+        let ack = HelloAck {
+            store_id: state.store_id,
+            log_epoch: state.log_epoch,
+            verdict,
+            cursor: start,
+            position: state.position,
+            time_ms,
+            scopes: if verdict == Verdict::InSync { Vec::new() } else { state.grants },
+            set: state.set,
+            receipt_hash: state.receipt_hash,
+        };
+        self.effects.push_back(ServerEffect::Send(ServerFrame::HelloAck(Box::new(ack))));
+        match verdict {
+            Verdict::InSync => {
+                self.down_drained = true;
+                self.receipt_due = false;
+            }
+            Verdict::CatchUp | Verdict::Repair(_) => {
+                while let Some(batch) = self.early.pop_front() {
+                    self.take_batch(batch);
+                }
+                self.load_down();
+            }
+        }
+    }
+
+    /// Takes a batch that continues the log or is loose (repair); one that does not was sent before the verdict.
+    fn take_batch(&mut self, batch: Box<Batch>) {
+        if batch.to == 0 {
+            self.applying += 1;
+            self.effects.push_back(ServerEffect::ApplyUp(batch));
+        } else if self.up_expected == Some(batch.from) {
+            self.up_expected = Some(batch.to);
+            self.up_drained = false;
+            self.applying += 1;
+            self.effects.push_back(ServerEffect::ApplyUp(batch));
+        }
+    }
+
+    fn handle_down(&mut self, batch: Batch, receipt: Option<Box<Receipt>>) {
+        self.down_loading = false;
+        self.down_position = batch.to.max(self.down_position);
+        self.down_drained = batch.drained;
+        self.down_in_flight += 1;
+        self.effects.push_back(ServerEffect::Send(ServerFrame::Batch(Box::new(batch))));
+        if let Some(receipt) = receipt {
+            if self.applying == 0 {
+                self.receipt_due = false;
+                self.effects.push_back(ServerEffect::Send(ServerFrame::Receipt(receipt)));
+            } else {
+                self.down_drained = false;
+            }
+        }
+        self.load_down();
+    }
+
+    fn load_down(&mut self) {
+        let receipt = self.up_drained && self.applying == 0 && self.receipt_due;
+        let wanted = !self.down_drained || receipt;
+        if wanted && !self.down_loading && self.down_in_flight < BATCHES_IN_FLIGHT_MAX && (receipt || !self.busy_up()) {
+            self.down_loading = true;
+            self.effects.push_back(ServerEffect::LoadDown { after: self.down_position, receipt });
+        }
+    }
+
+    /// While the node still sends, its own log is not chased position by position.
+    fn busy_up(&self) -> bool {
+        self.applying > 0 || !self.up_drained
+    }
+
+    fn go_away(&mut self, code: &str, message: &str) {
+        self.ended = true;
+        let frame = ServerFrame::Goaway { code: code.to_owned(), message: message.to_owned() };
+        self.effects.push_back(ServerEffect::Send(frame));
+        self.effects.push_back(ServerEffect::Finish);
+    }
+}
+
+fn verdict(hello: &Hello, state: &PeerState) -> Verdict {
+    let cursor = state.cursor.unwrap_or_default();
+    if hello.known_peer.is_some_and(|known| known != (state.store_id, state.log_epoch)) {
+        return Verdict::Repair(RepairReason::EpochChanged);
+    }
+    if cursor.position > hello.origin_end.position {
+        return Verdict::Repair(RepairReason::ReceiverAhead);
+    }
+    if cursor.position < hello.acknowledged.position {
+        return Verdict::Repair(RepairReason::NoCursor);
+    }
+    if cursor.position == hello.acknowledged.position && cursor != hello.acknowledged {
+        return Verdict::Repair(RepairReason::ChainMismatch);
+    }
+    if !state.down_fits && hello.down_position > 0 {
+        return Verdict::Repair(RepairReason::ChainMismatch);
+    }
+    let nothing_up = hello.origin_end == cursor;
+    if nothing_up && !state.down_waiting && state.set == hello.set && hello.down_position > 0 {
+        Verdict::InSync
+    } else {
+        Verdict::CatchUp
+    }
+}

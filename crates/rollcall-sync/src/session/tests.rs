@@ -1,0 +1,325 @@
+//! A node and an aggregator, both modelled as lists of changes, run to the end of a session.
+
+use std::collections::BTreeSet;
+
+use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
+
+use super::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
+use super::server::{PeerState, ServerEffect, ServerEvent, ServerSession};
+use crate::fingerprint::{change_hash, origin_chain};
+use crate::message::{
+    Ack, Batch, ChangeEntry, Cursor, DocumentChanges, DocumentOutcome, Hash, Hello, Outcome, Receipt, RepairReason,
+    SetSum,
+};
+
+const NODE: StoreId = StoreId([1; 16]);
+const CENTRE: StoreId = StoreId([2; 16]);
+
+/// One document a change, so that a set of changes is all there is to know.
+#[derive(Default, Clone)]
+struct World {
+    node: BTreeSet<u64>,
+    node_log: Vec<u64>,
+    node_acked: Cursor,
+    node_down: u64,
+    node_receipt: Hash,
+    centre_log: Vec<(u64, bool)>,
+    centre_cursor: Option<Cursor>,
+    centre_receipt: Hash,
+    lose_acks: bool,
+    batch: usize,
+}
+
+fn document(change: u64) -> DocumentId {
+    DocumentId::derive(DocumentKind::Organisation, &change.to_string())
+}
+
+fn sum(changes: impl Iterator<Item = u64>) -> SetSum {
+    let mut sum = SetSum::default();
+    for change in changes {
+        sum.add(&change_hash(document(change).as_bytes()));
+    }
+    sum
+}
+
+impl World {
+    fn chain_at(&self, position: u64) -> Option<Hash> {
+        let changes = self.node_log.get(..usize::try_from(position).ok()?)?;
+        Some(changes.iter().fold([0; 32], |chain, change| {
+            origin_chain(&chain, document(*change), &change_hash(&change.to_be_bytes()))
+        }))
+    }
+
+    fn edit(&mut self, change: u64) {
+        self.node.insert(change);
+        self.node_log.push(change);
+    }
+
+    fn load_up(&self, after: Cursor) -> ClientEvent {
+        if self.chain_at(after.position) != Some(after.chain) {
+            return ClientEvent::UpMismatch;
+        }
+        let from = after.position as usize;
+        let to = (from + self.batch.max(1)).min(self.node_log.len());
+        let documents = (from..to)
+            .map(|index| DocumentChanges {
+                document_id: document(self.node_log[index]),
+                kind: DocumentKind::Organisation,
+                scopes: Vec::new(),
+                changes: vec![ChangeEntry {
+                    position: index as u64 + 1,
+                    committed_at_ms: 0,
+                    bytes: self.node_log[index].to_be_bytes().to_vec(),
+                }],
+            })
+            .collect();
+        ClientEvent::UpLoaded(Box::new(Batch {
+            from: after.position,
+            to: to as u64,
+            end_chain: self.chain_at(to as u64).expect("within the log"),
+            signature: Vec::new(),
+            documents,
+            drained: to == self.node_log.len(),
+        }))
+    }
+
+    fn apply_up(&mut self, batch: &Batch) -> Ack {
+        let mut outcomes = Vec::new();
+        for document in &batch.documents {
+            let change = u64::from_be_bytes(document.changes[0].bytes[..8].try_into().expect("8 bytes"));
+            let held = self.centre_log.iter().position(|(held, _)| *held == change);
+            let outcome = if held.is_some() { Outcome::Duplicate } else { Outcome::Applied };
+            let position = held.unwrap_or_else(|| {
+                self.centre_log.push((change, true));
+                self.centre_log.len() - 1
+            });
+            outcomes.push(DocumentOutcome {
+                document_id: document.document_id,
+                outcome,
+                positions: vec![(position as u64 + 1, 7)],
+                scopes: Vec::new(),
+            });
+        }
+        if batch.to > self.centre_cursor.unwrap_or_default().position {
+            self.centre_cursor = Some(Cursor { position: batch.to, chain: batch.end_chain });
+        }
+        Ack { cursor: self.centre_cursor.unwrap_or_default(), outcomes }
+    }
+
+    fn receipt(&self) -> Receipt {
+        Receipt {
+            store_id: CENTRE,
+            log_epoch: LogEpoch([0; 8]),
+            position: self.centre_log.len() as u64,
+            time_ms: 7,
+            origin_store: NODE,
+            origin_epoch: LogEpoch([0; 8]),
+            origin: self.centre_cursor.unwrap_or_default(),
+            scopes: Vec::new(),
+            quarantined: Vec::new(),
+            signature: vec![1],
+        }
+    }
+
+    fn centre_set(&self) -> SetSum {
+        sum(self.centre_log.iter().map(|(change, _)| *change))
+    }
+
+    fn run(&mut self) -> (SessionEnd, u32) {
+        let origin_end = self.node_log.len() as u64;
+        let hello = Hello {
+            protocol: crate::limits::PROTOCOL_VERSION,
+            version: "test".to_owned(),
+            session_id: [0; 16],
+            store_id: NODE,
+            log_epoch: LogEpoch([0; 8]),
+            boot_id: [0; 16],
+            origin_end: Cursor { position: origin_end, chain: self.chain_at(origin_end).expect("the end") },
+            acknowledged: self.node_acked,
+            known_peer: (self.node_down > 0).then_some((CENTRE, LogEpoch([0; 8]))),
+            down_position: self.node_down,
+            scopes_hash: [0; 32],
+            set: sum(self.node.iter().copied()),
+            receipt_hash: self.node_receipt,
+        };
+        let mut client = ClientSession::new(hello);
+        let mut server = ServerSession::new();
+        let mut end = None;
+        for _ in 0..10_000 {
+            if let Some(effect) = client.poll_effect() {
+                match effect {
+                    ClientEffect::Send(frame) => server.handle_event(ServerEvent::Frame(frame)),
+                    ClientEffect::LoadUp(after) => client.handle_event(self.load_up(after)),
+                    ClientEffect::AdoptPeer(_) => {}
+                    ClientEffect::StoreAck(ack) => {
+                        if self.lose_acks {
+                            client.handle_event(ClientEvent::LinkLost);
+                        } else {
+                            self.node_acked = ack.cursor;
+                            client.handle_event(ClientEvent::AckStored);
+                        }
+                    }
+                    ClientEffect::ApplyDown(batch) => {
+                        for document in &batch.documents {
+                            let bytes = document.changes[0].bytes[..8].try_into().expect("8 bytes");
+                            self.node.insert(u64::from_be_bytes(bytes));
+                        }
+                        self.node_down = batch.to;
+                        let set = sum(self.node.iter().copied());
+                        client.handle_event(ClientEvent::DownApplied { position: batch.to, set });
+                    }
+                    ClientEffect::CheckReceipt(receipt) => {
+                        let equal = self.centre_set() == sum(self.node.iter().copied());
+                        if equal {
+                            self.node_receipt = [receipt.position as u8; 32];
+                            self.centre_receipt = self.node_receipt;
+                        }
+                        let check = if equal { ReceiptCheck::Equal } else { ReceiptCheck::Different };
+                        client.handle_event(ClientEvent::ReceiptChecked(check));
+                    }
+                    ClientEffect::Repair => {
+                        self.node.extend(self.centre_log.iter().map(|(change, _)| *change));
+                        client.handle_event(ClientEvent::Repaired { lacking: Vec::new() });
+                    }
+                    ClientEffect::RotateEpoch => self.node_acked = Cursor::default(),
+                    ClientEffect::Finish(how) => {
+                        end = Some(how);
+                        break;
+                    }
+                }
+            } else if let Some(effect) = server.poll_effect() {
+                match effect {
+                    ServerEffect::Send(frame) => client.handle_event(ClientEvent::Frame(frame)),
+                    ServerEffect::LoadPeer(hello) => {
+                        let position = self.centre_log.len() as u64;
+                        let waiting = self.centre_log.iter().skip(hello.down_position as usize).any(|(_, own)| !own);
+                        let state = PeerState {
+                            store_id: CENTRE,
+                            log_epoch: LogEpoch([0; 8]),
+                            cursor: self.centre_cursor,
+                            position,
+                            down_fits: hello.down_position <= position,
+                            down_waiting: waiting,
+                            grants: vec![crate::message::ScopeGrant { scope: FederationId::national(), write: true }],
+                            set: self.centre_set(),
+                            receipt_hash: self.centre_receipt,
+                        };
+                        server.handle_event(ServerEvent::PeerLoaded { state: Box::new(state), time_ms: 7 });
+                    }
+                    ServerEffect::ApplyUp(batch) => {
+                        let ack = Box::new(self.apply_up(&batch));
+                        server.handle_event(ServerEvent::UpApplied { ack, drained: batch.drained });
+                    }
+                    ServerEffect::LoadDown { after, receipt } => {
+                        let documents = self.centre_log.iter().skip(after as usize).take(3).map(|(change, _)| {
+                            let bytes = change.to_be_bytes().to_vec();
+                            DocumentChanges {
+                                document_id: document(*change),
+                                kind: DocumentKind::Organisation,
+                                scopes: Vec::new(),
+                                changes: vec![ChangeEntry { position: 1, committed_at_ms: 7, bytes }],
+                            }
+                        });
+                        let documents: Vec<_> = documents.collect();
+                        let to = after + documents.len() as u64;
+                        let drained = to == self.centre_log.len() as u64;
+                        let batch =
+                            Batch { from: after, to, end_chain: [0; 32], signature: Vec::new(), documents, drained };
+                        let receipt = (receipt && drained).then(|| Box::new(self.receipt()));
+                        server.handle_event(ServerEvent::DownLoaded { batch: Box::new(batch), receipt });
+                    }
+                    ServerEffect::Finish => {}
+                }
+            } else {
+                break;
+            }
+        }
+        (end.expect("the session ends"), client.round_trips())
+    }
+}
+
+fn world(edits: std::ops::Range<u64>) -> World {
+    let mut world = World { batch: 4, ..World::default() };
+    edits.for_each(|change| world.edit(change));
+    world
+}
+
+#[test]
+fn first_sync_catches_up_in_one_round_trip_and_then_nothing_changed() {
+    let mut world = world(0..30);
+    assert_eq!(world.run().0, SessionEnd::CaughtUp);
+    assert_eq!(world.centre_log.len(), 30);
+    assert_eq!(world.run(), (SessionEnd::InSync, 1));
+    world.edit(99);
+    assert_eq!(world.run(), (SessionEnd::CaughtUp, 1));
+    assert_eq!(world.run(), (SessionEnd::InSync, 1));
+}
+
+#[test]
+fn changes_of_others_come_down_while_own_go_up() {
+    let mut world = world(0..5);
+    world.centre_log.extend((100..120).map(|change| (change, false)));
+    assert_eq!(world.run().0, SessionEnd::CaughtUp);
+    assert_eq!(world.node.len(), 25);
+    assert_eq!(world.node_down, 25);
+    assert_eq!(world.run(), (SessionEnd::InSync, 1));
+}
+
+#[test]
+fn a_lost_ack_is_answered_by_taking_the_batch_again() {
+    let mut world = world(0..3);
+    world.lose_acks = true;
+    assert_eq!(world.run().0, SessionEnd::LinkLost);
+    assert_eq!(world.node_acked, Cursor::default());
+    world.lose_acks = false;
+    assert_eq!(world.run().0, SessionEnd::CaughtUp);
+    assert_eq!(world.centre_log.len(), 3);
+    assert_eq!(world.run(), (SessionEnd::InSync, 1));
+}
+
+#[test]
+fn an_aggregator_restored_from_an_old_backup_gets_the_rest_again() {
+    let mut world = world(0..6);
+    world.run();
+    let old = world.clone();
+    world.edit(50);
+    world.run();
+    world.centre_log = old.centre_log;
+    world.centre_cursor = old.centre_cursor;
+    assert_eq!(world.run().0, SessionEnd::Repaired(RepairReason::NoCursor));
+    assert_eq!(world.centre_log.len(), 7);
+}
+
+#[test]
+fn a_node_restored_from_an_old_backup_starts_a_new_spell_of_its_log() {
+    let mut world = world(0..6);
+    world.run();
+    let old = world.clone();
+    world.edit(50);
+    world.run();
+    world.node_log = old.node_log;
+    world.node = old.node;
+    world.node_acked = old.node_acked;
+    world.node_down = old.node_down;
+    assert_eq!(world.run().0, SessionEnd::Restart(RepairReason::ReceiverAhead));
+}
+
+#[test]
+fn a_set_that_differs_after_draining_is_repaired_by_digest() {
+    let mut world = world(0..6);
+    world.run();
+    world.node.remove(&3);
+    assert_eq!(world.run().0, SessionEnd::Repaired(RepairReason::DigestMismatch));
+    assert!(world.node.contains(&3));
+}
+
+#[test]
+fn frames_out_of_order_end_the_session_with_a_reason() {
+    let mut server = ServerSession::new();
+    server.handle_event(ServerEvent::Frame(crate::message::ClientFrame::WantReceipt));
+    assert!(matches!(
+        server.poll_effect(),
+        Some(ServerEffect::Send(crate::message::ServerFrame::Goaway { code, .. })) if code == "PROTOCOL_ORDER"
+    ));
+    assert!(server.is_ended());
+}
