@@ -1,0 +1,63 @@
+//! Whose answers a figure rests on (`domain.md` 6, edge rule 13): which federations should have answered, which
+//! have been heard after the as-of date, and since when the others are silent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rollcall_core::date::Day;
+use rollcall_core::figure::Completeness;
+use rollcall_core::id::FederationId;
+
+/// What is known about the federations' nodes.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    /// Federations with an enrolled writer.
+    pub enrolled: BTreeSet<FederationId>,
+    /// When each was last heard (a signed batch or a session without changes), Unix milliseconds.
+    pub last_heard_ms: BTreeMap<FederationId, i64>,
+}
+
+impl Heard {
+    /// Whether a federation was heard after the end of a day.
+    pub(crate) fn after(&self, federation: &FederationId, on: Day) -> bool {
+        self.last_heard_ms
+            .get(federation)
+            .is_some_and(|moment| Day::of_unix_ms(*moment) > on)
+    }
+
+    /// Counts one federation in.
+    pub(crate) fn count(&self, completeness: &mut Completeness, federation: &FederationId, on: Day) {
+        completeness.scopes_expected += 1;
+        completeness.scopes_heard += u64::from(self.after(federation, on));
+        completeness.scopes_without_node += u64::from(!self.enrolled.contains(federation));
+        if let Some(moment) = self.last_heard_ms.get(federation) {
+            let oldest = completeness
+                .oldest_heard
+                .map_or(*moment, |known| known.min(*moment));
+            completeness.oldest_heard = Some(oldest);
+        }
+    }
+}
+
+/// Taiwan, Hong Kong and Macao are never expected.
+pub(crate) fn may_be_expected(federation: &FederationId) -> bool {
+    !matches!(federation.division() / 10_000, 71 | 81 | 82)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sign_of_life_after_the_day_counts_as_heard() {
+        let federation: FederationId = "330106".parse().expect("a federation");
+        let day: Day = "2023-12-31".parse().expect("a day");
+        for (moment, after) in [(1_704_038_399_999, false), (1_704_038_400_000, true)] {
+            let heard = Heard {
+                enrolled: BTreeSet::new(),
+                last_heard_ms: BTreeMap::from([(federation.clone(), moment)]),
+            };
+            assert_eq!(heard.after(&federation, day), after);
+        }
+        assert!(!Heard::default().after(&federation, day));
+    }
+}

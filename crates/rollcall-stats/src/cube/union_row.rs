@@ -1,0 +1,95 @@
+//! Unions as columns: per document its states by day, and where and as what it counts among all unions.
+//! Owns how links and names reach a union's state; the state itself is a rule of `rollcall-core`.
+
+use rollcall_core::date::Day;
+use rollcall_core::id::DocumentId;
+use rollcall_core::term::UnionForm;
+use rollcall_core::union::UnionState;
+
+use super::Cube;
+use crate::establishment::{UnionView, Unions};
+
+/// A union's state from a day on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UnionSegment {
+    pub(crate) from: Day,
+    /// Number of the document under which it counts.
+    pub(crate) lead: u32,
+    /// Bit 0 own, 1 joint, 2 federation.
+    pub(crate) forms: u8,
+    pub(crate) state: UnionState,
+}
+
+/// Where and as what a union counts from a day on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UnionCount {
+    pub(crate) from: Day,
+    /// Number of its higher union.
+    pub(crate) place: u32,
+    /// Its form while it is established and counts under this document.
+    pub(crate) form: Option<UnionForm>,
+}
+
+/// One union document's columns.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UnionRow {
+    pub(crate) states: Box<[UnionSegment]>,
+    pub(crate) counts: Box<[UnionCount]>,
+    /// Which organisation it names is in conflict.
+    pub(crate) organisation_disputed: bool,
+}
+
+pub(crate) fn form_bits(forms: &[UnionForm]) -> u8 {
+    forms.iter().fold(0, |bits, form| bits | 1 << (*form as u8))
+}
+
+pub(crate) fn forms_of(bits: u8) -> Vec<UnionForm> {
+    UnionForm::ALL
+        .iter()
+        .copied()
+        .filter(|form| bits & (1 << (*form as u8)) != 0)
+        .collect()
+}
+
+impl UnionRow {
+    pub(crate) fn state_at(&self, on: Day) -> Option<&UnionSegment> {
+        self.states.iter().rev().find(|segment| segment.from <= on)
+    }
+
+    pub(crate) fn count_at(&self, on: Day) -> Option<&UnionCount> {
+        self.counts.iter().rev().find(|count| count.from <= on)
+    }
+
+    fn view_at(&self, cube: &Cube, on: Day) -> Option<UnionView> {
+        self.state_at(on).map(|segment| UnionView {
+            lead: cube.unions.id(segment.lead),
+            forms: forms_of(segment.forms),
+            organisation_disputed: self.organisation_disputed,
+            state: segment.state,
+        })
+    }
+}
+
+/// The cube's unions as organisations meet them.
+pub(crate) struct UnionsOfCube<'a>(pub(crate) &'a Cube);
+
+impl Unions for UnionsOfCube<'_> {
+    fn naming(&self, organisation: &[DocumentId], on: Day) -> Vec<UnionView> {
+        let numbers = organisation
+            .iter()
+            .filter_map(|alias| self.0.naming_by_organisation.get(alias))
+            .flatten();
+        let mut views: Vec<UnionView> = numbers
+            .filter_map(|number| self.0.union_rows[*number as usize].view_at(self.0, on))
+            .collect();
+        views.sort_unstable_by_key(|view| view.lead);
+        views.dedup_by_key(|view| view.lead);
+        views
+    }
+
+    fn linked(&self, union: DocumentId, on: Day) -> Option<UnionView> {
+        let numbers = self.0.unions.holders(union);
+        let first = numbers.min_by_key(|number| self.0.unions.id(*number))?;
+        self.0.union_rows[first as usize].view_at(self.0, on)
+    }
+}

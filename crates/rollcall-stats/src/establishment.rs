@@ -1,0 +1,511 @@
+//! How one organisation counts on one day: the only place where scope, exclusion, coverage and open conflicts come
+//! together (`domain.md` 5 and 6). Everything that shows a figure or a list reads what is computed here.
+//! The single rules are in `rollcall-core`; the choice between conflicting values is tried in full.
+
+use rollcall_core::campaign::Settings;
+use rollcall_core::coverage::{
+    Coverage, Form, LinkStanding, Reach, cover_of, exclusion_at, link_at, organiser_at,
+};
+use rollcall_core::credit_code::CreditCode;
+use rollcall_core::date::{Day, PartialDate};
+use rollcall_core::dated::{count_at, holding_at, status_at};
+use rollcall_core::fact::{CountFact, DatedFact, ExclusionFact, LinkFact};
+use rollcall_core::federation::default_responsible;
+use rollcall_core::id::{DocumentId, FederationId};
+use rollcall_core::organisation::{kind_of_prefix, level_of_code, level_of_division};
+use rollcall_core::scope::{OutReason, Scope, classify};
+use rollcall_core::stage::stage_at;
+use rollcall_core::term::{Category, Kind, Level, RegistrationStatus, Stage, UnionForm};
+use rollcall_core::union::UnionState;
+
+use crate::cube::segment::{Profile, Size, Standing};
+use crate::cube::stored::StoredOrganisation;
+
+/// Combinations of conflicting values that are tried; beyond, everything counts as possible.
+pub(crate) const COMBINATIONS_MAX: usize = 64;
+
+/// One registration: what goes with one code. Several, joined by same-as, follow one another.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Registration {
+    code: Option<CreditCode>,
+    registered_on: Vec<PartialDate>,
+    status: Vec<DatedFact<RegistrationStatus>>,
+    authority: Vec<DatedFact<u32>>,
+}
+
+/// One organisation, the entries of all its documents united.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Subject {
+    registrations: Vec<Registration>,
+    kind: Vec<Kind>,
+    category: Vec<DatedFact<Category>>,
+    category_by_name: Vec<DatedFact<Category>>,
+    accounting_firm: bool,
+    location: Vec<DatedFact<u32>>,
+    responsible: Vec<DatedFact<FederationId>>,
+    pub(crate) counts: Vec<CountFact>,
+    pub(crate) exclusions: Vec<ExclusionFact>,
+    pub(crate) coverage: Vec<LinkFact>,
+    organisers: Vec<(Day, Option<Day>)>,
+    stages: Vec<(Stage, Day)>,
+    open_conflicts: u32,
+    /// Every id it goes by.
+    pub(crate) aliases: Vec<DocumentId>,
+}
+
+/// A union as an organisation meets it on a day.
+#[derive(Debug, Clone)]
+pub(crate) struct UnionView {
+    /// Document under which it counts.
+    pub(crate) lead: DocumentId,
+    /// Its form, or several in conflict; never empty.
+    pub(crate) forms: Vec<UnionForm>,
+    /// Which organisation it names is in conflict.
+    pub(crate) organisation_disputed: bool,
+    /// Its state.
+    pub(crate) state: UnionState,
+}
+
+/// What an organisation needs to know of unions.
+pub(crate) trait Unions {
+    /// Unions whose documents name one of these ids as their organisation, each once.
+    fn naming(&self, organisation: &[DocumentId], on: Day) -> Vec<UnionView>;
+    /// The union that a link names; `None` where it is not held.
+    fn linked(&self, union: DocumentId, on: Day) -> Option<UnionView>;
+}
+
+/// One way in which the organisation may count.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Outcome {
+    pub(crate) responsible: FederationId,
+    pub(crate) profile: Profile,
+    /// Covering unions, sorted; only where it is in scope.
+    pub(crate) cover: Vec<DocumentId>,
+    pub(crate) workers: u32,
+    pub(crate) members: u32,
+}
+
+/// All ways in which the organisation may count on a day, distinct, by content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcomes {
+    pub(crate) options: Vec<Outcome>,
+    /// More combinations than were tried.
+    pub(crate) all: bool,
+}
+
+/// Picks one of several conflicting values; run again and again, every combination comes up once.
+struct Picks {
+    picked: Vec<(usize, usize)>,
+    next: usize,
+}
+
+impl Picks {
+    fn pick(&mut self, among: usize) -> usize {
+        if among < 2 {
+            return 0;
+        }
+        if self.next == self.picked.len() {
+            self.picked.push((0, among));
+        }
+        self.next += 1;
+        self.picked[self.next - 1].0
+    }
+
+    fn one<T: Clone>(&mut self, values: &[T]) -> Option<T> {
+        let index = self.pick(values.len());
+        values.get(index).cloned()
+    }
+
+    /// Moves on to the next combination; false when there is none.
+    fn advance(&mut self) -> bool {
+        self.next = 0;
+        while let Some((picked, among)) = self.picked.pop() {
+            if picked + 1 < among {
+                self.picked.push((picked + 1, among));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Subject {
+    /// Unites the documents of one organisation, the leading one first. Those closed as mistakes must be left out.
+    pub(crate) fn unite(documents: Vec<(DocumentId, StoredOrganisation)>) -> Self {
+        let mut subject = Self::default();
+        for (id, document) in documents {
+            subject.aliases.extend(document.aliases(id));
+            let facts = document.facts;
+            subject.open_conflicts = subject.open_conflicts.saturating_add(facts.open_conflicts);
+            subject.accounting_firm |= document.accounting_firm;
+            subject.kind.extend(facts.kind);
+            subject.category.extend(facts.category);
+            subject.category_by_name.extend(document.category_by_name);
+            subject.location.extend(facts.location);
+            subject.responsible.extend(facts.responsible);
+            subject.counts.extend(facts.counts);
+            subject.exclusions.extend(facts.exclusions);
+            subject.coverage.extend(facts.coverage);
+            subject.organisers.extend(facts.organisers);
+            subject.stages.extend(facts.stages);
+            let same = subject
+                .registrations
+                .iter_mut()
+                .find(|known| known.code == facts.code);
+            let registration = match same {
+                Some(known) => {
+                    let differ = !known.registered_on.is_empty()
+                        && !facts.registered_on.is_empty()
+                        && known.registered_on != facts.registered_on;
+                    subject.open_conflicts += u32::from(differ);
+                    known
+                }
+                None => {
+                    subject.registrations.push(Registration {
+                        code: facts.code,
+                        ..Registration::default()
+                    });
+                    subject.registrations.last_mut().expect("just pushed")
+                }
+            };
+            for date in facts.registered_on {
+                if !registration.registered_on.contains(&date) {
+                    registration.registered_on.push(date);
+                }
+            }
+            registration.status.extend(facts.status);
+            registration.authority.extend(facts.authority);
+        }
+        // Where one record has the code and the other has none, both are the registration of that code.
+        if subject.registrations.len() > 1 {
+            if let Some(index) = subject
+                .registrations
+                .iter()
+                .position(|known| known.code.is_none())
+            {
+                let without = subject.registrations.remove(index);
+                let with = &mut subject.registrations[0];
+                with.status.extend(without.status);
+                with.authority.extend(without.authority);
+                if with.registered_on.is_empty() {
+                    with.registered_on = without.registered_on;
+                }
+            }
+        }
+        for registration in &mut subject.registrations {
+            registration
+                .registered_on
+                .sort_unstable_by_key(|date| (date.first_day(), date.last_day()));
+        }
+        subject
+            .registrations
+            .sort_by_key(|registration| registration.code);
+        subject.aliases.sort_unstable();
+        subject.aliases.dedup();
+        subject
+    }
+
+    /// Every day on which it may begin to count in another way, but for what happens to its unions.
+    pub(crate) fn breakpoints(&self, days: &mut Vec<Day>) {
+        for registration in &self.registrations {
+            days.extend(registration.registered_on.iter().map(|date| date.last_day()));
+            days.extend(registration.status.iter().map(|entry| entry.from));
+            days.extend(registration.authority.iter().map(|entry| entry.from));
+        }
+        days.extend(
+            self.category
+                .iter()
+                .chain(&self.category_by_name)
+                .map(|entry| entry.from),
+        );
+        days.extend(self.location.iter().map(|entry| entry.from));
+        days.extend(self.responsible.iter().map(|entry| entry.from));
+        days.extend(self.counts.iter().map(|count| count.on));
+        for exclusion in &self.exclusions {
+            days.extend(
+                [Some(exclusion.from), exclusion.approved_on, exclusion.refused_on]
+                    .into_iter()
+                    .flatten(),
+            );
+            days.extend(exclusion.until.map(Day::next));
+        }
+        for link in &self.coverage {
+            days.extend(
+                [Some(link.from), link.consent_on, link.until.map(Day::next)]
+                    .into_iter()
+                    .flatten(),
+            );
+        }
+        for (elected, ended) in &self.organisers {
+            days.extend([Some(*elected), *ended].into_iter().flatten());
+        }
+        days.extend(self.stages.iter().map(|(_, day)| *day));
+    }
+
+    /// All the ways in which it may count at the end of day `on`.
+    pub(crate) fn outcomes(&self, on: Day, settings: &Settings, unions: &impl Unions) -> Outcomes {
+        let mut picks = Picks {
+            picked: Vec::new(),
+            next: 0,
+        };
+        let mut options = vec![self.outcome(on, settings, unions, &mut picks)];
+        let mut tried = 1;
+        while picks.advance() {
+            if tried == COMBINATIONS_MAX {
+                options.sort_unstable();
+                options.dedup();
+                return Outcomes { options, all: true };
+            }
+            options.push(self.outcome(on, settings, unions, &mut picks));
+            tried += 1;
+        }
+        options.sort_unstable();
+        options.dedup();
+        Outcomes { options, all: false }
+    }
+
+    fn outcome(&self, on: Day, settings: &Settings, unions: &impl Unions, picks: &mut Picks) -> Outcome {
+        let holding = self.registration_at(on, picks);
+        let registration = holding.registration;
+        let code = registration.and_then(|registration| registration.code);
+        let recorded_authority =
+            registration.and_then(|registration| picks.one(&holding_at(&registration.authority, on)));
+        let authority = recorded_authority.or(code.map(|code| code.division()));
+        let level = match (recorded_authority, code) {
+            (Some(authority), _) => level_of_division(authority),
+            (None, Some(code)) => level_of_code(&code),
+            (None, None) => Level::County,
+        };
+        let category = [&self.category, &self.category_by_name]
+            .into_iter()
+            .find_map(|entries| picks.one(&holding_at(entries, on)))
+            .or_else(|| picks.one(&earliest(&self.category)))
+            .or_else(|| picks.one(&earliest(&self.category_by_name)))
+            .unwrap_or(Category::Other);
+        let responsible = picks.one(&holding_at(&self.responsible, on)).unwrap_or_else(|| {
+            let location = picks
+                .one(&holding_at(&self.location, on))
+                .or_else(|| picks.one(&earliest(&self.location)));
+            default_responsible(level, authority, location)
+        });
+        let standing = match classify(code.as_ref(), category, level, self.accounting_firm, settings) {
+            Scope::Out(reason) => Standing::Out(reason),
+            Scope::In { .. } if !holding.registered => Standing::Out(OutReason::NotRegistered),
+            Scope::In { a, b } => Standing::In { a, b },
+        };
+        let in_scope = matches!(standing, Standing::In { .. });
+
+        let mut cover = Vec::new();
+        let mut coverage = Coverage::NONE;
+        let mut met: Vec<UnionState> = Vec::new();
+        let mut meet = |view: UnionView, form: UnionForm, reach: Reach| {
+            if let Some(by) = cover_of(form, reach, &view.state) {
+                coverage = coverage.and(by);
+                cover.push(view.lead);
+            }
+            met.push(view.state);
+        };
+        for view in unions.naming(&self.aliases, on) {
+            let form = picks.one(&view.forms).unwrap_or(UnionForm::Own);
+            let names = !view.organisation_disputed || picks.pick(2) == 1;
+            if names && form == UnionForm::Own {
+                meet(
+                    view,
+                    form,
+                    Reach::Names {
+                        ended_until: holding.ended_until,
+                    },
+                );
+            }
+        }
+        let mut unresolved_links = 0_u8;
+        for link in self
+            .coverage
+            .iter()
+            .filter(|link| link_at(link, on) == LinkStanding::Holds)
+        {
+            match unions.linked(link.union, on) {
+                None => unresolved_links = unresolved_links.saturating_add(1),
+                Some(view) => {
+                    let form = picks.one(&view.forms).unwrap_or(UnionForm::Joint);
+                    if form != UnionForm::Own {
+                        meet(view, form, Reach::Link);
+                    }
+                }
+            }
+        }
+        cover.sort_unstable();
+        cover.dedup();
+        if settings.organiser_counts && organiser_at(&self.organisers, on) {
+            coverage = coverage.and(Coverage::ORGANISER);
+        }
+        if !in_scope {
+            unresolved_links = 0;
+        } else if unresolved_links > 0 && !(coverage.covers() && coverage.strict) && picks.pick(2) == 1 {
+            // The union may turn out to cover it: the high bound.
+            coverage = coverage.and(Coverage {
+                form: Form::Joint,
+                strict: true,
+                term_unknown: false,
+            });
+        }
+
+        let exclusion = exclusion_at(&self.exclusions, on);
+        let excluded = exclusion.excluded.filter(|_| in_scope && !coverage.covers());
+        let workers =
+            count_at(&self.counts, on, |count| count.workers.is_some()).and_then(|count| count.workers);
+        let both = count_at(&self.counts, on, |count| {
+            count.workers.is_some() && count.members.is_some()
+        })
+        .and_then(|count| Some((count.workers?, count.members?)));
+        let (counted_workers, counted_members) = match (in_scope && excluded.is_none(), coverage.covers()) {
+            (false, _) => (0, 0),
+            (true, true) => both.unwrap_or((0, 0)),
+            (true, false) => (workers.unwrap_or(0), 0),
+        };
+        let kind = code.and_then(|code| kind_of_prefix(code.prefix()));
+        Outcome {
+            responsible,
+            profile: Profile {
+                standing,
+                kind: kind.or(self.kind.first().copied()).unwrap_or(Kind::Other),
+                category,
+                level,
+                form: coverage.form,
+                strict: in_scope && coverage.strict,
+                term_unknown: in_scope && coverage.term_unknown,
+                excluded,
+                pending: in_scope && exclusion.pending && excluded.is_none(),
+                stage: stage_at(&self.stages, &met, holding.ended, on),
+                size: Size::of(workers),
+                members_known: in_scope && coverage.covers() && both.is_some(),
+                date_unknown: in_scope && holding.date_unknown,
+                unresolved_links,
+                open_conflicts: u8::try_from(self.open_conflicts).unwrap_or(u8::MAX),
+            },
+            cover: if in_scope { cover } else { Vec::new() },
+            workers: counted_workers,
+            members: counted_members,
+        }
+    }
+
+    /// The registration that holds: of those in force the latest, else the latest that was, else the first to come.
+    fn registration_at(&self, on: Day, picks: &mut Picks) -> Holding<'_> {
+        let mut best: Option<((bool, bool, Day), Holding<'_>)> = None;
+        for registration in &self.registrations {
+            let registered_on = picks.one(&registration.registered_on);
+            let status = picks.one(&status_at(&registration.status, on));
+            let since = registered_on.map_or(Day::MIN, PartialDate::last_day);
+            let ended = status.is_some_and(|status| status != RegistrationStatus::Registered);
+            let begun = since <= on;
+            let registered = begun && !ended;
+            let holding = Holding {
+                registration: Some(registration),
+                registered,
+                ended,
+                ended_until: if ended {
+                    Some(on)
+                } else {
+                    self.ended_before(registration, on)
+                },
+                date_unknown: registered_on.is_none(),
+            };
+            let rank = (
+                registered,
+                begun,
+                if begun {
+                    since
+                } else {
+                    Day(since.0.saturating_neg())
+                },
+            );
+            if best.as_ref().is_none_or(|(known, _)| *known < rank) {
+                best = Some((rank, holding));
+            }
+        }
+        best.map_or(
+            Holding {
+                registration: None,
+                registered: true,
+                ended: false,
+                ended_until: None,
+                date_unknown: true,
+            },
+            |(_, holding)| holding,
+        )
+    }
+
+    /// The last day before the present entry of the status on which the registration was ended. A registration that
+    /// follows another one continues the organisation.
+    fn ended_before(&self, registration: &Registration, on: Day) -> Option<Day> {
+        if self.registrations.len() > 1 {
+            return None;
+        }
+        let froms = || registration.status.iter().map(|entry| entry.from);
+        let mut present = froms().filter(|from| *from <= on).max()?;
+        loop {
+            let before = present.previous();
+            let earlier = status_at(&registration.status, before);
+            if earlier.is_empty() {
+                return None;
+            }
+            if earlier
+                .iter()
+                .all(|status| *status != RegistrationStatus::Registered)
+            {
+                return Some(before);
+            }
+            present = froms().filter(|from| *from <= before).max()?;
+        }
+    }
+
+    /// The last day up to `on` on which it was ended (T5), for the union that it ends.
+    pub(crate) fn ended_until(&self, on: Day) -> Option<Day> {
+        self.registration_at(
+            on,
+            &mut Picks {
+                picked: Vec::new(),
+                next: 0,
+            },
+        )
+        .ended_until
+    }
+
+    /// Codes it is or was registered under.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = CreditCode> + '_ {
+        self.registrations
+            .iter()
+            .filter_map(|registration| registration.code)
+    }
+
+    /// The earliest day it was registered, where known.
+    pub(crate) fn registered_since(&self) -> Option<Day> {
+        let dates = self
+            .registrations
+            .iter()
+            .flat_map(|registration| &registration.registered_on);
+        dates.map(|date| date.last_day()).min()
+    }
+
+    /// Whether an organiser serves.
+    pub(crate) fn has_organiser(&self, on: Day) -> bool {
+        organiser_at(&self.organisers, on)
+    }
+}
+
+struct Holding<'a> {
+    registration: Option<&'a Registration>,
+    registered: bool,
+    ended: bool,
+    ended_until: Option<Day>,
+    date_unknown: bool,
+}
+
+/// The values of the first entry: what is taken before anything is known to hold.
+fn earliest<T: Ord + Clone>(entries: &[DatedFact<T>]) -> Vec<T> {
+    entries
+        .iter()
+        .map(|entry| entry.from)
+        .min()
+        .map_or_else(Vec::new, |first| holding_at(entries, first))
+}

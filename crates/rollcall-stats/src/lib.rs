@@ -1,0 +1,19 @@
+//! Facts and two dates in, figures out: the columnar cube and its questions.
+//!
+//! Refuses to know: documents, clocks, files, networks. Given the same facts in any order it gives the same
+//! figures, byte for byte. Read in this order.
+#![deny(clippy::float_arithmetic)]
+
+mod error;
+mod establishment;
+mod cube;
+mod key;
+mod bounds;
+mod completeness;
+mod tally;
+mod query;
+
+pub use completeness::Heard;
+pub use cube::Cube;
+pub use error::Error;
+pub use query::{FiguresQuery, SERIES_MAX};
