@@ -1,0 +1,436 @@
+//! The node's end: one connection, made once and counted; sessions and calls on it; enrolment before there is one.
+//! Never connects again by itself: when and how often is decided above (`backoff`).
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rollcall_sync::limits::MESSAGE_BYTES_MAX;
+use rollcall_sync::message::{
+    ClientFrame, DigestAnswer, DigestRequest, Hello, HelloAck, ResolveAnswer, ResolveRequest, ServerFrame,
+};
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsConnector;
+use tokio_stream::Stream;
+use tokio_util::task::TaskTracker;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use crate::convert::{Wire, sized};
+use crate::enrolment::{EnrolAnswer, Enrolment};
+use crate::error::RpcError;
+use crate::http2::{
+    CONNECTION_WINDOW, Executor, HEADER_LIST_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, STREAM_WINDOW,
+};
+use crate::pb::enrol::enrol_client::EnrolClient;
+use crate::pb::sync as pb;
+use crate::pb::sync::sync_client::SyncClient;
+use crate::session::{FRAMES_WAITING_MAX, receive_error};
+use crate::status::Refusal;
+use crate::tls;
+use crate::traffic::{Meter, Metered, Traffic};
+
+/// How long a client waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// For TCP and TLS together.
+    pub connect: Duration,
+    /// For the answer to a call.
+    pub call: Duration,
+    /// For the next frame of a session.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            call: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Where to connect and as whom.
+#[derive(Clone)]
+pub struct ClientConfig {
+    /// `https://host:port`.
+    pub url: String,
+    /// Root of the aggregator's authority, PEM.
+    pub authority_pem: String,
+    /// The node's certificate, PEM.
+    pub certificate_pem: String,
+    /// Its key, PKCS#8 PEM.
+    pub key_pem: String,
+    /// Name to find in the server's certificate, where it is not the host of `url`.
+    pub server_name: Option<String>,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+/// A connection to the aggregator.
+pub struct Client {
+    link: Link,
+    calls: SyncClient<Link>,
+    meter: Arc<Meter>,
+    timeouts: Timeouts,
+    tasks: TaskTracker,
+}
+
+impl Client {
+    /// Connects. Whether the server accepts our certificate shows at the first call: TLS 1.3 does not wait for it.
+    pub async fn connect(config: &ClientConfig) -> Result<Self, RpcError> {
+        let tls = tls::client_config(&config.authority_pem, &config.certificate_pem, &config.key_pem)?;
+        let connection =
+            Connection::open(&config.url, tls, config.server_name.as_deref(), config.timeouts).await?;
+        let Connection {
+            link,
+            origin,
+            meter,
+            tasks,
+        } = connection;
+        let calls = SyncClient::with_origin(link.clone(), origin)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        Ok(Self {
+            link,
+            calls,
+            meter,
+            timeouts: config.timeouts,
+            tasks,
+        })
+    }
+
+    /// Asks to be enrolled, of a server that belongs to the token's authority and of no other.
+    pub async fn enrol(
+        url: &str,
+        enrolment: &Enrolment<'_>,
+        server_name: Option<&str>,
+        timeouts: Timeouts,
+    ) -> Result<EnrolAnswer, RpcError> {
+        let tls = tls::pinned_config(enrolment.token.ca_fingerprint)?;
+        let Connection {
+            link,
+            origin,
+            meter,
+            tasks,
+        } = Connection::open(url, tls, server_name, timeouts).await?;
+        let mut calls = EnrolClient::with_origin(link, origin).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let answer = within(
+            timeouts.call,
+            "answer to the enrolment",
+            calls.enrol(enrolment.to_wire()),
+        )
+        .await;
+        let answer = answer?.map_err(|status| answer_error(status, &meter))?;
+        drop(calls);
+        finish(tasks).await;
+        EnrolAnswer::from_wire(answer.into_inner(), enrolment)
+    }
+
+    /// Bytes over this connection so far.
+    pub fn traffic(&self) -> Traffic {
+        self.meter.traffic()
+    }
+
+    /// Whether calls can still be made on this connection, as far as is known without asking.
+    pub fn is_open(&self) -> bool {
+        !self.link.requests.is_closed()
+    }
+
+    /// Lets go of the connection and waits until it is closed. Sessions on it must have ended.
+    pub async fn close(self) -> Traffic {
+        let Self {
+            link,
+            calls,
+            meter,
+            tasks,
+            ..
+        } = self;
+        drop((link, calls));
+        finish(tasks).await;
+        meter.traffic()
+    }
+
+    /// Where both ends stand, without a session.
+    pub async fn hello(&self, hello: &Hello) -> Result<HelloAck, RpcError> {
+        let mut calls = self.calls.clone();
+        let wire = sized(hello.to_wire()?)?;
+        self.answer("answer to hello", calls.hello(wire)).await
+    }
+
+    /// Which buckets differ.
+    pub async fn digest(&self, request: &DigestRequest) -> Result<DigestAnswer, RpcError> {
+        let mut calls = self.calls.clone();
+        let wire = sized(request.to_wire()?)?;
+        self.answer("answer to digests", calls.digest(wire)).await
+    }
+
+    /// What each side lacks.
+    pub async fn resolve(&self, request: &ResolveRequest) -> Result<ResolveAnswer, RpcError> {
+        let mut calls = self.calls.clone();
+        let wire = sized(request.to_wire()?)?;
+        self.answer("missing changes", calls.resolve(wire)).await
+    }
+
+    async fn answer<W: Wire>(
+        &self,
+        waiting_for: &'static str,
+        call: impl Future<Output = Result<tonic::Response<W::Pb>, Status>>,
+    ) -> Result<W, RpcError> {
+        let answer = within(self.timeouts.call, waiting_for, call).await?;
+        W::from_wire(
+            answer
+                .map_err(|status| answer_error(status, &self.meter))?
+                .into_inner(),
+        )
+    }
+
+    /// Opens a session. What is sent goes out at once, without waiting for the server's first word, so Hello, the
+    /// first batches and their answer take one round trip. Dropping the sender says that nothing more will come;
+    /// the receiver ends when the server has ended the session, or with an error as its last item.
+    pub fn exchange(
+        &self,
+    ) -> (
+        mpsc::Sender<ClientFrame>,
+        mpsc::Receiver<Result<ServerFrame, RpcError>>,
+    ) {
+        let (to_server, frames) = mpsc::channel(FRAMES_WAITING_MAX);
+        let (results, from_server) = mpsc::channel(FRAMES_WAITING_MAX);
+        let (fault, faulty) = oneshot::channel();
+        let session = Session {
+            calls: self.calls.clone(),
+            outgoing: Outgoing {
+                frames,
+                fault: Some(fault),
+            },
+            faulty,
+            results: results.clone(),
+            meter: Arc::clone(&self.meter),
+            timeouts: self.timeouts,
+        };
+        self.tasks.spawn(async move {
+            if let Err(error) = session.run().await {
+                // Where nobody listens any more there is nobody to tell.
+                let _ = results.send(Err(error)).await;
+            }
+        });
+        (to_server, from_server)
+    }
+}
+
+/// Waits for the tasks of a connection nobody uses any more; it says goodbye and goes.
+async fn finish(tasks: TaskTracker) {
+    tasks.close();
+    if tokio::time::timeout(Duration::from_secs(5), tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::debug!("the connection did not close in time");
+    }
+}
+
+async fn within<T>(
+    after: Duration,
+    waiting_for: &'static str,
+    work: impl Future<Output = T>,
+) -> Result<T, RpcError> {
+    tokio::time::timeout(after, work)
+        .await
+        .map_err(|_| RpcError::Timeout { waiting_for, after })
+}
+
+/// What the status of a call means.
+fn answer_error(status: Status, meter: &Meter) -> RpcError {
+    if let Some(alert) = meter.alert().filter(|alert| tls::is_about_certificate(*alert)) {
+        return RpcError::CertificateRefused(alert);
+    }
+    let said_by_server = !status.details().is_empty();
+    match status.code() {
+        _ if said_by_server => RpcError::Refused(Refusal::from_status(&status)),
+        Code::OutOfRange | Code::Internal => receive_error(status),
+        _ if std::error::Error::source(&status).is_some() => RpcError::Closed(Some(Box::new(status))),
+        Code::Unknown | Code::Cancelled => RpcError::Closed(Some(Box::new(status))),
+        _ => RpcError::Refused(Refusal::from_status(&status)),
+    }
+}
+
+/// One session's task.
+struct Session {
+    calls: SyncClient<Link>,
+    outgoing: Outgoing,
+    faulty: oneshot::Receiver<RpcError>,
+    results: mpsc::Sender<Result<ServerFrame, RpcError>>,
+    meter: Arc<Meter>,
+    timeouts: Timeouts,
+}
+
+impl Session {
+    async fn run(self) -> Result<(), RpcError> {
+        let Self {
+            mut calls,
+            outgoing,
+            faulty,
+            results,
+            meter,
+            timeouts,
+        } = self;
+        let mut fault = pin!(async {
+            match faulty.await {
+                Ok(error) => error,
+                // Everything could be written; the answers decide.
+                Err(_) => std::future::pending().await,
+            }
+        });
+        let opened = tokio::select! {
+            opened = within(timeouts.call, "begin of the session", calls.exchange(outgoing)) => opened?,
+            error = fault.as_mut() => return Err(error),
+            () = results.closed() => return Ok(()),
+        };
+        let mut stream = opened
+            .map_err(|status| answer_error(status, &meter))?
+            .into_inner();
+        loop {
+            let next = tokio::select! {
+                next = within(timeouts.idle, "next frame of the session", stream.message()) => next?,
+                error = fault.as_mut() => return Err(error),
+                () = results.closed() => return Ok(()),
+            };
+            let Some(wire) = next.map_err(|status| answer_error(status, &meter))? else {
+                return Ok(());
+            };
+            let frame = ServerFrame::from_wire(wire)?;
+            // The server reads whatever we do (it ends the session rather than wait), so waiting here for a slow
+            // reader of ours cannot lock both ends.
+            let handed_over = within(timeouts.idle, "our own reader", results.send(Ok(frame))).await?;
+            if handed_over.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Frames on their way to the wire; one that cannot be written ends the session with its reason.
+struct Outgoing {
+    frames: mpsc::Receiver<ClientFrame>,
+    fault: Option<oneshot::Sender<RpcError>>,
+}
+
+impl Stream for Outgoing {
+    type Item = pb::ClientFrame;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<pb::ClientFrame>> {
+        if self.fault.is_none() {
+            return Poll::Ready(None);
+        }
+        self.frames
+            .poll_recv(cx)
+            .map(|frame| match frame?.to_wire().and_then(sized) {
+                Ok(wire) => Some(wire),
+                Err(error) => {
+                    if let Some(fault) = self.fault.take() {
+                        // The session's task is gone when this fails, and with it whoever would care.
+                        let _ = fault.send(error);
+                    }
+                    None
+                }
+            })
+    }
+}
+
+pub(crate) struct Connection {
+    pub(crate) link: Link,
+    pub(crate) origin: Uri,
+    meter: Arc<Meter>,
+    tasks: TaskTracker,
+}
+
+impl Connection {
+    pub(crate) async fn open(
+        url: &str,
+        tls: rustls::ClientConfig,
+        server_name: Option<&str>,
+        timeouts: Timeouts,
+    ) -> Result<Self, RpcError> {
+        let address = || RpcError::Address(url.to_owned());
+        let uri: Uri = url.parse().map_err(|_| address())?;
+        let host = uri
+            .host()
+            .filter(|_| uri.scheme_str() == Some("https"))
+            .ok_or_else(address)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = uri.port_u16().unwrap_or(443);
+        let name = ServerName::try_from(server_name.unwrap_or(&host).to_owned()).map_err(|_| address())?;
+        let tasks = TaskTracker::new();
+        let meter = Arc::new(Meter::default());
+
+        let opening = async {
+            let failed = |source| RpcError::Connect {
+                address: format!("{host}:{port}"),
+                source,
+            };
+            let stream = TcpStream::connect((host.as_str(), port)).await.map_err(failed)?;
+            stream.set_nodelay(true).map_err(failed)?;
+            let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
+            let stream = Metered::new(stream.map_err(tls::handshake_error)?, Arc::clone(&meter));
+            Builder::new(Executor(tasks.clone()))
+                .timer(TokioTimer::new())
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .keep_alive_interval(KEEPALIVE_INTERVAL)
+                .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+                .max_header_list_size(HEADER_LIST_MAX)
+                .handshake(TokioIo::new(stream))
+                .await
+                .map_err(|error| RpcError::Closed(Some(Box::new(error))))
+        };
+        let (requests, connection) = within(timeouts.connect, "connection", opening).await??;
+        tasks.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("connection ended: {error}");
+            }
+        });
+        let origin = Uri::builder()
+            .scheme("https")
+            .authority(authority(&uri))
+            .path_and_query("/")
+            .build();
+        Ok(Self {
+            link: Link { requests },
+            origin: origin.map_err(|_| address())?,
+            meter,
+            tasks,
+        })
+    }
+}
+
+fn authority(uri: &Uri) -> &str {
+    uri.authority().map_or("", |authority| authority.as_str())
+}
+
+/// The one connection, as tonic wants it: no user agent, no silent reconnection.
+#[derive(Clone)]
+pub(crate) struct Link {
+    requests: SendRequest<Body>,
+}
+
+impl tower_service::Service<http::Request<Body>> for Link {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, hyper::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+        self.requests.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(self.requests.send_request(request))
+    }
+}
