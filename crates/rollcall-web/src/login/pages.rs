@@ -1,0 +1,265 @@
+//! The pages at the door: sign in, sign out, change the password.
+//! Owns their handlers and where they lead; rules are in `password`, `session` and `tries`.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use super::{
+    AccountView, LoginEventKind, NotSignedIn, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, audit, check_password,
+    present_account,
+};
+use crate::form::{CheckedForm, CheckedQuery, see_other, with_notice};
+use crate::layout::Frame;
+use crate::respond::Page;
+use crate::visit::Visit;
+use crate::{Error, Site, random};
+
+const LOGIN_PATH: &str = "/login";
+pub(super) const PASSWORD_PATH: &str = "/password";
+
+/// The routes at the door; [`Site::wrap`] adds them.
+pub(crate) fn routes() -> Router {
+    Router::new()
+        .route(LOGIN_PATH, get(login_form).post(login_submit))
+        .route("/logout", post(logout_submit))
+        .route(PASSWORD_PATH, get(password_form).post(password_submit))
+}
+
+/// The sign-in page that leads back to `address` afterwards.
+pub(super) fn login_address(address: &str) -> String {
+    let mut next = String::new();
+    for byte in address.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            next.push(char::from(byte));
+        } else {
+            next.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    if next == "/" { LOGIN_PATH.to_owned() } else { format!("{LOGIN_PATH}?next={next}") }
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    frame: Frame,
+    /// Where to go after signing in.
+    next: String,
+    /// What was entered before.
+    name: String,
+    /// Why it was refused.
+    problem: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct PasswordPage {
+    frame: Frame,
+    /// The account must choose a new one before anything else.
+    forced: bool,
+    /// Why it was refused.
+    problem: Option<String>,
+    /// Characters at least and at most.
+    length: (usize, usize),
+}
+
+#[derive(Deserialize)]
+struct LoginQuery {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+struct LoginForm {
+    name: String,
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+struct PasswordForm {
+    present: String,
+    new: String,
+    again: String,
+}
+
+async fn login_form(mut visit: Visit, CheckedQuery(query): CheckedQuery<LoginQuery>) -> Response {
+    if visit.session.is_some() {
+        return see_other(local(&query.next));
+    }
+    // The form's token hangs on the cookie, so a first visitor gets one before there is a login session.
+    let fresh = visit.cookie.is_none();
+    let cookie = *visit.cookie.get_or_insert_with(random::bytes);
+    let page = LoginPage { frame: visit.frame(""), next: query.next, name: String::new(), problem: None };
+    let response = Page(page).into_response();
+    if fresh { with_cookie(&visit.site, &cookie, response) } else { response }
+}
+
+async fn login_submit(visit: Visit, form: CheckedForm<LoginForm>) -> Result<Response, Error> {
+    let LoginForm { name, password, next } = form.value;
+    let name = name.trim().to_owned();
+    let now_unix_ms = visit.site.now_unix_ms();
+    let refused = |status: StatusCode, problem: String| {
+        let page = LoginPage { frame: visit.frame(""), next: next.clone(), name: name.clone(), problem: Some(problem) };
+        (status, Page(page)).into_response()
+    };
+    if let Err(wait_seconds) = visit.site.tries().begin(&name, visit.client, now_unix_ms) {
+        audit(&visit, LoginEventKind::Delayed, None).await?;
+        return Err(Error::TooManyTries { wait_seconds });
+    }
+    let asked = name.clone();
+    let account = visit.site.ask_accounts(move |accounts| accounts.find_by_name(&asked)).await?;
+    let account = account.filter(|account| !account.disabled && password.chars().count() <= PASSWORD_LENGTH_MAX);
+    let kept = account.as_ref().map(|account| account.password_hash.clone());
+    let right = visit.site.hashing().verify(limited(password), kept).await?;
+    let Some(account) = account.as_ref().filter(|_| right) else {
+        audit(&visit, LoginEventKind::Refused, account.map(|account| account.id)).await?;
+        return Ok(refused(StatusCode::FORBIDDEN, visit.locale.text("login.wrong").to_owned()));
+    };
+    visit.site.tries().clear(&name, visit.client);
+    audit(&visit, LoginEventKind::SignedIn, Some(account.id.clone())).await?;
+    let address = if account.must_change { PASSWORD_PATH } else { local(&next) };
+    Ok(open_session(&visit, account, see_other(address)))
+}
+
+async fn logout_submit(visit: Visit, _form: CheckedForm<Empty>) -> Result<Response, Error> {
+    if let (Some(cookie), Some(session)) = (&visit.cookie, &visit.session) {
+        visit.site.sessions().close(cookie);
+        audit(&visit, LoginEventKind::SignedOut, Some(session.account_id.clone())).await?;
+    }
+    Ok(with_cookie_line(&visit.site, "", "; Max-Age=0", see_other(&with_notice(LOGIN_PATH, "signed_out"))))
+}
+
+/// A form with nothing in it but the hidden fields.
+#[derive(Deserialize)]
+struct Empty {}
+
+/// The account at the door, also one that must change its password first.
+struct AtTheDoor(AccountView, Visit);
+
+impl<S: Send + Sync> FromRequestParts<S> for AtTheDoor {
+    type Rejection = NotSignedIn;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, NotSignedIn> {
+        let visit = Visit::from_request_parts(parts, state).await?;
+        match present_account(&visit).await? {
+            Some(account) => Ok(Self(account, visit)),
+            None if parts.method.is_safe() => Err(NotSignedIn::Redirect(login_address(PASSWORD_PATH))),
+            None => Err(Error::SessionOld.into()),
+        }
+    }
+}
+
+async fn password_form(AtTheDoor(account, visit): AtTheDoor) -> Response {
+    Page(password_page(&visit, account.must_change, None)).into_response()
+}
+
+async fn password_submit(
+    AtTheDoor(account, visit): AtTheDoor,
+    form: CheckedForm<PasswordForm>,
+) -> Result<Response, Error> {
+    let PasswordForm { present, new, again } = form.value;
+    let refused = |key: &str| {
+        let problem = visit.locale.fill(key, &[&PASSWORD_LENGTH_MIN.to_string(), &PASSWORD_LENGTH_MAX.to_string()]);
+        let page = password_page(&visit, account.must_change, Some(problem));
+        Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
+    };
+    if new != again {
+        return refused("password.not_repeated");
+    }
+    if new == present {
+        return refused("password.same");
+    }
+    if let Err(problem) = check_password(&account.name, &new) {
+        return refused(problem.text_key());
+    }
+    if let Err(wait_seconds) = visit.site.tries().begin(&account.name, visit.client, visit.site.now_unix_ms()) {
+        return Err(Error::TooManyTries { wait_seconds });
+    }
+    if !visit.site.hashing().verify(limited(present), Some(account.password_hash.clone())).await? {
+        return refused("password.wrong");
+    }
+    visit.site.tries().clear(&account.name, visit.client);
+    let hash = visit.site.hashing().hash(new).await?;
+    let id = account.id.clone();
+    visit.site.ask_accounts(move |accounts| accounts.set_password(&id, &hash)).await?;
+    audit(&visit, LoginEventKind::PasswordChanged, Some(account.id.clone())).await?;
+    // Whoever knew the old password is out.
+    visit.site.end_login_sessions(&account.id);
+    Ok(open_session(&visit, &account, see_other(&with_notice("/", "password_changed"))))
+}
+
+fn password_page(visit: &Visit, forced: bool, problem: Option<String>) -> PasswordPage {
+    let mut frame = visit.frame("");
+    if forced {
+        // The other pages would only lead back here.
+        frame.navigation.clear();
+    }
+    PasswordPage { frame, forced, problem, length: (PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX) }
+}
+
+/// No longer than a password can be, so that hashing nonsense stays cheap.
+fn limited(password: String) -> String {
+    password.chars().take(PASSWORD_LENGTH_MAX).collect()
+}
+
+/// An address of ours, or the start page: a link may not lead through the door to another site.
+fn local(address: &str) -> &str {
+    let inside = address.starts_with('/') && !address.starts_with("//");
+    let plain = !address.contains(['\\', '\r', '\n', '\t']) && address.is_ascii();
+    if inside && plain && !address.starts_with(LOGIN_PATH) { address } else { "/" }
+}
+
+/// A new cookie at every sign-in, so that one planted before is worth nothing.
+fn open_session(visit: &Visit, account: &AccountView, response: Response) -> Response {
+    if let Some(before) = &visit.cookie {
+        visit.site.sessions().close(before);
+    }
+    let cookie = visit.site.sessions().open(account, visit.site.now_unix_ms());
+    with_cookie(&visit.site, &cookie, response)
+}
+
+fn with_cookie(site: &Site, cookie: &[u8; 32], response: Response) -> Response {
+    with_cookie_line(site, &random::to_text(cookie), "", response)
+}
+
+fn with_cookie_line(site: &Site, value: &str, end: &str, mut response: Response) -> Response {
+    let secure = if site.config().tls { "; Secure" } else { "" };
+    let line = format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{end}", site.cookie_name());
+    let line = HeaderValue::try_from(line).expect("the cookie is made of letters, digits and marks");
+    response.headers_mut().append(header::SET_COOKIE, line);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_door_leads_to_our_own_pages_only() {
+        let cases = [
+            ("/organisations?q=x", "/organisations?q=x"),
+            ("//evil.example", "/"),
+            ("/\\evil.example", "/"),
+            ("https://evil.example", "/"),
+            ("", "/"),
+            ("/login?next=/login", "/"),
+            ("/a\r\nSet-Cookie: x", "/"),
+        ];
+        for (address, target) in cases {
+            assert_eq!(local(address), target, "{address}");
+        }
+    }
+
+    #[test]
+    fn address_to_return_to_is_one_parameter() {
+        assert_eq!(login_address("/"), "/login");
+        assert_eq!(login_address("/a?q=1&b=%E5"), "/login?next=/a%3Fq%3D1%26b%3D%25E5");
+    }
+}

@@ -1,0 +1,157 @@
+//! The national overview: the headline against its target, the provinces with their completeness, the subsidies.
+//! Owns the view; also serves a province or prefecture, whose rows are then its parts.
+
+use askama::Template;
+use rollcall_core::date::Day;
+
+use crate::figure::{Completeness, Figure, FigureLine, Share, Target};
+use crate::layout::{Badge, Frame, Tone};
+use crate::locale::Locale;
+
+/// The page.
+#[derive(Debug, Clone, Template)]
+#[template(path = "overview.html")]
+pub struct Overview {
+    /// What stands around it.
+    pub frame: Frame,
+    /// Name of the area the figures are for: 全国, 浙江省.
+    pub area: String,
+    /// The establishment rate.
+    pub headline: Figure,
+    /// Identified, strict, group A, group B, membership: each a pair.
+    pub lines: Vec<FigureLine>,
+    /// Every target of the campaign, by date.
+    pub targets: Vec<Target>,
+    /// The day asked for; stands in the form.
+    pub as_of: Day,
+    /// The log position asked for; `None` for the present one.
+    pub known_at: Option<u64>,
+    /// What needs a look: double claims, conflicts and the like; may be empty.
+    pub notes: Vec<OverviewNote>,
+    /// One row per part of the area, remainder rows included, so that they add up to `total`.
+    pub areas: Vec<AreaRow>,
+    /// The whole.
+    pub total: AreaRow,
+    /// How many organisations stand at each stage, in the order of the work.
+    pub stages: Vec<StageRow>,
+    /// One row per kind of subsidy.
+    pub subsidies: Vec<SubsidyRow>,
+    /// The sum of them.
+    pub subsidy_total: SubsidyRow,
+    /// The federations' own money and where it is.
+    pub funds: FundSums,
+    /// First and last day of the subsidies' period.
+    pub period: (Day, Day),
+}
+
+impl Overview {
+    /// The rows that are tiles of the map: provinces by their code.
+    pub fn tiles(&self) -> impl Iterator<Item = (&str, &AreaRow)> {
+        self.areas.iter().filter_map(|row| Some((row.code.as_deref()?.strip_suffix("0000")?, row)))
+    }
+
+    /// The largest number of a stage, for the bars.
+    pub fn stage_max(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.organisations).max().unwrap_or(0)
+    }
+}
+
+/// One area of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AreaRow {
+    /// Division code; `None` for a remainder row such as "province direct" and for the total.
+    pub code: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Where it is taken apart.
+    pub href: Option<String>,
+    /// Organisations in scope and registered.
+    pub in_scope: u64,
+    /// Covered among eligible.
+    pub rate: Share,
+    /// Whether the target of the day is met, judged on exact integers; `None` without a target or without data.
+    pub met: Option<bool>,
+    /// Organisations with an open conflict that touches the figure.
+    pub open_conflicts: u64,
+    /// Whose answers it holds.
+    pub completeness: Completeness,
+}
+
+impl AreaRow {
+    /// Whether its scopes were heard, in words.
+    pub fn heard_badge(&self, locale: &Locale) -> Badge {
+        let heard = format!("{}\u{a0}/\u{a0}{}", self.completeness.scopes_heard, self.completeness.scopes_expected);
+        let tone = match self.completeness {
+            Completeness { scopes_expected: 0, .. } => return Badge::new(Tone::Plain, locale.text("figure.no_data")),
+            completeness if completeness.is_complete() => Tone::Good,
+            Completeness { scopes_heard: 0, .. } => Tone::Attention,
+            _ => Tone::Waiting,
+        };
+        Badge::new(tone, heard)
+    }
+}
+
+/// Something to look at, with the list behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverviewNote {
+    /// How pressing.
+    pub tone: Tone,
+    /// The sentence, in the reader's language.
+    pub text: String,
+    /// The list.
+    pub href: String,
+}
+
+/// One step of founding a union.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageRow {
+    /// Name of the stage, such as `elected`.
+    pub stage: &'static str,
+    /// Organisations that stand there.
+    pub organisations: u64,
+    /// The list behind it.
+    pub href: String,
+}
+
+impl StageRow {
+    /// Length of its bar in percent of the longest.
+    pub fn bar(&self, longest: &u64) -> String {
+        Share::new(self.organisations, *longest).bar()
+    }
+}
+
+/// Sums of one kind of subsidy.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SubsidyRow {
+    /// Name of the kind, such as `fixed_subsidy`; empty for the total.
+    pub kind: &'static str,
+    /// Cases.
+    pub cases: u64,
+    /// Distinct payees.
+    pub payees: u64,
+    /// Promised, fen.
+    pub approved_fen: i128,
+    /// Every payment made, duplicates included, fen.
+    pub disbursed_fen: i128,
+    /// Paid back, fen.
+    pub recovered_fen: i128,
+    /// Paid twice for one thing, fen.
+    pub duplicate_fen: i128,
+    /// Disbursed less recovered and less duplicates not yet recovered, fen.
+    pub net_fen: i128,
+    /// Promised and not yet paid, fen.
+    pub outstanding_fen: i128,
+}
+
+/// The federations' special funds over the period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FundSums {
+    /// The federations' own money, fen.
+    pub set_aside_fen: i128,
+    /// Handed to federations below, fen.
+    pub passed_down_fen: i128,
+    /// Come in from federations above, fen.
+    pub received_fen: i128,
+    /// Handed on and not yet recorded as received, fen.
+    pub in_transit_fen: i128,
+}
