@@ -1,0 +1,239 @@
+//! One document's changes on their way into the store: through the gate, or written here; facts read; ready to commit.
+//! Owns what follows from a change (facts at each position, the row in lists); who may write is asked elsewhere.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use rollcall_core::fact::Facts;
+use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
+use rollcall_doc::gate::{self, Admission};
+use rollcall_doc::{Document, LocalChange, Mentions};
+use rollcall_store::commit::{DocumentCommit, NewChange};
+use rollcall_store::document::DocumentRow;
+use rollcall_store::change::StoredChange;
+use rollcall_store::fact::FactRow;
+use rollcall_store::listing::Listing;
+use rollcall_store::{Hash, Reader, UNSENT};
+use rollcall_sync::fingerprint::change_hash;
+use rollcall_sync::message::DocumentChanges;
+
+use crate::error::Error;
+use crate::{codec, listed};
+
+/// A document as held: row, changes, and the document they make.
+pub(crate) struct Held {
+    pub(crate) row: Option<DocumentRow>,
+    pub(crate) changes: Vec<StoredChange>,
+    pub(crate) document: Document,
+}
+
+impl Held {
+    /// Loads it, or begins it where nothing of it is held.
+    pub(crate) fn load(reader: &Reader, id: DocumentId, kind: DocumentKind) -> Result<Self, Error> {
+        match reader.load(id)? {
+            Some((row, changes)) => {
+                let document = open(id, row.kind, changes.iter())?;
+                Ok(Self { row: Some(row), changes, document })
+            }
+            None => Ok(Self { row: None, changes: Vec::new(), document: Document::create(kind, id) }),
+        }
+    }
+
+    /// Digest that a commit prepared from this expects.
+    pub(crate) fn digest(&self) -> Option<Hash> {
+        self.row.as_ref().map(|row| row.digest)
+    }
+}
+
+/// Makes a document from stored changes.
+pub(crate) fn open<'a>(
+    id: DocumentId,
+    kind: DocumentKind,
+    changes: impl IntoIterator<Item = &'a StoredChange>,
+) -> Result<Document, Error> {
+    Document::load(kind, id, changes.into_iter().map(|change| change.bytes.as_slice()))
+        .map_err(|source| Error::Document { id, source })
+}
+
+/// Who sent changes first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
+    pub(crate) store: StoreId,
+    pub(crate) epoch: LogEpoch,
+}
+
+/// A document's part of a batch after the gate.
+pub(crate) struct Prepared {
+    pub(crate) held: Held,
+    pub(crate) admission: Admission,
+    /// Hash of each change sent, in order.
+    pub(crate) hashes: Vec<Hash>,
+    /// What the accepted changes mention.
+    pub(crate) mentions: Mentions,
+    /// Facts afterwards; `None` where nothing was accepted.
+    pub(crate) facts: Option<Facts>,
+}
+
+impl Prepared {
+    /// Sends changes through the gate.
+    pub(crate) fn admit(reader: &Reader, incoming: &DocumentChanges) -> Result<Self, Error> {
+        let held = Held::load(reader, incoming.document_id, incoming.kind)?;
+        let held_hashes: HashSet<Hash> = held.changes.iter().map(|change| change.hash).collect();
+        let chunks: Vec<&[u8]> = incoming.changes.iter().map(|change| change.bytes.as_slice()).collect();
+        let hashes = chunks.iter().map(|chunk| change_hash(chunk)).collect();
+        let admission = gate::admit(&held.document, &held_hashes, &chunks);
+        let mut mentions = Mentions::default();
+        for change in &admission.accepted {
+            mentions.extend(change.mentions.clone());
+        }
+        let facts = admission.document.as_ref().map(|document| document.facts().0);
+        Ok(Self { held, admission, hashes, mentions, facts })
+    }
+
+    /// The commit at the aggregator, which gives the position itself.
+    pub(crate) fn commit_here(&self, origin: Origin, now_ms: i64) -> Option<DocumentCommit> {
+        let facts = vec![(UNSENT, codec::encode(self.facts.as_ref()?))];
+        self.commit(origin, now_ms, |_| (0, 0), facts, Vec::new())
+    }
+
+    /// The commit at a node of changes that carry positions.
+    pub(crate) fn commit_down(
+        &self,
+        incoming: &DocumentChanges,
+        origin: Origin,
+        now_ms: i64,
+    ) -> Result<Option<DocumentCommit>, Error> {
+        let Some(document) = &self.admission.document else { return Ok(None) };
+        let positions: HashMap<Hash, (u64, i64)> = self
+            .hashes
+            .iter()
+            .zip(&incoming.changes)
+            .map(|(hash, change)| (*hash, (change.position, change.committed_at_ms)))
+            .collect();
+        let position_of = |hash: &Hash| positions.get(hash).copied().unwrap_or_default();
+        let mut all: Vec<(u64, &[u8])> =
+            self.held.changes.iter().map(|change| (change.position, change.bytes.as_slice())).collect();
+        all.extend(
+            self.admission.accepted.iter().map(|change| (position_of(&change.hash).0, change.bytes.as_slice())),
+        );
+        let fresh: BTreeSet<u64> =
+            self.admission.accepted.iter().map(|change| position_of(&change.hash).0).collect();
+        let facts = facts_by_position(document, &all, &fresh)?;
+        Ok(self.commit(origin, now_ms, position_of, facts, incoming.scopes.clone()))
+    }
+
+    fn commit(
+        &self,
+        origin: Origin,
+        now_ms: i64,
+        position_of: impl Fn(&Hash) -> (u64, i64),
+        facts: Vec<FactRow>,
+        scopes_given: Vec<FederationId>,
+    ) -> Option<DocumentCommit> {
+        let document = self.admission.document.as_ref()?;
+        let new_changes = self.admission.accepted.iter().map(|change| {
+            let (position, committed_at_ms) = position_of(&change.hash);
+            NewChange {
+                hash: change.hash,
+                actor: change.actor,
+                seq: change.seq,
+                bytes: change.bytes.clone(),
+                position,
+                committed_at_ms,
+                origin_store: origin.store,
+                origin_epoch: origin.epoch,
+            }
+        });
+        Some(DocumentCommit {
+            document_id: document.id(),
+            kind: document.kind(),
+            expected_digest: self.held.digest(),
+            heads: document.heads(),
+            digest: document.digest(),
+            new_changes: new_changes.collect(),
+            homes: self.mentions.homes.clone(),
+            names: self.mentions.names.clone(),
+            aliases: self.mentions.aliases.clone(),
+            facts,
+            listing: self.facts.as_ref().map(|facts| listing(facts, now_ms)),
+            scopes_given,
+            now_ms,
+        })
+    }
+}
+
+/// The commit of an edit made here.
+pub(crate) fn commit_local(
+    held: &Held,
+    document: &Document,
+    change: &LocalChange,
+    origin: Origin,
+    now_ms: i64,
+) -> DocumentCommit {
+    let facts = document.facts().0;
+    DocumentCommit {
+        document_id: document.id(),
+        kind: document.kind(),
+        expected_digest: held.digest(),
+        heads: document.heads(),
+        digest: document.digest(),
+        new_changes: vec![NewChange {
+            hash: change.hash,
+            actor: change.actor,
+            seq: change.seq,
+            bytes: change.bytes.clone(),
+            position: 0,
+            committed_at_ms: 0,
+            origin_store: origin.store,
+            origin_epoch: origin.epoch,
+        }],
+        homes: change.mentions.homes.clone(),
+        names: change.mentions.names.clone(),
+        aliases: change.mentions.aliases.clone(),
+        facts: vec![(UNSENT, codec::encode(&facts))],
+        listing: Some(listing(&facts, now_ms)),
+        scopes_given: Vec::new(),
+        now_ms,
+    }
+}
+
+/// Facts of a document at each of the positions in `wanted`, and at [`UNSENT`] where it has changes without one.
+/// `all` are its changes with their positions, 0 for none; positions follow dependencies, so every cut is whole.
+pub(crate) fn facts_by_position(
+    document: &Document,
+    all: &[(u64, &[u8])],
+    wanted: &BTreeSet<u64>,
+) -> Result<Vec<FactRow>, Error> {
+    let last = all.iter().map(|(position, _)| *position).max().unwrap_or(0);
+    let unsent = all.iter().any(|(position, _)| *position == 0);
+    let mut rows = Vec::new();
+    for position in wanted.iter().copied().filter(|position| *position > 0) {
+        let facts = if position == last && !unsent {
+            document.facts().0
+        } else {
+            let cut = all.iter().filter(|(own, _)| *own > 0 && *own <= position).map(|(_, bytes)| *bytes);
+            let id = document.id();
+            let then =
+                Document::load(document.kind(), id, cut).map_err(|source| Error::Document { id, source })?;
+            then.facts().0
+        };
+        rows.push((position, codec::encode(&facts)));
+    }
+    if unsent {
+        rows.push((UNSENT, codec::encode(&document.facts().0)));
+    }
+    Ok(rows)
+}
+
+/// The row in lists.
+pub(crate) fn listing(facts: &Facts, now_ms: i64) -> Listing {
+    let listed = listed::read(facts);
+    Listing {
+        code: listed.code,
+        name: listed.name,
+        search: listed.search,
+        home: listed.home,
+        conflicts: listed.conflicts,
+        updated_at_ms: now_ms,
+        columns: "{}".to_owned(),
+    }
+}

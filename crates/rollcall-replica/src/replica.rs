@@ -1,0 +1,132 @@
+//! A replica: the documents one process holds, its store, its actors.
+//! Owns opening things; editing, syncing, importing are modules of their own over it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
+use rollcall_core::problem::Problem;
+use rollcall_core::record::Record;
+use rollcall_doc::Document;
+use rollcall_store::Store;
+
+use crate::error::Error;
+use crate::prepare::{Held, Origin, open};
+
+/// The documents one process holds. Clones share it.
+#[derive(Clone)]
+pub struct Replica {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    boot_id: [u8; 16],
+    actors: Mutex<BTreeMap<String, ActorId>>,
+}
+
+impl Replica {
+    /// A replica over an open store.
+    pub fn new(store: Store) -> Self {
+        Self { inner: Arc::new(Inner { store, boot_id: random(), actors: Mutex::default() }) }
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Random per process start.
+    pub fn boot_id(&self) -> [u8; 16] {
+        self.inner.boot_id
+    }
+
+    /// One document with everything in it.
+    ///
+    /// # Errors
+    /// `NoDocument` where it is not held.
+    pub fn document(&self, id: DocumentId) -> Result<Document, Error> {
+        self.read(|reader| match reader.load(id)? {
+            Some((row, changes)) => open(id, row.kind, changes.iter()),
+            None => Err(Error::NoDocument(id.to_string())),
+        })
+    }
+
+    /// The document that a person means: credit code, record id or document id; the first kind of `kinds` that fits.
+    ///
+    /// # Errors
+    /// `NoDocument` where none is held.
+    pub fn find(&self, reference: &str, kinds: &[DocumentKind]) -> Result<DocumentId, Error> {
+        self.read(|reader| {
+            for kind in kinds {
+                let named = DocumentId::from_reference(*kind, reference);
+                let held = reader.resolve(named)?.into_iter().find_map(|id| match reader.document(id) {
+                    Ok(Some(row)) if row.kind == *kind => Some(Ok(id)),
+                    Ok(_) => None,
+                    Err(error) => Some(Err(error)),
+                });
+                if let Some(id) = held {
+                    return Ok(id?);
+                }
+            }
+            Err(Error::NoDocument(reference.to_owned()))
+        })
+    }
+
+    /// What a document says, as a record, with what is odd about it.
+    ///
+    /// # Errors
+    /// `NoDocument` where it is not held.
+    pub fn record(&self, id: DocumentId) -> Result<(Record, Vec<Problem>), Error> {
+        Ok(self.document(id)?.record())
+    }
+
+    /// Reads one snapshot.
+    pub(crate) fn read<T>(&self, f: impl FnOnce(&rollcall_store::Reader) -> Result<T, Error>) -> Result<T, Error> {
+        let mut refused = None;
+        let result = self.inner.store.read(|reader| match f(reader) {
+            Ok(value) => Ok(Some(value)),
+            Err(Error::Store(error)) => Err(error),
+            Err(error) => {
+                refused = Some(error);
+                Ok(None)
+            }
+        })?;
+        match (result, refused) {
+            (Some(value), _) => Ok(value),
+            (None, Some(error)) => Err(error),
+            (None, None) => unreachable!("a closure gives a value or an error"),
+        }
+    }
+
+    /// The actor that stands for an account in this process (`protocol.md` 1.10).
+    pub(crate) fn actor(&self, account: &str) -> ActorId {
+        let mut actors = self.inner.actors.lock().unwrap_or_else(PoisonError::into_inner);
+        *actors.entry(account.to_owned()).or_insert_with(|| ActorId(random()))
+    }
+
+    /// A fresh actor for an account whose last one is ahead of what a form showed.
+    pub(crate) fn renew_actor(&self, account: &str) -> ActorId {
+        let actor = ActorId(random());
+        self.inner.actors.lock().unwrap_or_else(PoisonError::into_inner).insert(account.to_owned(), actor);
+        actor
+    }
+
+    /// This store as the origin of changes.
+    pub(crate) fn origin(&self) -> Origin {
+        let identity = self.inner.store.identity();
+        Origin { store: identity.store_id, epoch: identity.log_epoch }
+    }
+
+    /// A document as held, or begun.
+    pub(crate) fn held(&self, id: DocumentId, kind: DocumentKind) -> Result<Held, Error> {
+        self.read(|reader| Held::load(reader, id, kind))
+    }
+}
+
+/// Random bytes from the system.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
+}

@@ -1,0 +1,361 @@
+//! The node's end: one sync session over a link, again after a restart it asks for itself.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rollcall_store::cursor::{Grant, Upstream};
+use rollcall_store::receipt::ReceiptRow;
+use rollcall_sync::keys::{Sign, Verify};
+use rollcall_sync::limits::PROTOCOL_VERSION;
+use rollcall_sync::message::{
+    Ack, Batch, ClientFrame, Cursor, DigestAnswer, DigestRequest, DocumentChanges, Hello, HelloAck, Receipt,
+    ResolveAnswer, ResolveRequest, ServerFrame, SetSum,
+};
+use rollcall_sync::session::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
+use tokio::sync::mpsc;
+
+use super::blocking;
+use crate::error::Error;
+use crate::replica::{Replica, random};
+use crate::take_down::Taken;
+
+/// A connection to the aggregator, whatever carries it.
+pub trait Link: Send {
+    /// What goes wrong on it.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Opens the stream of frames.
+    fn open(&mut self) -> (mpsc::Sender<ClientFrame>, mpsc::Receiver<Result<ServerFrame, Self::Error>>);
+    /// Compares digests.
+    fn digest(&self, request: &DigestRequest) -> impl Future<Output = Result<DigestAnswer, Self::Error>> + Send;
+    /// Asks for what is lacking.
+    fn resolve(&self, request: &ResolveRequest) -> impl Future<Output = Result<ResolveAnswer, Self::Error>> + Send;
+    /// Stable code of an error.
+    fn code(error: &Self::Error) -> String;
+}
+
+/// Keys of this node, and the aggregator's public one.
+#[derive(Clone)]
+pub struct NodeKeys {
+    /// Signs batches.
+    pub sign: Arc<dyn Sign>,
+    /// Checks receipts.
+    pub verify: Arc<dyn Verify>,
+    /// The aggregator's Ed25519 public key.
+    pub receipt_key: Vec<u8>,
+}
+
+/// What a session did (`cli.md` sync).
+#[derive(Debug, Clone, Default)]
+pub struct SyncReport {
+    /// How it ended.
+    pub end: Option<SessionEnd>,
+    /// Changes and documents sent.
+    pub pushed: Taken,
+    /// Changes and documents received.
+    pub pulled: Taken,
+    /// Flights there and back after the handshake.
+    pub round_trips: u32,
+    /// The receipt that proves it, checked in this run against the own set.
+    pub receipt: Option<Receipt>,
+    /// Milliseconds from the first frame to the end.
+    pub duration_ms: u64,
+}
+
+/// How often a session begins again by itself.
+const RESTARTS_MAX: usize = 3;
+/// How long the aggregator may keep silent.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Runs a session to its end.
+///
+/// # Errors
+/// The store's; what was acknowledged until then stays.
+pub async fn sync_once<L: Link>(
+    replica: &Replica,
+    link: &mut L,
+    keys: &NodeKeys,
+    version: &str,
+    clock: fn() -> i64,
+) -> Result<SyncReport, Error> {
+    let mut report = SyncReport::default();
+    let begun = tokio::time::Instant::now();
+    for _ in 0..RESTARTS_MAX {
+        let hello = {
+            let (replica, version) = (replica.clone(), version.to_owned());
+            blocking(move || replica.hello(&version)).await?
+        };
+        let mut run = Run {
+            session: ClientSession::new(hello),
+            replica,
+            link,
+            keys,
+            clock,
+            sent: VecDeque::new(),
+            report: &mut report,
+            further_round_trips: 0,
+        };
+        let end = run.to_end().await?;
+        let round_trips = run.session.round_trips() + run.further_round_trips;
+        report.round_trips += round_trips;
+        report.end = Some(end.clone());
+        if !matches!(end, SessionEnd::Restart(_)) {
+            break;
+        }
+    }
+    report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(report)
+}
+
+struct Run<'a, L: Link> {
+    session: ClientSession,
+    replica: &'a Replica,
+    link: &'a mut L,
+    keys: &'a NodeKeys,
+    clock: fn() -> i64,
+    /// Batches whose ack has not come, oldest first.
+    sent: VecDeque<Arc<Batch>>,
+    report: &'a mut SyncReport,
+    further_round_trips: u32,
+}
+
+impl<L: Link> Run<'_, L> {
+    async fn to_end(&mut self) -> Result<SessionEnd, Error> {
+        let (frames_out, mut frames_in) = self.link.open();
+        loop {
+            while let Some(effect) = self.session.poll_effect() {
+                if let ClientEffect::Finish(end) = effect {
+                    return Ok(end);
+                }
+                self.carry_out(effect, &frames_out).await?;
+            }
+            let event = match tokio::time::timeout(SILENCE_MAX, frames_in.recv()).await {
+                Ok(Some(Ok(frame))) => ClientEvent::Frame(frame),
+                Ok(Some(Err(error))) => {
+                    let code = L::code(&error);
+                    tracing::info!(code, "the session was cut: {error}");
+                    if self.session.is_ended() {
+                        continue;
+                    }
+                    return Ok(SessionEnd::Refused { code, message: error.to_string() });
+                }
+                Ok(None) | Err(_) => ClientEvent::LinkLost,
+            };
+            self.session.handle_event(event);
+        }
+    }
+
+    async fn carry_out(&mut self, effect: ClientEffect, frames: &mpsc::Sender<ClientFrame>) -> Result<(), Error> {
+        let now_ms = (self.clock)();
+        let replica = self.replica.clone();
+        match effect {
+            ClientEffect::Send(frame) => {
+                if let ClientFrame::Batch(batch) = &frame {
+                    self.sent.push_back(Arc::new((**batch).clone()));
+                }
+                if frames.send(frame).await.is_err() {
+                    // The reason waits among the frames that come in.
+                    tracing::debug!("the link takes no more frames");
+                }
+            }
+            ClientEffect::LoadUp(after) => {
+                let sign = Arc::clone(&self.keys.sign);
+                let batch = blocking(move || replica.load_up(&after, sign.as_ref())).await?;
+                self.session.handle_event(match batch {
+                    Some(batch) => ClientEvent::UpLoaded(Box::new(batch)),
+                    None => ClientEvent::UpMismatch,
+                });
+            }
+            ClientEffect::AdoptPeer(ack) => blocking(move || replica.adopt_peer(&ack, now_ms)).await?,
+            ClientEffect::StoreAck(ack) => self.store_ack(*ack, now_ms).await?,
+            ClientEffect::ApplyDown(batch) => {
+                let (taken, set) = blocking(move || {
+                    let taken = replica.take_down(&batch, now_ms)?;
+                    Ok::<_, Error>((taken, (batch.to, replica.set_sum()?)))
+                })
+                .await?;
+                self.report.pulled.changes += taken.changes;
+                self.report.pulled.documents += taken.documents;
+                self.report.pulled.quarantined += taken.quarantined;
+                self.session.handle_event(ClientEvent::DownApplied { position: set.0, set: set.1 });
+            }
+            ClientEffect::CheckReceipt(receipt) => {
+                let (key, verify) = (self.keys.receipt_key.clone(), Arc::clone(&self.keys.verify));
+                let (check, receipt) = blocking(move || {
+                    let check = replica.check_receipt(&receipt, &key, verify.as_ref())?;
+                    if check == ReceiptCheck::Equal {
+                        replica.keep_receipt(&receipt)?;
+                    }
+                    Ok::<_, Error>((check, receipt))
+                })
+                .await?;
+                if check == ReceiptCheck::Equal {
+                    self.report.receipt = Some(*receipt);
+                }
+                self.session.handle_event(ClientEvent::ReceiptChecked(check));
+            }
+            ClientEffect::Repair => self.repair(now_ms).await?,
+            ClientEffect::RotateEpoch => blocking(move || replica.rotate_epoch()).await?,
+            ClientEffect::Finish(_) => unreachable!("the loop ends there"),
+        }
+        Ok(())
+    }
+
+    async fn store_ack(&mut self, ack: Ack, now_ms: i64) -> Result<(), Error> {
+        let Some(batch) = self.sent.pop_front() else {
+            self.session.handle_event(ClientEvent::LinkLost);
+            return Ok(());
+        };
+        let replica = self.replica.clone();
+        self.report.pushed.documents += batch.documents.len() as u64;
+        self.report.pushed.changes +=
+            batch.documents.iter().map(|document| document.changes.len() as u64).sum::<u64>();
+        blocking(move || replica.take_ack(&batch, &ack, now_ms)).await?;
+        self.session.handle_event(ClientEvent::AckStored);
+        Ok(())
+    }
+
+    async fn repair(&mut self, now_ms: i64) -> Result<(), Error> {
+        let replica = self.replica.clone();
+        let request = blocking(move || replica.digest_request()).await?;
+        self.further_round_trips += 1;
+        let answer = match self.link.digest(&request).await {
+            Ok(answer) => answer,
+            Err(error) => return self.lost(&error),
+        };
+        let replica = self.replica.clone();
+        let mut requests: VecDeque<ResolveRequest> =
+            blocking(move || replica.resolve_requests(&request, &answer)).await?.into();
+        let mut lacking: Vec<Vec<DocumentChanges>> = Vec::new();
+        while let Some(request) = requests.pop_front() {
+            self.further_round_trips += 1;
+            let answer = match self.link.resolve(&request).await {
+                Ok(answer) => answer,
+                Err(error) => return self.lost(&error),
+            };
+            // What did not fit into the answer is asked for again, as long as each answer brings something.
+            let answered: Vec<_> = answer
+                .changes
+                .iter()
+                .map(|document| document.document_id)
+                .chain(answer.wanted.iter().map(|(id, _)| *id))
+                .collect();
+            let left: Vec<_> = request.documents.into_iter().filter(|(id, _)| !answered.contains(id)).collect();
+            if !left.is_empty() && !answered.is_empty() {
+                requests.push_front(ResolveRequest { documents: left });
+            }
+            let replica = self.replica.clone();
+            let (taken, more) = blocking(move || {
+                let taken = replica.take_documents(&answer.changes, None, now_ms)?;
+                Ok::<_, Error>((taken, replica.wanted_changes(&answer.wanted)?))
+            })
+            .await?;
+            self.report.pulled.changes += taken.changes;
+            self.report.pulled.documents += taken.documents;
+            lacking.extend(more);
+        }
+        self.session.handle_event(ClientEvent::Repaired { lacking });
+        Ok(())
+    }
+
+    fn lost(&mut self, error: &L::Error) -> Result<(), Error> {
+        tracing::info!(code = L::code(error), "repair was cut: {error}");
+        self.session.handle_event(ClientEvent::LinkLost);
+        Ok(())
+    }
+}
+
+impl Replica {
+    /// Where this node stands.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn hello(&self, version: &str) -> Result<Hello, Error> {
+        let boot_id = self.boot_id();
+        self.read(|reader| {
+            let identity = reader.identity();
+            let upstream = reader.upstream()?;
+            let end = reader.origin_end()?;
+            let set = reader.granted_sum()?;
+            let acknowledged = upstream.as_ref().map(|upstream| upstream.acknowledged).unwrap_or_default();
+            Ok(Hello {
+                protocol: PROTOCOL_VERSION,
+                version: version.to_owned(),
+                session_id: random(),
+                store_id: identity.store_id,
+                log_epoch: identity.log_epoch,
+                boot_id,
+                origin_end: Cursor { position: end.position, chain: end.chain },
+                acknowledged: Cursor { position: acknowledged.position, chain: acknowledged.chain },
+                known_peer: upstream.as_ref().map(|upstream| (upstream.store_id, upstream.log_epoch)),
+                down_position: upstream.as_ref().map_or(0, |upstream| upstream.down_position),
+                scopes_hash: upstream.as_ref().map(|upstream| upstream.scopes_hash).unwrap_or_default(),
+                set: SetSum { count: set.count, sum: set.sum },
+                receipt_hash: upstream.map(|upstream| upstream.receipt_hash).unwrap_or_default(),
+            })
+        })
+    }
+
+    fn adopt_peer(&self, ack: &HelloAck, now_ms: i64) -> Result<(), Error> {
+        let ack = ack.clone();
+        let work = move |writer: &mut rollcall_store::Writer| {
+            let known = writer.upstream()?;
+            let same = known
+                .as_ref()
+                .is_some_and(|known| known.store_id == ack.store_id && known.log_epoch == ack.log_epoch);
+            if !same {
+                writer.save_upstream(&Upstream {
+                    store_id: ack.store_id,
+                    log_epoch: ack.log_epoch,
+                    down_position: 0,
+                    scopes_hash: [0; 32],
+                    acknowledged: rollcall_store::cursor::Cursor::default(),
+                    receipt_hash: [0; 32],
+                    last_heard_ms: now_ms,
+                })?;
+            }
+            if !ack.scopes.is_empty() {
+                let grants: Vec<Grant> = ack
+                    .scopes
+                    .iter()
+                    .map(|grant| Grant { scope: grant.scope.clone(), write: grant.write })
+                    .collect();
+                if writer.grants()? != grants {
+                    writer.save_grants(&grants)?;
+                }
+            }
+            Ok(())
+        };
+        Ok(self.store().write("adopt peer", work).wait()?)
+    }
+
+    fn keep_receipt(&self, receipt: &Receipt) -> Result<(), Error> {
+        let set = self.set_sum()?;
+        let row = ReceiptRow {
+            hash: receipt.hash(),
+            origin_store: receipt.origin_store,
+            position: receipt.position,
+            time_ms: receipt.time_ms,
+            set: rollcall_store::scope::SetSum { count: set.count, sum: set.sum },
+            bytes: receipt.to_bytes(),
+            verified: true,
+        };
+        let work = move |writer: &mut rollcall_store::Writer| {
+            writer.save_receipt(&row)?;
+            if let Some(mut upstream) = writer.upstream()? {
+                upstream.receipt_hash = row.hash;
+                writer.save_upstream(&upstream)?;
+            }
+            Ok(())
+        };
+        Ok(self.store().write("keep receipt", work).wait()?)
+    }
+
+    fn rotate_epoch(&self) -> Result<(), Error> {
+        let epoch = rollcall_core::id::LogEpoch(random());
+        let work = move |writer: &mut rollcall_store::Writer| writer.rotate_log_epoch(epoch);
+        self.store().write("rotate log epoch", work).wait()?;
+        Ok(())
+    }
+}

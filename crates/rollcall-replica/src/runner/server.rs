@@ -1,0 +1,228 @@
+//! The aggregator's end: serves one peer's session over frames.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rollcall_store::receipt::ReceiptRow;
+use rollcall_store::{Hash, Reader};
+use rollcall_sync::fingerprint::scopes_hash;
+use rollcall_sync::keys::{Sign, Verify};
+use rollcall_sync::message::{
+    Ack, Batch, ClientFrame, Cursor, Hello, Receipt, ScopeGrant, ServerFrame, SetSum,
+};
+use rollcall_sync::session::server::{PeerState, ServerEffect, ServerEvent, ServerSession};
+use rollcall_core::id::FederationId;
+use tokio::sync::mpsc;
+
+use super::blocking;
+use crate::error::Error;
+use crate::replica::Replica;
+use crate::send_down::{has_news, peer_scopes};
+use crate::take_up::{PeerContext, UpRefused};
+
+/// Keys of the aggregator.
+#[derive(Clone)]
+pub struct AggregatorKeys {
+    /// Signs receipts.
+    pub sign: Arc<dyn Sign>,
+    /// Checks batches.
+    pub verify: Arc<dyn Verify>,
+}
+
+/// Serves a session until it ends. Frames that cannot be read are `Err`; the session ends with them.
+///
+/// # Errors
+/// The store's; what was acknowledged until then stays.
+pub async fn serve_session<E: std::fmt::Display>(
+    replica: &Replica,
+    peer: PeerContext,
+    keys: &AggregatorKeys,
+    mut inbound: mpsc::Receiver<Result<ClientFrame, E>>,
+    outbound: mpsc::Sender<ServerFrame>,
+    clock: fn() -> i64,
+) -> Result<(), Error> {
+    let mut run = Run { session: ServerSession::new(), replica, peer, keys, clock, verified: Cursor::default() };
+    loop {
+        while let Some(effect) = run.session.poll_effect() {
+            if effect == ServerEffect::Finish {
+                return Ok(());
+            }
+            run.carry_out(effect, &outbound).await?;
+        }
+        let event = match inbound.recv().await {
+            Some(Ok(frame)) => ServerEvent::Frame(frame),
+            Some(Err(error)) => {
+                tracing::info!(peer.id = run.peer.peer_id, "session cut: {error}");
+                ServerEvent::ClientClosed
+            }
+            None => ServerEvent::ClientClosed,
+        };
+        run.session.handle_event(event);
+    }
+}
+
+struct Run<'a> {
+    session: ServerSession,
+    replica: &'a Replica,
+    peer: PeerContext,
+    keys: &'a AggregatorKeys,
+    clock: fn() -> i64,
+    /// Where the chain of the peer's log has been followed to in this session.
+    verified: Cursor,
+}
+
+impl Run<'_> {
+    async fn carry_out(&mut self, effect: ServerEffect, frames: &mpsc::Sender<ServerFrame>) -> Result<(), Error> {
+        let now_ms = (self.clock)();
+        let replica = self.replica.clone();
+        match effect {
+            ServerEffect::Send(frame) => {
+                if let ServerFrame::HelloAck(ack) = &frame {
+                    self.verified = ack.cursor;
+                }
+                if frames.send(frame).await.is_err() {
+                    self.session.handle_event(ServerEvent::ClientClosed);
+                }
+            }
+            ServerEffect::LoadPeer(hello) => {
+                if hello.store_id != self.peer.store_id {
+                    self.session.handle_event(ServerEvent::UpRefused {
+                        code: "SENDER_MISMATCH".to_owned(),
+                        message: "This certificate was issued to another store; enrol this node again.".to_owned(),
+                    });
+                    return Ok(());
+                }
+                self.peer.log_epoch = hello.log_epoch;
+                let peer = self.peer.clone();
+                let state = blocking(move || replica.peer_state(&peer, &hello, now_ms)).await?;
+                self.session.handle_event(ServerEvent::PeerLoaded { state: Box::new(state), time_ms: now_ms });
+            }
+            ServerEffect::ApplyUp(batch) => self.apply_up(*batch, now_ms).await?,
+            ServerEffect::LoadDown { after, receipt } => {
+                let (peer, sign) = (self.peer.clone(), Arc::clone(&self.keys.sign));
+                let (batch, receipt) = blocking(move || {
+                    let (batch, receipt) = replica.load_down(&peer, after, receipt, sign.as_ref(), now_ms)?;
+                    if let Some(receipt) = &receipt {
+                        replica.keep_given_receipt(&peer, receipt)?;
+                    }
+                    Ok::<_, Error>((batch, receipt))
+                })
+                .await?;
+                let (batch, receipt) = (Box::new(batch), receipt.map(Box::new));
+                self.session.handle_event(ServerEvent::DownLoaded { batch, receipt });
+            }
+            ServerEffect::Finish => unreachable!("the loop ends there"),
+        }
+        Ok(())
+    }
+
+    async fn apply_up(&mut self, batch: Batch, now_ms: i64) -> Result<(), Error> {
+        let (replica, peer) = (self.replica.clone(), self.peer.clone());
+        let (verify, verified) = (Arc::clone(&self.keys.verify), self.verified);
+        let drained = batch.drained;
+        let taken: Result<(Ack, Cursor), UpRefused> = blocking(move || {
+            let mut reached = verified;
+            if batch.to > 0 || !batch.signature.is_empty() {
+                let held = replica.peer_cursor(&peer)?;
+                Replica::check_batch(&peer, &batch, &verified, &held, verify.as_ref())?;
+                reached = Cursor { position: batch.to, chain: batch.end_chain };
+            }
+            Ok((replica.take_up(&peer, &batch, now_ms)?, reached))
+        })
+        .await;
+        match taken {
+            Ok((ack, reached)) => {
+                self.verified = reached;
+                self.session.handle_event(ServerEvent::UpApplied { ack: Box::new(ack), drained });
+            }
+            Err(UpRefused::Replica(error)) => return Err(error),
+            Err(refused) => {
+                tracing::warn!(peer.id = self.peer.peer_id, "batch refused: {refused}");
+                let (code, message) = (refused.code(), refused.to_string());
+                self.session.handle_event(ServerEvent::UpRefused { code, message });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Replica {
+    fn peer_cursor(&self, peer: &PeerContext) -> Result<Cursor, Error> {
+        self.read(|reader| {
+            let row = reader.peer_cursor(peer.store_id, peer.log_epoch)?;
+            Ok(row.map_or(Cursor::default(), |row| Cursor { position: row.cursor.position, chain: row.cursor.chain }))
+        })
+    }
+
+    /// What is known of a peer, in one snapshot; notes that it was heard.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn peer_state(&self, peer: &PeerContext, hello: &Hello, now_ms: i64) -> Result<PeerState, Error> {
+        let state = self.read(|reader| {
+            let identity = reader.identity().clone();
+            let scopes = peer_scopes(reader, peer)?;
+            let known = hello.known_peer == Some((identity.store_id, identity.log_epoch));
+            let position = reader.position()?;
+            let down_fits = known
+                && hello.down_position <= position
+                && scopes_hash_at(reader, &scopes, hello.down_position)? == hello.scopes_hash;
+            let set = reader.set_sum(&scopes)?;
+            let receipt = reader.last_receipt(peer.store_id)?.filter(|receipt| receipt.set == set);
+            let row = reader.peer_cursor(peer.store_id, peer.log_epoch)?;
+            let mut named: BTreeSet<FederationId> = scopes.iter().cloned().collect();
+            named.extend(peer.access.enrolled.write.iter().cloned());
+            Ok(PeerState {
+                store_id: identity.store_id,
+                log_epoch: identity.log_epoch,
+                cursor: row.map(|row| Cursor { position: row.cursor.position, chain: row.cursor.chain }),
+                position,
+                down_fits,
+                down_waiting: !down_fits || has_news(reader, peer, &scopes, hello.down_position)?,
+                grants: named
+                    .into_iter()
+                    .map(|scope| ScopeGrant { write: peer.access.may_write(&scope), scope })
+                    .collect(),
+                set: SetSum { count: set.count, sum: set.sum },
+                receipt_hash: receipt.map(|receipt| receipt.hash).unwrap_or_default(),
+            })
+        })?;
+        let (peer, version) = (peer.clone(), hello.version.clone());
+        let held = hello.down_position;
+        let work = move |writer: &mut rollcall_store::Writer| {
+            writer.save_peer_heard(peer.store_id, peer.log_epoch, now_ms, &version, &peer.peer_id)?;
+            writer.save_enrolment_heard(&peer.peer_id, now_ms, &version, held)
+        };
+        // Only a note: nothing waits for it, and a session that ends now has lost nothing.
+        drop(self.store().write("note peer", work));
+        Ok(state)
+    }
+
+    fn keep_given_receipt(&self, peer: &PeerContext, receipt: &Receipt) -> Result<(), Error> {
+        let scopes = self.read(|reader| peer_scopes(reader, peer))?;
+        let set = self.read(|reader| Ok(reader.set_sum(&scopes)?))?;
+        let row = ReceiptRow {
+            hash: receipt.hash(),
+            origin_store: receipt.origin_store,
+            position: receipt.position,
+            time_ms: receipt.time_ms,
+            set,
+            bytes: receipt.to_bytes(),
+            verified: true,
+        };
+        Ok(self.store().write("keep receipt", move |writer| writer.save_receipt(&row)).wait()?)
+    }
+}
+
+/// Hash over the peer's scopes that had anything by a position, and their chains there.
+pub(crate) fn scopes_hash_at(reader: &Reader, scopes: &[FederationId], position: u64) -> Result<Hash, Error> {
+    let mut chains = Vec::new();
+    for scope in scopes {
+        let chain = reader.scope_chain_at(scope, position)?;
+        if chain != [0; 32] {
+            chains.push((scope.clone(), chain));
+        }
+    }
+    chains.sort();
+    Ok(scopes_hash(chains.iter().map(|(scope, chain)| (scope, chain))))
+}

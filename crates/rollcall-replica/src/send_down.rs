@@ -1,0 +1,131 @@
+//! The aggregator's log as one peer sees it: what its scopes have news of, its own changes left out;
+//! and the receipt over the same snapshot.
+
+use rollcall_core::id::FederationId;
+use rollcall_store::Reader;
+use rollcall_store::scope::ScopeLog;
+use rollcall_sync::keys::Sign;
+use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX};
+use rollcall_sync::message::{Batch, ChangeEntry, DocumentChanges, Receipt};
+
+use crate::error::Error;
+use crate::receipt::make_receipt;
+use crate::replica::Replica;
+use crate::runner::server::scopes_hash_at;
+use crate::take_up::PeerContext;
+
+/// Room left in a batch for what is not change bytes.
+const HEADROOM: usize = 64 * 1024;
+
+/// Scopes that exist here and that the peer holds. Sorted.
+pub(crate) fn peer_scopes(reader: &Reader, peer: &PeerContext) -> Result<Vec<FederationId>, Error> {
+    let scopes = reader.scopes()?;
+    Ok(scopes.into_iter().map(|row| row.scope).filter(|scope| peer.access.may_read(scope)).collect())
+}
+
+/// Whether the peer's scopes have anything after a position that is not its own.
+pub(crate) fn has_news(
+    reader: &Reader,
+    peer: &PeerContext,
+    scopes: &[FederationId],
+    after: u64,
+) -> Result<bool, Error> {
+    let until = reader.position()?;
+    let mut after = after;
+    loop {
+        let log = reader.scope_rows(scopes, after, until, BATCH_DOCUMENTS_MAX)?;
+        for row in &log.rows {
+            if row.whole || !others(reader, peer, row.document_id, after, row.position)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        if log.drained {
+            return Ok(false);
+        }
+        after = log.to;
+    }
+}
+
+impl Replica {
+    /// The next batch for a peer after a position, with a receipt if it drains the log and one is due.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn load_down(
+        &self,
+        peer: &PeerContext,
+        after: u64,
+        receipt: bool,
+        keys: &dyn Sign,
+        now_ms: i64,
+    ) -> Result<(Batch, Option<Receipt>), Error> {
+        self.read(|reader| {
+            let scopes = peer_scopes(reader, peer)?;
+            let until = reader.position()?;
+            let mut limit = BATCH_DOCUMENTS_MAX;
+            let (documents, to, drained) = loop {
+                let log = reader.scope_rows(&scopes, after, until, limit)?;
+                match collect(reader, peer, &log, after, limit > 1)? {
+                    Some(documents) => break (documents, log.to, log.drained),
+                    // Fewer documents, so that the batch fits; a position is never split.
+                    None => limit = (limit / 2).max(1),
+                }
+            };
+            let end_chain = scopes_hash_at(reader, &scopes, to)?;
+            let batch = Batch { from: after, to, end_chain, signature: Vec::new(), documents, drained };
+            let receipt = if receipt && drained {
+                Some(make_receipt(reader, peer, &scopes, keys, now_ms)?)
+            } else {
+                None
+            };
+            Ok((batch, receipt))
+        })
+    }
+}
+
+/// The documents of a piece of the log; `None` where they are more than a batch holds and `bounded`.
+fn collect(
+    reader: &Reader,
+    peer: &PeerContext,
+    log: &ScopeLog,
+    after: u64,
+    bounded: bool,
+) -> Result<Option<Vec<DocumentChanges>>, Error> {
+    let mut documents = Vec::new();
+    let mut bytes = 0;
+    for row in &log.rows {
+        let changes = others(reader, peer, row.document_id, if row.whole { 0 } else { after }, log.to)?;
+        if changes.is_empty() && !row.whole {
+            continue;
+        }
+        bytes += changes.iter().map(|change| change.bytes.len()).sum::<usize>();
+        if bounded && bytes > BATCH_RAW_BYTES_MAX - HEADROOM {
+            return Ok(None);
+        }
+        let Some(held) = reader.document(row.document_id)? else { continue };
+        let mut scopes = reader.scopes_of(row.document_id)?;
+        scopes.retain(|scope| peer.access.may_read(scope));
+        documents.push(DocumentChanges { document_id: row.document_id, kind: held.kind, scopes, changes });
+    }
+    Ok(Some(documents))
+}
+
+/// Changes of a document with positions in a range that the peer did not send itself in its present spell.
+fn others(
+    reader: &Reader,
+    peer: &PeerContext,
+    document: rollcall_core::id::DocumentId,
+    after: u64,
+    until: u64,
+) -> Result<Vec<ChangeEntry>, Error> {
+    let changes = reader.changes_between(document, after, until)?;
+    Ok(changes
+        .into_iter()
+        .filter(|change| change.origin_store != peer.store_id || change.origin_epoch != peer.log_epoch)
+        .map(|change| ChangeEntry {
+            position: change.position,
+            committed_at_ms: change.committed_at_ms,
+            bytes: change.bytes,
+        })
+        .collect())
+}

@@ -1,0 +1,135 @@
+//! A node's own log as batches: signed, chained, grouped by document; and taking the acks that answer them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rollcall_core::id::DocumentId;
+use rollcall_store::cursor::{AcknowledgedChange, Acknowledgement};
+use rollcall_sync::keys::Sign;
+use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX};
+use rollcall_sync::message::{Ack, Batch, ChangeEntry, Cursor, DocumentChanges};
+
+use crate::error::Error;
+use crate::prepare::{Held, facts_by_position};
+use crate::replica::Replica;
+
+/// Rows of the log looked at for one batch.
+const ROWS_MAX: usize = 4 * BATCH_DOCUMENTS_MAX;
+/// Room left in a batch for what is not change bytes.
+const HEADROOM: usize = 64 * 1024;
+
+impl Replica {
+    /// The next batch of the own log after a cursor; `None` where the log has another chain there, or ends before.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn load_up(&self, after: &Cursor, keys: &dyn Sign) -> Result<Option<Batch>, Error> {
+        let origin = self.origin();
+        self.read(|reader| {
+            if reader.origin_chain_at(after.position)? != Some(after.chain) {
+                return Ok(None);
+            }
+            let rows = reader.origin_rows(after.position, ROWS_MAX)?;
+            let end = reader.origin_end()?;
+            let mut documents: BTreeMap<DocumentId, DocumentChanges> = BTreeMap::new();
+            let mut order = Vec::new();
+            let mut bytes = 0;
+            let mut to = Cursor { position: after.position, chain: after.chain };
+            for row in rows {
+                let change = reader
+                    .change(row.document_id, &row.hash)?
+                    .ok_or_else(|| Error::NoDocument(row.document_id.to_string()))?;
+                let new = !documents.contains_key(&row.document_id);
+                let full = bytes + change.bytes.len() > BATCH_RAW_BYTES_MAX - HEADROOM;
+                if !order.is_empty() && (full || (new && order.len() == BATCH_DOCUMENTS_MAX)) {
+                    break;
+                }
+                bytes += change.bytes.len();
+                if new {
+                    let held = reader.document(row.document_id)?;
+                    let kind = held.ok_or_else(|| Error::NoDocument(row.document_id.to_string()))?.kind;
+                    order.push(row.document_id);
+                    documents.insert(
+                        row.document_id,
+                        DocumentChanges {
+                            document_id: row.document_id,
+                            kind,
+                            scopes: Vec::new(),
+                            changes: Vec::new(),
+                        },
+                    );
+                }
+                if let Some(document) = documents.get_mut(&row.document_id) {
+                    let position = row.cursor.position;
+                    document.changes.push(ChangeEntry { position, committed_at_ms: 0, bytes: change.bytes });
+                }
+                to = Cursor { position: row.cursor.position, chain: row.cursor.chain };
+            }
+            let mut batch = Batch {
+                from: after.position,
+                to: to.position,
+                end_chain: to.chain,
+                signature: Vec::new(),
+                documents: order.iter().filter_map(|id| documents.remove(id)).collect(),
+                drained: to.position == end.position,
+            };
+            keys.sign_batch(origin.store, origin.epoch, &mut batch);
+            Ok(Some(batch))
+        })
+    }
+
+    /// Stores the answer to a batch: positions, scopes, cursor; facts move to their positions.
+    ///
+    /// # Errors
+    /// The store's; nothing is stored then.
+    pub fn take_ack(&self, batch: &Batch, ack: &Ack, now_ms: i64) -> Result<(), Error> {
+        let mut answer = Acknowledgement {
+            cursor: rollcall_store::cursor::Cursor { position: ack.cursor.position, chain: ack.cursor.chain },
+            heard_ms: now_ms,
+            ..Acknowledgement::default()
+        };
+        for (document, outcome) in batch.documents.iter().zip(&ack.outcomes) {
+            for (change, (position, committed_at_ms)) in document.changes.iter().zip(&outcome.positions) {
+                if *position > 0 {
+                    answer.changes.push(AcknowledgedChange {
+                        document_id: document.document_id,
+                        hash: rollcall_sync::fingerprint::change_hash(&change.bytes),
+                        position: *position,
+                        committed_at_ms: *committed_at_ms,
+                    });
+                }
+            }
+            if !outcome.scopes.is_empty() {
+                answer.scopes.push((document.document_id, outcome.scopes.clone()));
+            }
+        }
+        let granted: BTreeSet<_> = ack.outcomes.iter().flat_map(|outcome| outcome.scopes.iter().cloned()).collect();
+        let outcome = self
+            .store()
+            .write("take ack", move |writer| {
+                let mut grants = writer.grants()?;
+                let known: BTreeSet<_> = grants.iter().map(|grant| grant.scope.clone()).collect();
+                let new = granted.difference(&known).cloned();
+                grants.extend(new.map(|scope| rollcall_store::cursor::Grant { scope, write: false }));
+                if grants.len() > known.len() {
+                    writer.save_grants(&grants)?;
+                }
+                writer.acknowledge(&answer)
+            })
+            .wait()?;
+        self.read_facts_anew(outcome.facts_wanted)
+    }
+
+    /// Reads the facts of documents anew at each position their changes carry.
+    pub(crate) fn read_facts_anew(&self, documents: Vec<DocumentId>) -> Result<(), Error> {
+        for id in documents {
+            let Some(kind) = self.read(|reader| Ok(reader.document(id)?))?.map(|row| row.kind) else { continue };
+            let held: Held = self.held(id, kind)?;
+            let all: Vec<(u64, &[u8])> =
+                held.changes.iter().map(|change| (change.position, change.bytes.as_slice())).collect();
+            let wanted = all.iter().map(|(position, _)| *position).collect();
+            let facts = facts_by_position(&held.document, &all, &wanted)?;
+            self.store().write("read facts anew", move |writer| writer.save_facts(id, &facts)).wait()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,342 @@
+//! Taking a node's batch at the aggregator: signature, chain, permission, gate, one transaction, ack.
+//! A document that fails is kept apart and the rest is applied; a batch whose chain or signature is wrong is refused whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rollcall_core::fact::Facts;
+use rollcall_core::id::{DocumentId, FederationId, LogEpoch, StoreId};
+use rollcall_store::commit::DocumentCommit;
+use rollcall_store::cursor::CursorAdvance;
+use rollcall_store::quarantine::{PendingChange, Refused};
+use rollcall_store::receipt::BatchEvidence;
+use rollcall_store::{Hash, Writer};
+use rollcall_sync::fingerprint::{change_hash, origin_chain};
+use rollcall_sync::keys::Verify;
+use rollcall_sync::message::{Ack, Batch, Cursor, DocumentChanges, DocumentOutcome, Outcome};
+use rollcall_sync::permission::{Write, may_write};
+
+use crate::error::Error;
+use crate::grants::{Access, related};
+use crate::parallel;
+use crate::prepare::{Origin, Prepared};
+use crate::replica::Replica;
+
+/// The peer a batch comes from.
+#[derive(Clone)]
+pub struct PeerContext {
+    /// Name in the enrolment.
+    pub peer_id: String,
+    /// Its store.
+    pub store_id: StoreId,
+    /// Spell of its log.
+    pub log_epoch: LogEpoch,
+    /// Its Ed25519 public key.
+    pub signing_key: Vec<u8>,
+    /// What it may write and read.
+    pub access: Access,
+}
+
+/// Why a whole batch was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum UpRefused {
+    /// The chain over the changes does not lead to the stated end.
+    #[error("the changes do not make the chain they are said to make")]
+    Chain,
+    /// The signature is not the peer's.
+    #[error("the batch is not signed by the node it comes from")]
+    Signature,
+    /// Positions are missing or doubled.
+    #[error("the batch does not hold every change between its ends")]
+    Incomplete,
+    /// Larger than the limits allow.
+    #[error("the batch is larger than the protocol allows")]
+    TooBig,
+    /// The replica could not do it.
+    #[error(transparent)]
+    Replica(#[from] Error),
+}
+
+impl UpRefused {
+    /// Stable code.
+    pub fn code(&self) -> String {
+        match self {
+            Self::Chain => rollcall_sync::session::client::CHAIN_MISMATCH.to_owned(),
+            Self::Signature => "SIGNATURE_BAD".to_owned(),
+            Self::Incomplete => "ENVELOPE_DAMAGED".to_owned(),
+            Self::TooBig => "ENVELOPE_TOO_BIG".to_owned(),
+            Self::Replica(error) => error.code(),
+        }
+    }
+}
+
+/// What became of a document, before the commit gives its position.
+struct Judged {
+    prepared: Prepared,
+    commit: Option<DocumentCommit>,
+    outcome: Outcome,
+}
+
+/// How often a batch is tried again when a document moves under it.
+const TRIES: usize = 5;
+
+impl Replica {
+    /// Checks a batch against the log so far: every position once, chain to the stated end, signature.
+    /// `verified` is the cursor the chain starts from, `held` the cursor that is stored; a resent piece must meet it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_batch(
+        peer: &PeerContext,
+        batch: &Batch,
+        verified: &Cursor,
+        held: &Cursor,
+        keys: &dyn Verify,
+    ) -> Result<(), UpRefused> {
+        let mut entries: Vec<(u64, DocumentId, Hash)> = Vec::new();
+        for document in &batch.documents {
+            for change in &document.changes {
+                entries.push((change.position, document.document_id, change_hash(&change.bytes)));
+            }
+        }
+        entries.sort_unstable();
+        let expected = batch.to.checked_sub(batch.from).ok_or(UpRefused::Incomplete)?;
+        if batch.from != verified.position || entries.len() as u64 != expected {
+            return Err(UpRefused::Incomplete);
+        }
+        let mut chain = verified.chain;
+        for (offset, (position, document, hash)) in entries.iter().enumerate() {
+            if *position != batch.from + 1 + offset as u64 {
+                return Err(UpRefused::Incomplete);
+            }
+            chain = origin_chain(&chain, *document, hash);
+            if *position == held.position && chain != held.chain {
+                return Err(UpRefused::Chain);
+            }
+        }
+        if chain != batch.end_chain {
+            return Err(UpRefused::Chain);
+        }
+        if keys.is_batch_signed(&peer.signing_key, peer.store_id, peer.log_epoch, batch) {
+            Ok(())
+        } else {
+            Err(UpRefused::Signature)
+        }
+    }
+
+    /// Takes a batch that `check_batch` passed (or a loose one, `to` = 0) and answers it; durable on return.
+    ///
+    /// # Errors
+    /// The store's; nothing of the batch is applied then.
+    pub fn take_up(&self, peer: &PeerContext, batch: &Batch, now_ms: i64) -> Result<Ack, UpRefused> {
+        if batch.documents.len() > rollcall_sync::limits::BATCH_DOCUMENTS_MAX {
+            return Err(UpRefused::TooBig);
+        }
+        for _ in 0..TRIES {
+            let judged = self.judge(peer, &batch.documents, now_ms)?;
+            match self.commit_up(peer, batch, judged, now_ms) {
+                Err(Error::Store(rollcall_store::Error::Stale(_))) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(Error::Busy(DocumentId::default()).into())
+    }
+
+    fn judge(&self, peer: &PeerContext, documents: &[DocumentChanges], now_ms: i64) -> Result<Vec<Judged>, Error> {
+        parallel::map(documents.iter().collect(), |incoming: &DocumentChanges| {
+            let (prepared, homes) = self.read(|reader| {
+                let prepared = Prepared::admit(reader, incoming)?;
+                let homes = match prepared.held.row {
+                    Some(_) => reader.homes_of(incoming.document_id)?,
+                    None => Vec::new(),
+                };
+                Ok((prepared, homes))
+            })?;
+            Ok(judge_one(peer, prepared, homes.into_iter().collect(), now_ms))
+        })
+        .into_iter()
+        .collect()
+    }
+
+    fn commit_up(
+        &self,
+        peer: &PeerContext,
+        batch: &Batch,
+        judged: Vec<Judged>,
+        now_ms: i64,
+    ) -> Result<Ack, Error> {
+        let loose = batch.to == 0;
+        let step = (!loose).then(|| (batch.to, batch.end_chain));
+        let evidence = (!loose && !batch.documents.is_empty()).then(|| BatchEvidence {
+            origin_store: peer.store_id,
+            log_epoch: peer.log_epoch,
+            to_position: batch.to,
+            end_chain: batch.end_chain,
+            signature: batch.signature.clone(),
+            signing_key: peer.signing_key.clone(),
+            received_at_ms: now_ms,
+        });
+        let (store_id, log_epoch) = (peer.store_id, peer.log_epoch);
+        let rows: Vec<DocumentChanges> =
+            batch.documents.iter().map(|document| DocumentChanges { changes: Vec::new(), ..document.clone() }).collect();
+        let access = peer.access.clone();
+        let work = move |writer: &mut Writer| {
+            let mut outcomes = Vec::with_capacity(judged.len());
+            for (document, judged) in rows.iter().zip(&judged) {
+                outcomes.push(commit_one(writer, document, judged, store_id, log_epoch, &access, now_ms)?);
+            }
+            let held = writer.peer_cursor(store_id, log_epoch)?.map(|row| row.cursor).unwrap_or_default();
+            if let Some((position, chain)) = step
+                && position > held.position
+            {
+                let to = rollcall_store::cursor::Cursor { position, chain };
+                writer.advance_cursor(&CursorAdvance {
+                    origin_store: store_id,
+                    log_epoch,
+                    from: held,
+                    to,
+                    heard_ms: now_ms,
+                })?;
+            }
+            if let Some(evidence) = &evidence {
+                writer.save_evidence(evidence)?;
+            }
+            let cursor = writer.peer_cursor(store_id, log_epoch)?.map(|row| row.cursor).unwrap_or_default();
+            Ok(Ack { cursor: Cursor { position: cursor.position, chain: cursor.chain }, outcomes })
+        };
+        Ok(self.store().write("take batch", work).wait()?)
+    }
+}
+
+fn judge_one(peer: &PeerContext, prepared: Prepared, homes: BTreeSet<FederationId>, now_ms: i64) -> Judged {
+    let admission = &prepared.admission;
+    let places = places(prepared.facts.as_ref());
+    let write = Write {
+        kind: prepared.held.document.kind(),
+        homes_before: &homes,
+        homes_named: &prepared.mentions.homes,
+        places: &places,
+    };
+    let allowed = may_write(|scope| peer.access.may_write(scope), &write, related);
+    let outcome = if let (Err(denied), false) = (allowed, admission.accepted.is_empty()) {
+        Outcome::Rejected(denied.code().to_owned())
+    } else if let Some(refused) = admission.refused.first() {
+        if refused.forked { Outcome::Forked } else { Outcome::Quarantined(refused.code.to_owned()) }
+    } else if !admission.pending.is_empty() {
+        Outcome::Pending
+    } else if admission.accepted.is_empty() {
+        Outcome::Duplicate
+    } else {
+        Outcome::Applied
+    };
+    let commit = match outcome {
+        Outcome::Rejected(_) => None,
+        Outcome::Applied
+        | Outcome::Duplicate
+        | Outcome::Pending
+        | Outcome::Forked
+        | Outcome::Quarantined(_) => {
+            prepared.commit_here(Origin { store: peer.store_id, epoch: peer.log_epoch }, now_ms)
+        }
+    };
+    Judged { prepared, commit, outcome }
+}
+
+fn places(facts: Option<&Facts>) -> Vec<u32> {
+    let Some(Facts::Organisation(facts)) = facts else { return Vec::new() };
+    let mut places: Vec<u32> =
+        facts.location.iter().chain(&facts.authority).map(|entry| entry.value).collect();
+    places.extend(facts.code.map(|code| code.division()));
+    places
+}
+
+fn commit_one(
+    writer: &mut Writer,
+    document: &DocumentChanges,
+    judged: &Judged,
+    store_id: StoreId,
+    log_epoch: LogEpoch,
+    access: &Access,
+    now_ms: i64,
+) -> Result<DocumentOutcome, rollcall_store::Error> {
+    let id = document.document_id;
+    let admission = &judged.prepared.admission;
+    let mut given: BTreeMap<Hash, (u64, i64)> = BTreeMap::new();
+    if let Some(commit) = &judged.commit {
+        for change in &commit.new_changes {
+            if writer.actor_store(change.actor)?.is_some_and(|owner| owner != store_id) {
+                return keep_apart(writer, document, judged, "ACTOR_FOREIGN", store_id, now_ms);
+            }
+        }
+        let committed = writer.commit_document(commit)?;
+        for change in &commit.new_changes {
+            given.insert(change.hash, (committed.position, committed.committed_at_ms));
+        }
+    } else if matches!(judged.outcome, Outcome::Rejected(_)) {
+        let Outcome::Rejected(code) = &judged.outcome else { unreachable!("matched above") };
+        return keep_apart(writer, document, judged, code, store_id, now_ms);
+    }
+    for pending in &admission.pending {
+        writer.save_pending(&PendingChange {
+            document_id: id,
+            kind: document.kind,
+            hash: pending.hash,
+            missing: pending.missing.clone(),
+            origin_store: store_id,
+            origin_epoch: log_epoch,
+            position: 0,
+            committed_at_ms: 0,
+            first_seen_ms: now_ms,
+            bytes: pending.bytes.clone(),
+        })?;
+    }
+    for refused in &admission.refused {
+        writer.save_quarantine(&Refused {
+            document_id: id,
+            kind: document.kind,
+            hash: refused.hash,
+            bytes: refused.bytes.clone(),
+            code: refused.code.to_owned(),
+            message: refused.message.clone(),
+            origin_store: store_id,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+        }, now_ms)?;
+    }
+    let mut positions = Vec::with_capacity(judged.prepared.hashes.len());
+    for hash in &judged.prepared.hashes {
+        positions.push(match given.get(hash) {
+            Some(position) => *position,
+            None => writer.change_position(id, hash)?.unwrap_or_default(),
+        });
+    }
+    let scopes = writer.scopes_of(id)?.into_iter().filter(|scope| access.may_read(scope)).collect();
+    Ok(DocumentOutcome { document_id: id, outcome: judged.outcome.clone(), positions, scopes })
+}
+
+/// Keeps every change of a document apart that its sender may not write.
+fn keep_apart(
+    writer: &mut Writer,
+    document: &DocumentChanges,
+    judged: &Judged,
+    code: &str,
+    store_id: StoreId,
+    now_ms: i64,
+) -> Result<DocumentOutcome, rollcall_store::Error> {
+    for change in &judged.prepared.admission.accepted {
+        writer.save_quarantine(&Refused {
+            document_id: document.document_id,
+            kind: document.kind,
+            hash: Some(change.hash),
+            bytes: change.bytes.clone(),
+            code: code.to_owned(),
+            message: "The sender may not write this document.".to_owned(),
+            origin_store: store_id,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+        }, now_ms)?;
+    }
+    Ok(DocumentOutcome {
+        document_id: document.document_id,
+        outcome: Outcome::Rejected(code.to_owned()),
+        positions: vec![(0, 0); judged.prepared.hashes.len()],
+        scopes: Vec::new(),
+    })
+}
