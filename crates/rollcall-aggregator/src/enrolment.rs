@@ -1,0 +1,180 @@
+//! Which peer may write what: tokens made and consumed, certificates issued, access looked up for every call.
+//! The jurisdiction is what the token said; nothing a node claims widens it (`reliability.md` 2.2, 2.3).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rollcall_command::clock::{now_ms, random};
+use rollcall_core::id::LogEpoch;
+use rollcall_replica::grants::{Access, Enrolled};
+use rollcall_replica::take_up::PeerContext;
+use rollcall_rpc::enrolment::{EnrolAnswer, EnrolRequest};
+use rollcall_rpc::peer_identity::CertificateFacts;
+use rollcall_rpc::{Authority, EnrolError, EnrolService, PeerIdentity, Refusal, RefusalKind, VerifyingKey};
+use rollcall_store::enrolment::{EnrolmentRow, Jurisdiction};
+use rollcall_store::{Error, Reader, Store, TokenFault, Writer};
+use rollcall_sync::message::ScopeGrant;
+
+/// Wrong tries from one address before it has to wait.
+const TRIES_MAX: u32 = 5;
+/// How long it then waits, milliseconds.
+const BLOCKED_MS: i64 = 15 * 60 * 1000;
+
+/// Answers enrolments.
+pub struct Enrolments {
+    store: Store,
+    authority: Authority,
+    receipt_key: VerifyingKey,
+    tries: Mutex<HashMap<IpAddr, (u32, i64)>>,
+}
+
+impl Enrolments {
+    /// Over this store, with this authority.
+    pub fn new(store: Store, authority: Authority, receipt_key: VerifyingKey) -> Self {
+        Self { store, authority, receipt_key, tries: Mutex::default() }
+    }
+
+    fn check_tries(&self, address: IpAddr, now_ms: i64) -> Result<(), EnrolError> {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        tries.retain(|_, (_, last_ms)| now_ms - *last_ms < BLOCKED_MS);
+        match tries.get(&address) {
+            Some((count, last_ms)) if *count >= TRIES_MAX => {
+                let wait = u64::try_from(BLOCKED_MS - (now_ms - last_ms)).unwrap_or(0);
+                Err(EnrolError::Blocked { retry_after_ms: wait })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn note_try(&self, address: IpAddr, now_ms: i64) {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = tries.entry(address).or_insert((0, now_ms));
+        *entry = (entry.0 + 1, now_ms);
+    }
+
+    fn enrol_now(&self, request: &EnrolRequest) -> Result<EnrolAnswer, EnrolError> {
+        let now_ms = now_ms();
+        let address = request.remote.ip();
+        self.check_tries(address, now_ms)?;
+        let token_hash = rollcall_rpc::token::secret_hash(&request.secret);
+        let found = self.store.read(|reader| reader.usable_token(&token_hash, now_ms));
+        let token = found.map_err(|error| {
+            if matches!(error, Error::Token(_)) {
+                self.note_try(address, now_ms);
+            }
+            token_error(error)
+        })?;
+        let named = &token.jurisdiction.node_name;
+        if !named.is_empty() && request.node_name.as_ref().is_some_and(|name| name != named) {
+            self.note_try(address, now_ms);
+            return Err(EnrolError::TokenName);
+        }
+        let tail: String = random::<4>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let peer_id = format!("{}-{tail}", token.jurisdiction.federation.as_str().replace('/', "-"));
+        let certificate_pem = self.authority.issue_client(&request.csr_der, &peer_id, now_ms)?;
+        let facts = CertificateFacts::read_pem(&certificate_pem)?;
+        let row = EnrolmentRow {
+            peer_id: peer_id.clone(),
+            jurisdiction: token.jurisdiction.clone(),
+            store_id: request.store_id,
+            certificate_serial: facts.serial,
+            certificate_pem: certificate_pem.clone(),
+            signing_key: request.signing_key.0.to_vec(),
+            enrolled_ms: now_ms,
+            not_after_ms: facts.not_after_ms,
+            revoked: None,
+            last_heard_ms: 0,
+            version: String::new(),
+            position: 0,
+        };
+        let work = move |writer: &mut Writer| {
+            writer.enrol(&token_hash, &row, now_ms)?;
+            writer.append_audit(&rollcall_store::audit::AuditEntry {
+                at_ms: now_ms,
+                account: "system".to_owned(),
+                action: "enrolled".to_owned(),
+                detail: row.peer_id.clone(),
+            })?;
+            Ok(())
+        };
+        self.store.write("enrol", work).wait().map_err(token_error)?;
+        tracing::info!(peer.id = peer_id, "enrolled");
+        let jurisdiction = token.jurisdiction;
+        let mut scopes: Vec<ScopeGrant> = std::iter::once(&jurisdiction.federation)
+            .chain(&jurisdiction.also)
+            .map(|scope| ScopeGrant { scope: scope.clone(), write: true })
+            .collect();
+        scopes.extend(
+            jurisdiction
+                .replicas
+                .iter()
+                .filter(|replica| **replica != jurisdiction.federation && !jurisdiction.also.contains(replica))
+                .map(|scope| ScopeGrant { scope: scope.clone(), write: false }),
+        );
+        scopes.sort_by(|one, other| one.scope.cmp(&other.scope));
+        Ok(EnrolAnswer {
+            name: peer_id,
+            certificate_pem,
+            authority_pem: self.authority.certificate_pem().to_owned(),
+            receipt_key: self.receipt_key,
+            federation: jurisdiction.federation,
+            scopes,
+        })
+    }
+}
+
+/// The shared service, on threads that may block.
+pub struct EnrolHandler(pub Arc<Enrolments>);
+
+impl EnrolService for EnrolHandler {
+    async fn enrol(&self, request: EnrolRequest) -> Result<EnrolAnswer, EnrolError> {
+        let enrolments = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || enrolments.enrol_now(&request))
+            .await
+            .map_err(|error| EnrolError::Store(Box::new(error)))?
+    }
+}
+
+fn token_error(error: Error) -> EnrolError {
+    match error {
+        Error::Token(TokenFault::Unknown) => EnrolError::TokenUnknown,
+        Error::Token(TokenFault::Used) => EnrolError::TokenUsed,
+        Error::Token(TokenFault::Expired) => EnrolError::TokenExpired,
+        other => EnrolError::Store(Box::new(other)),
+    }
+}
+
+/// The peer behind a certificate, with what it may do at this moment.
+///
+/// # Errors
+/// A refusal for a certificate that is not on record or has been revoked.
+pub fn peer_context(reader: &Reader, identity: &PeerIdentity) -> Result<Result<PeerContext, Refusal>, Error> {
+    let Some(row) = reader.enrolment_by_serial(&identity.serial)? else {
+        let message = "This certificate is not on record here; enrol the node again.";
+        return Ok(Err(Refusal::new(RefusalKind::Unauthenticated, "PEER_UNKNOWN", message)));
+    };
+    if let Some((_, reason)) = &row.revoked {
+        let message = format!("This node has been revoked: {reason}.");
+        return Ok(Err(Refusal::new(RefusalKind::Unauthenticated, "KEY_REVOKED", message)));
+    }
+    let mut access = Access { enrolled: enrolled(&row.jurisdiction), ..Access::default() };
+    for peer in reader.enrolments()?.into_iter().filter(|peer| peer.revoked.is_none()) {
+        access.writers.insert(peer.jurisdiction.federation);
+        access.writers.extend(peer.jurisdiction.also);
+    }
+    Ok(Ok(PeerContext {
+        peer_id: row.peer_id,
+        store_id: row.store_id,
+        log_epoch: LogEpoch::default(),
+        signing_key: row.signing_key,
+        access,
+    }))
+}
+
+fn enrolled(jurisdiction: &Jurisdiction) -> Enrolled {
+    Enrolled {
+        write: std::iter::once(&jurisdiction.federation).chain(&jurisdiction.also).cloned().collect(),
+        replicas: jurisdiction.replicas.iter().cloned().collect(),
+    }
+}

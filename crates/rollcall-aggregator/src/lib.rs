@@ -1,0 +1,81 @@
+//! The national aggregator: sync server, enrolment authority, figures and console in one process.
+//!
+//! Composition only: documents, store, session, figures and pages are the lower crates'.
+
+pub mod accounts;
+pub mod app;
+pub mod cli;
+pub mod enrolment;
+pub mod federation;
+pub mod files;
+pub mod init;
+pub mod pages;
+pub mod peers;
+pub mod router;
+pub mod serve;
+pub mod service;
+
+use anyhow::Context;
+use cli::{Cli, Command, Config, Federation};
+use files::Files;
+use rollcall_command::output::print_line;
+use rollcall_command::{figures, logs, upkeep};
+use rollcall_replica::Replica;
+
+/// Runs one command.
+///
+/// # Errors
+/// What the command says; exit status 1.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Init(args) => init::run(&args),
+        Command::Serve(args) => {
+            let config = Files::new(&args.data.folder).load_config();
+            let (log, json) = config.map_or(("info".to_owned(), false), |config| (config.log, config.log_json));
+            logs::start(&log, json);
+            let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+            runtime.block_on(serve::run(args))
+        }
+        Command::Federation { command: Federation::Import { file, data } } => {
+            federation::run_import(&Files::new(&data.folder), &file)
+        }
+        Command::Federation { command: Federation::List { data, json } } => {
+            federation::run_list(&Files::new(&data.folder), json)
+        }
+        Command::Token(args) => peers::run_token(&args),
+        Command::Peers { data, json } => peers::run_peers(&Files::new(&data.folder), json),
+        Command::Revoke { peer, reason, data } => peers::run_revoke(&Files::new(&data.folder), &peer, &reason),
+        Command::Figures { data, question } => figures::run_figures(&replica(&data)?, &question),
+        Command::Subsidies { data, question } => figures::run_subsidies(&replica(&data)?, &question),
+        Command::Findings { data, question } => figures::run_findings(&replica(&data)?, &question),
+        Command::Export { file, data, format: _ } => {
+            let out = std::fs::File::create(&file).with_context(|| format!("create {}", file.display()))?;
+            let count = replica(&data)?.export_records(std::io::BufWriter::new(out)).context("write the records")?;
+            print_line(format_args!("{count} records written"))
+        }
+        Command::Backup { file, data } => upkeep::run_backup(&Files::new(&data.folder).open_store()?, &file),
+        Command::Restore { file, data } => upkeep::run_restore(&file, &Files::new(&data.folder).store()),
+        Command::Verify { data, json } => {
+            let replica = replica(&data)?;
+            let further = evidence_faults(&replica)?;
+            upkeep::run_verify(&replica, further, json)
+        }
+        Command::Rebuild { data, json } => upkeep::run_rebuild(&replica(&data)?, json),
+        Command::Config { command: Config::Check { data } } => {
+            let files = Files::new(&data.folder);
+            let config = files.load_config()?;
+            files.load_authority()?;
+            files.load_signing_key()?;
+            print_line(format_args!("sync server on {}, console on {}", config.sync_addr, config.web_addr))
+        }
+    }
+}
+
+fn replica(data: &cli::Data) -> anyhow::Result<Replica> {
+    Ok(Replica::new(Files::new(&data.folder).open_store()?))
+}
+
+/// Batches whose kept signature is not the node's.
+fn evidence_faults(replica: &Replica) -> anyhow::Result<Vec<(String, String)>> {
+    Ok(replica.evidence_faults(&rollcall_rpc::signing::Ed25519)?)
+}

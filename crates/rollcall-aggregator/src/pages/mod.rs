@@ -1,0 +1,3 @@
+//! The console's pages, one file each.
+
+pub mod overview;

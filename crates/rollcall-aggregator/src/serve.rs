@@ -1,0 +1,105 @@
+//! `serve`: the sync server and the console in one process, until a signal.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use rollcall_command::clock::now_ms;
+use rollcall_command::output::{Refused, print_line};
+use rollcall_replica::Replica;
+use rollcall_replica::runner::server::AggregatorKeys;
+use rollcall_rpc::signing::Ed25519;
+use rollcall_rpc::{ServerConfig, ServerTls};
+use rollcall_web::headers::HostList;
+use rollcall_web::site::Program;
+use rollcall_web::{Site, SiteConfig};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::StoreAccounts;
+use crate::app::App;
+use crate::cli::Serve;
+use crate::enrolment::{EnrolHandler, Enrolments};
+use crate::files::Files;
+use crate::router;
+use crate::service::SyncHandler;
+
+/// Runs until SIGINT or SIGTERM.
+///
+/// # Errors
+/// `PORT_IN_USE`, `BIND_OPEN`, or what keeps it from starting.
+pub async fn run(args: Serve) -> anyhow::Result<()> {
+    let files = Files::new(&args.data.folder);
+    let config = files.load_config()?;
+    let store = files.open_store()?;
+    let sync = bind(args.sync_addr.as_deref().unwrap_or(&config.sync_addr)).await?;
+    let web = bind(args.web_addr.as_deref().unwrap_or(&config.web_addr)).await?;
+    let web_addr = web.local_addr().context("read the console's address")?;
+    if !web_addr.ip().is_loopback() {
+        let message = "The console speaks plain HTTP and so listens on loopback only; put a TLS proxy before it.";
+        return Err(Refused::new("BIND_OPEN", message).into());
+    }
+    let authority = files.load_authority()?;
+    let signing_key = files.load_signing_key()?;
+    let receipt_key = signing_key.verifying_key();
+    let certificate = authority.issue_server(&config.hosts, now_ms()).context("issue the server's certificate")?;
+    let tls = ServerTls::new(&certificate, authority.certificate_pem()).context("set up TLS")?;
+
+    let replica = Replica::new(store.clone());
+    let app = {
+        let replica = replica.clone();
+        tokio::task::spawn_blocking(move || App::new(replica)).await.context("build the cube")?.context("build the cube")?
+    };
+    let keys = AggregatorKeys { sign: Arc::new(signing_key), verify: Arc::new(Ed25519) };
+    let handler = Arc::new(SyncHandler::new(replica, keys));
+    let enrol = Arc::new(EnrolHandler(Arc::new(Enrolments::new(store.clone(), authority, receipt_key))));
+    let site = Site::new(
+        SiteConfig {
+            program: Program::Aggregator,
+            place: config.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: store.identity().store_id.to_string(),
+            hosts: HostList::loopback(web_addr.port()),
+            tls: false,
+            navigation: router::navigation(),
+            clock: Arc::new(now_ms),
+        },
+        Arc::new(StoreAccounts(store.clone())),
+    );
+
+    let shutdown = CancellationToken::new();
+    let sync_addr = sync.local_addr().context("read the sync server's address")?;
+    let sync_task = tokio::spawn(rollcall_rpc::serve(
+        sync,
+        tls,
+        handler,
+        enrol,
+        ServerConfig::default(),
+        shutdown.clone(),
+    ));
+    let web_task = tokio::spawn(rollcall_web::serve::serve(web, site.wrap(router::pages(app)), shutdown.clone()));
+    print_line(format_args!("sync https://{sync_addr}"))?;
+    print_line(format_args!("web http://{web_addr}"))?;
+    signalled().await?;
+    tracing::info!("stopping");
+    shutdown.cancel();
+    sync_task.await.context("stop the sync server")?;
+    web_task.await.context("stop the console")?;
+    store.close();
+    Ok(())
+}
+
+async fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let code = if error.kind() == std::io::ErrorKind::AddrInUse { "PORT_IN_USE" } else { "BIND" };
+        Refused::new(code, format!("Cannot listen on {address}: {error}.")).into()
+    })
+}
+
+async fn signalled() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.context("listen for SIGINT"),
+        _ = terminate.recv() => Ok(()),
+    }
+}

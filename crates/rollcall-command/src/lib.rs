@@ -1,0 +1,10 @@
+//! What both command lines share: arguments, output, exit status, configuration, logs.
+//!
+//! Refuses to know: HTTP, gRPC, TLS, and which of the two programs it serves.
+
+pub mod clock;
+pub mod output;
+pub mod logs;
+pub mod figures;
+pub mod accounts;
+pub mod upkeep;

@@ -1,0 +1,103 @@
+//! The commands that keep a store in order: `backup`, `restore`, `verify`, `rebuild`. The same on node and aggregator.
+
+use std::path::Path;
+
+use anyhow::Context;
+use rollcall_replica::Replica;
+use rollcall_store::Store;
+use serde::Serialize;
+
+use crate::clock::now_ms;
+use crate::output::{Refused, print_json, print_line};
+
+/// One fault as printed.
+#[derive(Debug, Serialize)]
+struct ShownFault {
+    kind: String,
+    place: String,
+    message: String,
+}
+
+/// Answer of `verify --json`.
+#[derive(Debug, Serialize)]
+struct Verified {
+    documents: u64,
+    faults: Vec<ShownFault>,
+}
+
+/// Runs `backup`.
+///
+/// # Errors
+/// The store's; no half a backup is left behind.
+pub fn run_backup(store: &Store, to: &Path) -> anyhow::Result<()> {
+    store.backup(to).map_err(|error| refused(&error))?;
+    print_line(format_args!("backup written to {}", to.display()))
+}
+
+/// Runs `restore`.
+///
+/// # Errors
+/// The store's; the store in place stays then.
+pub fn run_restore(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let kept = rollcall_store::backup::restore(from, to).map_err(|error| refused(&error))?;
+    match kept {
+        Some(kept) => print_line(format_args!("restored; the replaced store is kept as {}", kept.display())),
+        None => print_line("restored"),
+    }
+}
+
+/// Runs `verify`; `further` adds what only the caller can check (signatures).
+///
+/// # Errors
+/// `VERIFY_FAULTS` where anything is wrong.
+pub fn run_verify(replica: &Replica, further: Vec<(String, String)>, json: bool) -> anyhow::Result<()> {
+    let mut faults: Vec<ShownFault> = replica
+        .verify()
+        .context("verify the store")?
+        .into_iter()
+        .map(|fault| ShownFault { kind: format!("{:?}", fault.kind), place: fault.place, message: fault.message })
+        .collect();
+    faults.extend(further.into_iter().map(|(place, message)| ShownFault {
+        kind: "Signature".to_owned(),
+        place,
+        message,
+    }));
+    let documents = replica.store().read(|reader| reader.documents_count())?;
+    let count = faults.len();
+    if json {
+        print_json(&Verified { documents, faults })?;
+    } else {
+        for fault in &faults {
+            print_line(format_args!("{} {}: {}", fault.kind, fault.place, fault.message))?;
+        }
+        print_line(format_args!("{documents} documents checked, {count} faults"))?;
+    }
+    if count == 0 {
+        Ok(())
+    } else {
+        Err(Refused::new("VERIFY_FAULTS", format!("{count} faults were found; they are listed above.")).into())
+    }
+}
+
+/// Runs `rebuild`.
+///
+/// # Errors
+/// The store's, or a document's.
+pub fn run_rebuild(replica: &Replica, json: bool) -> anyhow::Result<()> {
+    let documents = replica.rebuild(now_ms()).context("rebuild facts")?;
+    if json {
+        print_json(&serde_json::json!({ "documents": documents }))
+    } else {
+        print_line(format_args!("facts and lists of {documents} documents read anew"))
+    }
+}
+
+/// A store's error as a refusal with its code.
+pub fn refused(error: &rollcall_store::Error) -> Refused {
+    Refused::new(error.code().unwrap_or("STORE"), error.to_string())
+}
+
+/// A replica's error as a refusal with its code.
+pub fn refused_replica(error: &rollcall_replica::Error) -> Refused {
+    Refused::new(error.code(), error.to_string())
+}

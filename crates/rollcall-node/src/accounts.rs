@@ -1,0 +1,41 @@
+//! The workspace's accounts, kept in the store.
+
+use rollcall_command::accounts::audit;
+use rollcall_store::Store;
+use rollcall_store::account::AccountRow;
+use rollcall_web::error::Source;
+use rollcall_web::login::{AccountView, Accounts, LoginEvent, Role};
+
+/// Accounts of this store.
+pub struct StoreAccounts(pub Store);
+
+impl Accounts for StoreAccounts {
+    fn find_by_name(&self, name: &str) -> Result<Option<AccountView>, Source> {
+        Ok(self.0.read(|reader| reader.account_by_name(name))?.map(view))
+    }
+
+    fn find_by_id(&self, id: &str) -> Result<Option<AccountView>, Source> {
+        Ok(self.0.read(|reader| reader.account(id))?.map(view))
+    }
+
+    fn set_password(&self, id: &str, password_hash: &str) -> Result<(), Source> {
+        let (id, hash) = (id.to_owned(), password_hash.to_owned());
+        Ok(self.0.write("set password", move |writer| writer.set_password(&id, &hash, false)).wait()?)
+    }
+
+    fn audit(&self, event: &LoginEvent) -> Result<(), Source> {
+        let account = event.account_id.as_deref().unwrap_or("unknown");
+        Ok(audit(&self.0, account, event.kind.name(), &event.address.to_string(), event.unix_ms)?)
+    }
+}
+
+fn view(row: AccountRow) -> AccountView {
+    AccountView {
+        id: row.account_id,
+        name: row.name,
+        password_hash: row.password_hash,
+        role: Role::from_name(&row.role).unwrap_or(Role::Viewer),
+        must_change: row.must_change,
+        disabled: row.disabled,
+    }
+}

@@ -1,0 +1,364 @@
+//! The node's command line (`cli.md`): names and flags are a contract.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use rollcall_command::figures::{FiguresArgs, FindingsArgs, SubsidiesArgs};
+
+/// The local node: register, sync and figures of one federation.
+#[derive(Debug, Parser)]
+#[command(name = "rollcall-node", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where the node keeps its data.
+#[derive(Debug, Clone, Args)]
+pub struct Data {
+    /// Data directory.
+    #[arg(long = "data", env = "ROLLCALL_DATA", global = false)]
+    pub folder: PathBuf,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Makes a node: keys here, certificate from the aggregator; or offline, to be enrolled later.
+    Init(Init),
+    /// Enrols a node that was made offline.
+    Enrol(Enrol),
+    /// Runs the workspace and keeps in sync.
+    Serve(Serve),
+    /// Takes in a list or records.
+    Import(Import),
+    /// Takes an import back.
+    Undo(Undo),
+    /// Organisations of the register.
+    Organisation {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Organisation,
+    },
+    /// Open conflicts.
+    Conflicts {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Conflicts,
+    },
+    /// One sync session; with --watch stays and reports.
+    Sync(Sync),
+    /// What is held, waiting and proven.
+    Status(Status),
+    /// Establishment rates of the scopes held.
+    Figures {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// Question.
+        #[command(flatten)]
+        question: FiguresArgs,
+    },
+    /// Subsidy totals of the scopes held.
+    Subsidies {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// Question.
+        #[command(flatten)]
+        question: SubsidiesArgs,
+    },
+    /// Alerts across documents.
+    Findings {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// Question.
+        #[command(flatten)]
+        question: FindingsArgs,
+    },
+    /// Writes the register out.
+    Export(Export),
+    /// Copies the store while it is in use.
+    Backup {
+        /// Where to.
+        file: PathBuf,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Puts a backup in the place of the store; the replaced one is kept beside it.
+    Restore {
+        /// Which backup.
+        file: PathBuf,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Checks every chain, sum, hash and signature.
+    Verify {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Drops facts and lists and reads them from the documents again.
+    Rebuild {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The configuration.
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: Config,
+    },
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
+    /// Enrolment token, one line.
+    #[arg(long, required_unless_present = "offline")]
+    pub token: Option<String>,
+    /// Address of the aggregator, `https://host:port`.
+    #[arg(long, required_unless_present = "offline")]
+    pub aggregator: Option<String>,
+    /// Without a network; enrolled later by `enrol`.
+    #[arg(long, requires = "federation", conflicts_with_all = ["token", "aggregator"])]
+    pub offline: bool,
+    /// The scope it will write, for --offline.
+    #[arg(long)]
+    pub federation: Option<String>,
+    /// Name of the node.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `enrol`.
+#[derive(Debug, Args)]
+pub struct Enrol {
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
+    /// Enrolment token, one line.
+    #[arg(long)]
+    pub token: String,
+    /// Address of the aggregator.
+    #[arg(long)]
+    pub aggregator: String,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
+    /// Address of the workspace; port 0 is picked by the system.
+    #[arg(long)]
+    pub web_addr: Option<String>,
+    /// Do not sync in the background.
+    #[arg(long)]
+    pub no_sync: bool,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// CSV, XLSX or JSON Lines.
+    pub file: PathBuf,
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
+    /// What the rows are.
+    #[arg(long = "as", value_parser = ["organisations", "unions", "subsidies", "records"])]
+    pub as_kind: Option<String>,
+    /// Sort the rows, change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Which column is which field; may be repeated.
+    #[arg(long = "map", value_name = "COLUMN=FIELD")]
+    pub map: Vec<String>,
+    /// Encoding, where guessing is wrong.
+    #[arg(long)]
+    pub encoding: Option<String>,
+    /// Sheet of a workbook.
+    #[arg(long)]
+    pub sheet: Option<String>,
+    /// Writes refused rows with their reasons here.
+    #[arg(long)]
+    pub rejects: Option<PathBuf>,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `undo`.
+#[derive(Debug, Args)]
+pub struct Undo {
+    /// Which import.
+    pub import_id: String,
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `organisation`.
+#[derive(Debug, Subcommand)]
+pub enum Organisation {
+    /// Lists organisations, all or those that match.
+    List {
+        /// Part of name or code.
+        filter: Option<String>,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// At most so many.
+        #[arg(long, default_value_t = 1_000_000)]
+        limit: usize,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one.
+    Show {
+        /// Credit code, record id or document id.
+        code: String,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Changes fields of one.
+    Set {
+        /// Credit code, record id or document id.
+        code: String,
+        /// `FIELD=VALUE`, such as `address=…`, `name@2024-01-01=…`, `coverage/c1/until=2024-05-01`.
+        #[arg(required = true)]
+        fields: Vec<String>,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// Why; kept in the history.
+        #[arg(long)]
+        reason: String,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Every edit of one.
+    History {
+        /// Credit code, record id or document id.
+        code: String,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `conflicts`.
+#[derive(Debug, Subcommand)]
+pub enum Conflicts {
+    /// Lists them.
+    List {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Settles one.
+    Settle {
+        /// Document id or code.
+        document: String,
+        /// Field.
+        field: String,
+        /// Id of the value that holds.
+        #[arg(long)]
+        take: String,
+        /// Why; kept in the history.
+        #[arg(long)]
+        reason: String,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
+    /// Stays and reports.
+    #[arg(long)]
+    pub watch: bool,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Where to.
+    pub file: PathBuf,
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
+    /// Form of the file.
+    #[arg(long, value_parser = ["xlsx", "csv", "records"])]
+    pub format: String,
+}
+
+/// `config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Reads the configuration and says what it would do.
+    Check {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+}

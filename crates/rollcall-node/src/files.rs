@@ -1,0 +1,200 @@
+//! What lies in the node's data directory, and its configuration file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rollcall_command::output::Refused;
+use rollcall_rpc::authority::{read_private, write_private};
+use rollcall_rpc::{ClientConfig, SigningKey, Timeouts, VerifyingKey};
+use rollcall_store::Store;
+use serde::{Deserialize, Serialize};
+
+/// Paths within the data directory.
+#[derive(Debug, Clone)]
+pub struct Files {
+    folder: PathBuf,
+}
+
+/// `node.toml`. Unknown keys are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the node, shown on its pages.
+    pub name: String,
+    /// The federation it belongs to.
+    pub federation: String,
+    /// Address of the aggregator, `https://host:port`; absent before enrolment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aggregator: Option<String>,
+    /// Public key that signs the aggregator's receipts, hexadecimal; absent before enrolment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_key: Option<String>,
+    /// Address of the workspace; plain HTTP, so loopback only.
+    #[serde(default = "default_web_addr")]
+    pub web_addr: String,
+    /// Seconds between sync sessions when nothing was edited here.
+    #[serde(default = "default_sync_seconds")]
+    pub sync_seconds: u64,
+    /// Filter of the log, in the notation of `tracing`.
+    #[serde(default = "default_log")]
+    pub log: String,
+    /// JSON lines instead of text.
+    #[serde(default)]
+    pub log_json: bool,
+}
+
+fn default_web_addr() -> String {
+    "127.0.0.1:7481".to_owned()
+}
+
+fn default_sync_seconds() -> u64 {
+    60
+}
+
+fn default_log() -> String {
+    "info".to_owned()
+}
+
+impl Config {
+    /// The defaults of a node that is not enrolled.
+    pub fn new(name: String, federation: String) -> Self {
+        Self {
+            name,
+            federation,
+            aggregator: None,
+            receipt_key: None,
+            web_addr: default_web_addr(),
+            sync_seconds: default_sync_seconds(),
+            log: default_log(),
+            log_json: false,
+        }
+    }
+
+    /// The key that receipts are checked with.
+    ///
+    /// # Errors
+    /// `NOT_ENROLLED` where there is none.
+    pub fn receipt_key(&self) -> anyhow::Result<VerifyingKey> {
+        let text = self.receipt_key.as_deref().ok_or_else(not_enrolled)?;
+        let mut key = [0; 32];
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return Err(Refused::new("CONFIG_UNKNOWN", "receipt_key has 64 hexadecimal digits.").into());
+        }
+        for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).context("read receipt_key")?;
+            *byte = u8::from_str_radix(pair, 16).context("read receipt_key")?;
+        }
+        Ok(VerifyingKey(key))
+    }
+}
+
+/// The refusal of whatever needs an aggregator.
+pub fn not_enrolled() -> Refused {
+    Refused::new("NOT_ENROLLED", "This node is not enrolled with an aggregator; ask for a token and run enrol.")
+}
+
+impl Files {
+    /// The files in this directory.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// The directory.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The database.
+    pub fn store(&self) -> PathBuf {
+        self.folder.join("store.db")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.join("node.toml")
+    }
+
+    fn keys(&self, name: &str) -> PathBuf {
+        self.folder.join("keys").join(name)
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// `NO_DATA` where there is none; the store's.
+    pub fn open_store(&self) -> anyhow::Result<Store> {
+        if !self.store().is_file() {
+            let message = format!("There is no node in {}; make one with init.", self.folder.display());
+            return Err(Refused::new("NO_DATA", message).into());
+        }
+        Ok(Store::open(&self.store()).map_err(|error| rollcall_command::upkeep::refused(&error))?)
+    }
+
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// `CONFIG_UNKNOWN` with the line, where it holds anything that is not a setting.
+    pub fn load_config(&self) -> anyhow::Result<Config> {
+        let text = std::fs::read_to_string(self.config()).context("read the configuration")?;
+        toml::from_str(&text).map_err(|error| Refused::new("CONFIG_UNKNOWN", error.to_string()).into())
+    }
+
+    /// Writes the configuration.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn save_config(&self, config: &Config) -> anyhow::Result<()> {
+        let text = toml::to_string_pretty(config).context("write the configuration as text")?;
+        std::fs::write(self.config(), text).context("write the configuration")
+    }
+
+    /// Keeps certificate, root and TLS key.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn save_certificate(&self, certificate: &str, authority: &str, key: &str) -> anyhow::Result<()> {
+        write_private(&self.keys("tls-key.pem"), key.as_bytes()).context("write the TLS key")?;
+        std::fs::write(self.keys("authority.pem"), authority).context("write the authority's certificate")?;
+        std::fs::write(self.keys("certificate.pem"), certificate).context("write the certificate")
+    }
+
+    /// This node's certificate, once it is enrolled.
+    pub fn certificate(&self) -> Option<String> {
+        std::fs::read_to_string(self.keys("certificate.pem")).ok()
+    }
+
+    /// Keeps the key that signs batches.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn save_signing_key(&self, key: &SigningKey) -> anyhow::Result<()> {
+        write_private(&self.keys("signing.pk8"), key.to_pkcs8()).context("write the signing key")
+    }
+
+    /// Reads the key that signs batches.
+    ///
+    /// # Errors
+    /// Where it is missing, readable by others, or no key.
+    pub fn load_signing_key(&self) -> anyhow::Result<SigningKey> {
+        let bytes = read_private(&self.keys("signing.pk8")).context("read the signing key")?;
+        SigningKey::from_pkcs8(&bytes).context("read the signing key")
+    }
+
+    /// How to reach the aggregator.
+    ///
+    /// # Errors
+    /// `NOT_ENROLLED`, or key files that are missing or readable by others.
+    pub fn client_config(&self, config: &Config) -> anyhow::Result<ClientConfig> {
+        let url = config.aggregator.clone().ok_or_else(not_enrolled)?;
+        let read = |name: &str| std::fs::read_to_string(self.keys(name)).with_context(|| format!("read {name}"));
+        let key = read_private(&self.keys("tls-key.pem")).context("read the TLS key")?;
+        Ok(ClientConfig {
+            url,
+            authority_pem: read("authority.pem")?,
+            certificate_pem: read("certificate.pem")?,
+            key_pem: String::from_utf8(key).context("read the TLS key as text")?,
+            server_name: None,
+            timeouts: Timeouts::default(),
+        })
+    }
+}

@@ -1,0 +1,10 @@
+//! The program: parses, starts logging, runs one command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use rollcall_node::cli::Cli;
+
+fn main() -> ExitCode {
+    rollcall_command::output::finish(rollcall_node::run(Cli::parse()))
+}

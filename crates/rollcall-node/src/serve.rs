@@ -1,0 +1,86 @@
+//! `serve`: the workspace, and sync in the background, until a signal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use rollcall_command::clock::now_ms;
+use rollcall_command::output::{Refused, print_line};
+use rollcall_replica::Replica;
+use rollcall_web::headers::HostList;
+use rollcall_web::site::Program;
+use rollcall_web::{Site, SiteConfig};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::StoreAccounts;
+use crate::app::App;
+use crate::cli::Serve;
+use crate::files::Files;
+use crate::{dialer, router};
+
+/// Runs until SIGINT or SIGTERM.
+///
+/// # Errors
+/// `PORT_IN_USE`, `BIND_OPEN`, or what keeps it from starting.
+pub async fn run(args: Serve) -> anyhow::Result<()> {
+    let files = Files::new(&args.data.folder);
+    let config = files.load_config()?;
+    let store = files.open_store()?;
+    let address = args.web_addr.as_deref().unwrap_or(&config.web_addr);
+    let web = TcpListener::bind(address).await.map_err(|error| {
+        let code = if error.kind() == std::io::ErrorKind::AddrInUse { "PORT_IN_USE" } else { "BIND" };
+        Refused::new(code, format!("Cannot listen on {address}: {error}."))
+    })?;
+    let web_addr = web.local_addr().context("read the workspace's address")?;
+    if !web_addr.ip().is_loopback() {
+        let message = "The workspace speaks plain HTTP and so listens on loopback only; put a TLS proxy before it.";
+        return Err(Refused::new("BIND_OPEN", message).into());
+    }
+    let replica = Replica::new(store.clone());
+    let app = {
+        let (replica, files) = (replica.clone(), files.clone());
+        tokio::task::spawn_blocking(move || App::new(replica, files))
+            .await
+            .context("build the cube")?
+            .context("build the cube")?
+    };
+    let site = Site::new(
+        SiteConfig {
+            program: Program::Node,
+            place: config.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: store.identity().store_id.to_string(),
+            hosts: HostList::loopback(web_addr.port()),
+            tls: false,
+            navigation: router::navigation(),
+            clock: Arc::new(now_ms),
+        },
+        Arc::new(StoreAccounts(store.clone())),
+    );
+    let shutdown = CancellationToken::new();
+    let web_task = tokio::spawn(rollcall_web::serve::serve(web, site.wrap(router::pages(app)), shutdown.clone()));
+    let dialer_task = (!args.no_sync && config.aggregator.is_some()).then(|| {
+        let interval = Duration::from_secs(config.sync_seconds.max(1));
+        tokio::spawn(dialer::run(files, replica, interval, shutdown.clone()))
+    });
+    print_line(format_args!("web http://{web_addr}"))?;
+    signalled().await?;
+    tracing::info!("stopping");
+    shutdown.cancel();
+    web_task.await.context("stop the workspace")?;
+    if let Some(task) = dialer_task {
+        task.await.context("stop syncing")?;
+    }
+    store.close();
+    Ok(())
+}
+
+async fn signalled() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.context("listen for SIGINT"),
+        _ = terminate.recv() => Ok(()),
+    }
+}

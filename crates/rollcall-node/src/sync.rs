@@ -1,0 +1,246 @@
+//! The commands `sync` and `status`.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use rollcall_command::clock::time_text;
+use rollcall_command::output::{Refused, print_json, print_line};
+use rollcall_replica::Replica;
+use rollcall_replica::runner::client::SyncReport;
+use rollcall_rpc::Traffic;
+use rollcall_rpc::signing::Ed25519;
+use rollcall_rpc::peer_identity::CertificateFacts;
+use rollcall_sync::message::{Receipt, RepairReason};
+use rollcall_sync::session::client::{ReceiptCheck, SessionEnd};
+use serde::Serialize;
+
+use crate::cli;
+use crate::files::Files;
+use crate::link::sync_now;
+
+/// `sync --json`.
+#[derive(Debug, Serialize)]
+struct ShownSync {
+    outcome: &'static str,
+    reason: Option<String>,
+    pushed: Counted,
+    pulled: Counted,
+    quarantined: u64,
+    round_trips: u32,
+    bytes_sent: u64,
+    bytes_received: u64,
+    duration_ms: u64,
+    receipt: Option<ShownReceipt>,
+}
+
+#[derive(Debug, Serialize)]
+struct Counted {
+    changes: u64,
+    documents: u64,
+}
+
+/// A receipt as printed.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShownReceipt {
+    time: String,
+    documents: u64,
+    digest: String,
+    position: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<bool>,
+}
+
+/// `status --json`.
+#[derive(Debug, Serialize)]
+struct ShownStatus {
+    federation: String,
+    documents: u64,
+    waiting: Waiting,
+    last_receipt: Option<ShownReceipt>,
+    conflicts: u64,
+    quarantined: u64,
+    certificate: Certificate,
+    store: ShownStore,
+}
+
+#[derive(Debug, Serialize)]
+struct Waiting {
+    changes: u64,
+    since: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Certificate {
+    expires: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownStore {
+    epoch: String,
+    position: u64,
+}
+
+/// Runs `sync`.
+///
+/// # Errors
+/// The codes of the connection and of the session; exit status 1.
+pub fn run(args: &cli::Sync) -> anyhow::Result<()> {
+    let files = Files::new(&args.data.folder);
+    let replica = Replica::new(files.open_store()?);
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    runtime.block_on(async {
+        loop {
+            let (report, traffic) = sync_now(&files, &replica).await?;
+            let shown = show(&report, traffic, held_receipt(&files, &replica, &report)?);
+            if args.json {
+                print_json(&shown)?;
+            } else {
+                print_line(format_args!(
+                    "{}: sent {} changes, received {}, {} round trips, {} + {} bytes",
+                    shown.outcome,
+                    shown.pushed.changes,
+                    shown.pulled.changes,
+                    shown.round_trips,
+                    shown.bytes_sent,
+                    shown.bytes_received
+                ))?;
+            }
+            if let Some(error) = refusal(report.end.as_ref()) {
+                return Err(error.into());
+            }
+            if !args.watch {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(files.load_config()?.sync_seconds.max(1))).await;
+        }
+    })
+}
+
+/// The last receipt kept, with its time.
+///
+/// # Errors
+/// The store's.
+pub fn last_receipt(replica: &Replica) -> anyhow::Result<Option<Receipt>> {
+    let store_id = replica.store().identity().store_id;
+    let row = replica.store().read(|reader| reader.last_receipt(store_id)).context("read the last receipt")?;
+    Ok(row.and_then(|row| Receipt::from_bytes(&row.bytes)))
+}
+
+/// A receipt as printed.
+pub fn shown_receipt(receipt: &Receipt, verified: Option<bool>) -> ShownReceipt {
+    ShownReceipt {
+        time: time_text(receipt.time_ms),
+        documents: receipt.documents(),
+        digest: receipt.root().iter().map(|byte| format!("{byte:02x}")).collect(),
+        position: receipt.position,
+        verified,
+    }
+}
+
+/// The receipt that still proves it where nothing had changed, checked once more against signature and rows.
+fn held_receipt(files: &Files, replica: &Replica, report: &SyncReport) -> anyhow::Result<Option<ShownReceipt>> {
+    if report.end != Some(SessionEnd::InSync) || report.receipt.is_some() {
+        return Ok(report.receipt.as_ref().map(|receipt| shown_receipt(receipt, Some(true))));
+    }
+    let key = files.load_config()?.receipt_key()?;
+    let Some(receipt) = last_receipt(replica)? else { return Ok(None) };
+    let check = replica.check_receipt(&receipt, &key.0, &Ed25519).context("check the receipt")?;
+    Ok(Some(shown_receipt(&receipt, Some(check == ReceiptCheck::Equal))))
+}
+
+fn show(report: &SyncReport, traffic: Traffic, receipt: Option<ShownReceipt>) -> ShownSync {
+    let (outcome, reason) = match &report.end {
+        Some(SessionEnd::InSync) => ("in_sync", None),
+        Some(SessionEnd::CaughtUp) => ("caught_up", None),
+        Some(SessionEnd::Repaired(reason)) => ("repaired", Some(reason_name(*reason).to_owned())),
+        Some(SessionEnd::Restart(reason)) => ("refused", Some(reason_name(*reason).to_owned())),
+        Some(SessionEnd::Busy { .. }) => ("refused", Some("BUSY".to_owned())),
+        Some(SessionEnd::Refused { code, .. }) => ("refused", Some(code.clone())),
+        Some(SessionEnd::Diverged) => ("refused", Some("DIVERGED".to_owned())),
+        Some(SessionEnd::LinkLost) | None => ("refused", Some("LINK_LOST".to_owned())),
+    };
+    ShownSync {
+        outcome,
+        reason,
+        pushed: Counted { changes: report.pushed.changes, documents: report.pushed.documents },
+        pulled: Counted { changes: report.pulled.changes, documents: report.pulled.documents },
+        quarantined: report.pulled.quarantined + report.pushed.quarantined,
+        round_trips: report.round_trips,
+        bytes_sent: traffic.bytes_sent,
+        bytes_received: traffic.bytes_received,
+        duration_ms: report.duration_ms,
+        receipt,
+    }
+}
+
+fn reason_name(reason: RepairReason) -> &'static str {
+    match reason {
+        RepairReason::NoCursor => "no_cursor",
+        RepairReason::EpochChanged => "epoch_changed",
+        RepairReason::ChainMismatch => "chain_mismatch",
+        RepairReason::ReceiverAhead => "receiver_ahead",
+        RepairReason::DigestMismatch => "digest_mismatch",
+    }
+}
+
+fn refusal(end: Option<&SessionEnd>) -> Option<Refused> {
+    match end {
+        Some(SessionEnd::InSync | SessionEnd::CaughtUp | SessionEnd::Repaired(_)) => None,
+        Some(SessionEnd::Refused { code, message }) => Some(Refused::new(code.clone(), message.clone())),
+        Some(SessionEnd::Busy { retry_after_ms }) => {
+            Some(Refused::new("BUSY", format!("The aggregator is busy; try again in {retry_after_ms} ms.")))
+        }
+        Some(SessionEnd::Diverged) => {
+            let message = "Both ends still differ after repair; nothing was lost. Run verify here and at the aggregator.";
+            Some(Refused::new("DIVERGED", message))
+        }
+        Some(SessionEnd::Restart(_) | SessionEnd::LinkLost) | None => {
+            Some(Refused::new("LINK_LOST", "The connection was lost; what was acknowledged stays. Try again."))
+        }
+    }
+}
+
+/// Runs `status`.
+///
+/// # Errors
+/// The store's.
+pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
+    let files = Files::new(&args.data.folder);
+    let config = files.load_config()?;
+    let replica = Replica::new(files.open_store()?);
+    let expires = files.certificate().and_then(|pem| CertificateFacts::read_pem(&pem).ok());
+    let receipt = last_receipt(&replica)?;
+    let status = replica.store().read(|reader| {
+        let acknowledged = reader.upstream()?.map_or(0, |upstream| upstream.acknowledged.position);
+        let waiting = reader.waiting(acknowledged)?;
+        Ok(ShownStatus {
+            federation: config.federation.clone(),
+            documents: reader.documents_count()?,
+            waiting: Waiting { changes: waiting.changes, since: waiting.since_ms.map(time_text) },
+            last_receipt: receipt.as_ref().map(|receipt| shown_receipt(receipt, None)),
+            conflicts: reader.conflicts_count()?,
+            quarantined: reader.documents_quarantined()?.len() as u64,
+            certificate: Certificate { expires: expires.map(|facts| time_text(facts.not_after_ms)) },
+            store: ShownStore {
+                epoch: reader.identity().log_epoch.to_string(),
+                position: reader.origin_end()?.position,
+            },
+        })
+    });
+    let status = status.context("read the status")?;
+    if args.json {
+        return print_json(&status);
+    }
+    print_line(format_args!("federation {}, {} documents", status.federation, status.documents))?;
+    match &status.last_receipt {
+        Some(receipt) => print_line(format_args!(
+            "{} documents are held by the national office, proven at {}",
+            receipt.documents, receipt.time
+        ))?,
+        None => print_line("no receipt yet")?,
+    }
+    print_line(format_args!(
+        "{} changes waiting, {} conflicts, {} documents in quarantine",
+        status.waiting.changes, status.conflicts, status.quarantined
+    ))
+}
