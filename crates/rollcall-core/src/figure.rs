@@ -461,10 +461,10 @@ fn subsidy_key<S: Serializer>(
 /// The whole answer on subsidies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SubsidiesAnswer {
-    /// First day of the period.
-    pub from: Day,
-    /// Last day of the period.
-    pub to: Day,
+    /// First day of the period; `None`: from the beginning.
+    pub from: Option<Day>,
+    /// Last day of the period; `None`: to the end.
+    pub to: Option<Day>,
     /// What it knows; filled in by the caller.
     pub known_at: Option<KnownAt>,
     /// The dimension of the rows.

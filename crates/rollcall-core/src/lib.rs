@@ -22,4 +22,6 @@ pub mod federation;
 pub mod union;
 pub mod coverage;
 pub mod stage;
+pub mod subsidy;
+pub mod rule;
 pub mod figure;

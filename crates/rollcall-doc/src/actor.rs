@@ -29,7 +29,13 @@ mod tests {
     fn an_author_is_short_and_visible() {
         assert!(is_author(b"330106/7"));
         assert!(is_author("a".repeat(64).as_bytes()));
-        for bytes in [&b""[..], b"330106 7", b"\n", "张三".as_bytes(), "a".repeat(65).as_bytes()] {
+        for bytes in [
+            &b""[..],
+            b"330106 7",
+            b"\n",
+            "张三".as_bytes(),
+            "a".repeat(65).as_bytes(),
+        ] {
             assert!(!is_author(bytes), "{bytes:?}");
         }
     }

@@ -2,7 +2,6 @@
 //! Owns which places can be in conflict at all. Entries of sets and ledgers cannot: two under one id are two.
 
 use automerge::Automerge;
-use rollcall_core::id::DocumentKind;
 use serde_json::Value;
 
 use crate::content::{Cell, Content, Held};
@@ -42,8 +41,19 @@ pub(crate) fn open(content: &Content) -> impl Iterator<Item = (Place<&str>, &Cel
         .filter(|(_, container)| !matches!(container.form, Form::Set(_) | Form::Ledger(_) | Form::Names))
         .map(|(position, _)| Some(position));
     std::iter::once(None).chain(may_conflict).flat_map(|container| {
-        let cells = content.cells(container).iter().filter(|cell| !cell.losers.is_empty());
-        cells.map(move |cell| (Place { container, key: cell.key.as_str() }, cell))
+        let cells = content
+            .cells(container)
+            .iter()
+            .filter(|cell| !cell.losers.is_empty());
+        cells.map(move |cell| {
+            (
+                Place {
+                    container,
+                    key: cell.key.as_str(),
+                },
+                cell,
+            )
+        })
     })
 }
 
@@ -57,23 +67,36 @@ pub(crate) fn conflicts(content: &Content, document: &Automerge) -> Vec<Conflict
     open(content)
         .map(|(place, cell)| Conflict {
             field: place.field(content.kind),
-            values: cell.values().map(|held| describe(content.kind, &place, held, document)).collect(),
+            values: cell
+                .values()
+                .map(|held| describe(&place, held, document))
+                .collect(),
         })
         .collect()
 }
 
-fn describe(_: DocumentKind, place: &Place<&str>, held: &Held, document: &Automerge) -> ConflictValue {
+fn describe(place: &Place<&str>, held: &Held, document: &Automerge) -> ConflictValue {
     let value = held.value.as_ref();
-    let value = if place.container.is_some() { value.open() } else { value.to_json() };
+    let value = if place.container.is_some() {
+        value.open()
+    } else {
+        value.to_json()
+    };
     let change = document.hash_for_opid(&held.op.to_automerge());
     let meta = change.and_then(|hash| document.get_change_meta_by_hash(&hash));
     let author = document.get_author_for_actor(&automerge::ActorId::from(held.op.actor));
     ConflictValue {
         id: held.op.to_string(),
         value,
-        author: author.map(|author| String::from_utf8_lossy(author.as_bytes()).into_owned()).unwrap_or_default(),
-        time_ms: meta.as_ref().map_or(0, |meta| meta.timestamp.saturating_mul(1000)),
-        reason: meta.and_then(|meta| meta.message.map(|text| text.into_owned())).unwrap_or_default(),
+        author: author
+            .map(|author| String::from_utf8_lossy(author.as_bytes()).into_owned())
+            .unwrap_or_default(),
+        time_ms: meta
+            .as_ref()
+            .map_or(0, |meta| meta.timestamp.saturating_mul(1000)),
+        reason: meta
+            .and_then(|meta| meta.message.map(|text| text.into_owned()))
+            .unwrap_or_default(),
         change: change.map_or([0; 32], |hash| hash.0),
     }
 }

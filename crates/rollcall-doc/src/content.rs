@@ -3,12 +3,13 @@
 
 use std::fmt;
 
-use automerge::{Automerge, ObjId, ROOT, ReadDoc, Value, ValueRef};
+use automerge::iter::{DocItem, DocObjItem, MapRangeItem};
+use automerge::{Automerge, ObjId, ReadDoc, Value, ValueRef};
 use rollcall_core::id::{DocumentId, DocumentKind};
 
 use crate::place::Place;
 use crate::scalar::Scalar;
-use crate::{genesis, schema};
+use crate::{actor, genesis, schema};
 
 /// Name of the operation that wrote a value; ordered as Automerge orders them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,9 +29,10 @@ impl OpName {
     fn of(id: &ObjId) -> Option<Self> {
         match id {
             ObjId::Root => None,
-            ObjId::Id(counter, actor, _) => {
-                Some(Self { counter: *counter, actor: actor.to_bytes().try_into().ok()? })
-            }
+            ObjId::Id(counter, actor, _) => Some(Self {
+                counter: *counter,
+                actor: actor.to_bytes().try_into().ok()?,
+            }),
         }
     }
 
@@ -81,11 +83,37 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Takes everything out of a document.
+    /// Takes everything out of a document, in one pass over all its maps.
     pub(crate) fn read(kind: DocumentKind, id: DocumentId, document: &Automerge) -> Self {
-        let count = schema::of(kind).containers.len();
-        let containers = (0..count).map(|position| read_map(document, &genesis::container(id, position))).collect();
-        Self { kind, id, root: read_map(document, &ROOT), containers }
+        let genesis = actor::to_automerge(genesis::actor(id));
+        let mut content = Self {
+            kind,
+            id,
+            root: Vec::new(),
+            containers: vec![Vec::new(); schema::of(kind).containers.len()],
+        };
+        for DocObjItem { obj, item } in document.iter() {
+            let DocItem::Map(item) = item else { continue };
+            let cells = match &*obj {
+                ObjId::Root => Some(&mut content.root),
+                ObjId::Id(counter, actor, _) if *actor == genesis => {
+                    let position = counter
+                        .checked_sub(1)
+                        .and_then(|position| usize::try_from(position).ok());
+                    position.and_then(|position| content.containers.get_mut(position))
+                }
+                ObjId::Id(..) => None,
+            };
+            if let Some(cells) = cells {
+                cells.extend(read_item(document, &obj, item));
+            }
+        }
+        for cells in std::iter::once(&mut content.root).chain(&mut content.containers) {
+            if !cells.is_sorted_by(|a, b| a.key < b.key) {
+                cells.sort_by(|a, b| a.key.cmp(&b.key));
+            }
+        }
+        content
     }
 
     /// The cells of a container, or of the root.
@@ -105,7 +133,9 @@ impl Content {
 
     /// The cells of the container of this name; none where the kind has no such container.
     pub(crate) fn container(&self, name: &str) -> &[Cell] {
-        schema::of(self.kind).container(name).map_or(&[], |position| &self.containers[position])
+        schema::of(self.kind)
+            .container(name)
+            .map_or(&[], |position| &self.containers[position])
     }
 
     /// The amendments of one entry: field and cell.
@@ -114,8 +144,14 @@ impl Content {
         container: &str,
         entry: &str,
     ) -> impl Iterator<Item = (&'a str, &'a Cell)> + use<'a> {
-        let cells = schema::of(self.kind).amendments().map_or(&[][..], |position| &self.containers[position]);
-        let prefix = if cells.is_empty() { String::new() } else { format!("{container}/{entry}/") };
+        let cells = schema::of(self.kind)
+            .amendments()
+            .map_or(&[][..], |position| &self.containers[position]);
+        let prefix = if cells.is_empty() {
+            String::new()
+        } else {
+            format!("{container}/{entry}/")
+        };
         let first = cells.partition_point(|cell| cell.key < prefix);
         cells[first..]
             .iter()
@@ -125,30 +161,39 @@ impl Content {
 }
 
 fn find<'a>(cells: &'a [Cell], key: &str) -> Option<&'a Cell> {
-    cells.binary_search_by(|cell| cell.key.as_str().cmp(key)).ok().map(|index| &cells[index])
+    cells
+        .binary_search_by(|cell| cell.key.as_str().cmp(key))
+        .ok()
+        .map(|index| &cells[index])
 }
 
-fn read_map(document: &Automerge, map: &ObjId) -> Vec<Cell> {
-    let mut cells: Vec<Cell> = document
-        .map_range(map, ..)
-        .filter_map(|item| {
-            let ValueRef::Scalar(value) = &item.value else { return None };
-            let winner = Held { value: Scalar::from_automerge(value)?, op: OpName::of(&item.id())? };
-            let losers = if item.conflict { read_losers(document, map, &item.key, &winner) } else { Vec::new() };
-            Some(Cell { key: item.key.into_owned(), winner, losers })
-        })
-        .collect();
-    if !cells.is_sorted_by(|a, b| a.key < b.key) {
-        cells.sort_by(|a, b| a.key.cmp(&b.key));
-    }
-    cells
+fn read_item(document: &Automerge, map: &ObjId, item: MapRangeItem<'_>) -> Option<Cell> {
+    let ValueRef::Scalar(value) = &item.value else {
+        return None;
+    };
+    let winner = Held {
+        value: Scalar::from_automerge(value)?,
+        op: OpName::of(&item.id())?,
+    };
+    let losers = if item.conflict {
+        read_losers(document, map, &item.key, &winner)
+    } else {
+        Vec::new()
+    };
+    Some(Cell {
+        key: item.key.into_owned(),
+        winner,
+        losers,
+    })
 }
 
 fn read_losers(document: &Automerge, map: &ObjId, key: &str, winner: &Held) -> Vec<Held> {
     let mut losers: Vec<Held> = Vec::new();
     for (value, op) in document.get_all(map, key).unwrap_or_default() {
         let Value::Scalar(value) = value else { continue };
-        let (Some(value), Some(op)) = (Scalar::from_owned(&value), OpName::of(&op)) else { continue };
+        let (Some(value), Some(op)) = (Scalar::from_owned(&value), OpName::of(&op)) else {
+            continue;
+        };
         if value != winner.value && losers.iter().all(|held| held.value != value) {
             losers.push(Held { value, op });
         }

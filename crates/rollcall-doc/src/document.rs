@@ -2,23 +2,24 @@
 //! Owns the Automerge value; nothing else in the project sees one. What stands in it is read by `read`, `facts`,
 //! `conflict` and `history`, what shall be written is planned by `record_edit` and `field_edit`.
 
-use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{Author, Automerge, Change, ChangeHash, ObjId, PatchLog, ROOT, ReadDoc, Value};
+use std::sync::OnceLock;
+
+use automerge::{Automerge, Change, ChangeHash, ReadDoc};
 use rollcall_core::fact::Facts;
 use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 use rollcall_core::problem::Problem;
 use rollcall_core::record::Record;
 use sha2::{Digest, Sha256};
 
+use crate::compose::compose;
 use crate::conflict::{self, Conflict};
 use crate::content::Content;
 use crate::edit::Edit;
 use crate::error::Error;
 use crate::gate::frame::{self, CHANGE_BYTES_MAX};
-use crate::gate::walker::{self, OPERATIONS_MAX, TIME_MAX};
+use crate::gate::walker::{self, DEPENDENCIES_MAX, OPERATIONS_MAX};
 use crate::history::{self, HistoryEntry};
 use crate::mention::{self, Mentions};
-use crate::scalar::Scalar;
 use crate::{actor, facts, field_edit, genesis, read, record_edit};
 
 /// One document with its whole history.
@@ -26,7 +27,8 @@ use crate::{actor, facts, field_edit, genesis, read, record_edit};
 pub struct Document {
     kind: DocumentKind,
     id: DocumentId,
-    automerge: Automerge,
+    /// Made when it is first needed: a document that only waits for its first changes is made with them.
+    automerge: OnceLock<Automerge>,
 }
 
 /// On whose behalf an edit is made.
@@ -62,9 +64,11 @@ pub struct LocalChange {
 impl Document {
     /// A document that holds nothing yet but its genesis change.
     pub fn create(kind: DocumentKind, id: DocumentId) -> Self {
-        let mut automerge = Automerge::new();
-        automerge.apply_changes([genesis::change(kind, id)]).expect("the genesis change depends on nothing");
-        Self { kind, id, automerge }
+        Self {
+            kind,
+            id,
+            automerge: OnceLock::new(),
+        }
     }
 
     /// A document from its own stored changes, in stored order; the genesis change is made here.
@@ -89,7 +93,7 @@ impl Document {
         if missing > 0 {
             return Err(Error::HistoryIncomplete { missing });
         }
-        Ok(Self { kind, id, automerge })
+        Ok(Self::from_automerge(kind, id, automerge))
     }
 
     /// What it is about.
@@ -104,18 +108,21 @@ impl Document {
 
     /// The hashes of its latest changes, ascending: the identity of its state.
     pub fn heads(&self) -> Vec<[u8; 32]> {
-        self.automerge.get_heads().into_iter().map(|head| head.0).collect()
+        match self.automerge.get() {
+            Some(automerge) => automerge.get_heads().into_iter().map(|head| head.0).collect(),
+            None => vec![genesis::hash(self.kind, self.id)],
+        }
     }
 
     /// `dh` of `protocol.md` 4.2: SHA-256 over "rc1", id, number of heads and heads.
     pub fn digest(&self) -> [u8; 32] {
-        let heads = self.automerge.get_heads();
+        let heads = self.heads();
         let mut hasher = Sha256::new();
         hasher.update(b"rc1");
         hasher.update(self.id.0);
         hasher.update((heads.len() as u32).to_le_bytes());
         for head in heads {
-            hasher.update(head.0);
+            hasher.update(head);
         }
         hasher.finalize().into()
     }
@@ -132,12 +139,12 @@ impl Document {
 
     /// Fields with several values that wait for somebody to decide.
     pub fn conflicts(&self) -> Vec<Conflict> {
-        conflict::conflicts(&self.content(), &self.automerge)
+        conflict::conflicts(&self.content(), self.automerge())
     }
 
     /// Who changed what and why, in causal order, without the genesis change.
     pub fn history(&self) -> Vec<HistoryEntry> {
-        history::history(self.kind, self.id, &self.automerge)
+        history::history(self.kind, self.id, self.automerge())
     }
 
     /// What importing this record would change; empty where nothing. Absent fields change nothing.
@@ -170,36 +177,28 @@ impl Document {
     /// `ActorBehind` and `ActorTaken` ask for a fresh actor; the document is unchanged then.
     pub fn apply_edits(&mut self, edits: &[Edit], by: &EditBy) -> Result<Option<LocalChange>, Error> {
         let size: usize = edits.iter().map(Edit::size_bytes).sum();
-        // An edit over a conflict may take two operations; half of the limits leave room for the frame.
-        if edits.len() as u64 > OPERATIONS_MAX / 2 || size + by.reason.len() > CHANGE_BYTES_MAX / 2 {
+        // Half of the limit leaves room for what edits replace and for the frame.
+        if edits.len() as u64 > OPERATIONS_MAX || size + by.reason.len() > CHANGE_BYTES_MAX / 2 {
             return Err(Error::EditTooBig);
         }
         let heads = self.heads_for(by)?;
-        self.automerge.set_author(Some(Author::from(by.author.as_bytes().to_vec())));
-        self.automerge.set_actor(actor::to_automerge(by.actor));
-        let id = self.id;
-        let mut tx = self
-            .automerge
-            .transaction_at(PatchLog::inactive(), &heads)
-            .expect("an inactive patch log belongs to every document");
-        for edit in edits {
-            let object = edit.place.container.map_or(ROOT, |position| genesis::container(id, position));
-            write(&mut tx, &object, edit).map_err(Error::Edit)?;
-        }
-        let mut options = CommitOptions::default().with_time((by.time_ms / 1000).clamp(0, TIME_MAX));
-        if !by.reason.is_empty() {
-            options.set_message(by.reason.as_str());
-        }
-        let (Some(hash), _) = tx.commit_with(options) else { return Ok(None) };
-        let change = self.automerge.get_change_by_hash(&hash).expect("the change was just made");
-        let decoded = frame::open(change.raw_bytes()).and_then(|frame| walker::walk(frame.body));
-        let decoded = decoded.expect("our own changes pass our own gate");
+        let Some(change) = compose(self.automerge(), (self.kind, self.id), &heads, edits, by)? else {
+            return Ok(None);
+        };
+        let bytes = change.raw_bytes().to_vec();
+        let decoded = frame::open(&bytes).and_then(|frame| walker::walk(frame.body));
+        // All that our own gate can find wrong with our own change is its size.
+        let decoded = decoded.map_err(|_| Error::EditTooBig)?;
+        let (hash, seq) = (change.hash().0, decoded.seq);
+        let mentions = mention::of_change(self.kind, genesis::actor(self.id), &decoded);
+        let automerge = self.automerge.get_mut().expect("composing has just read it");
+        automerge.apply_changes([change]).map_err(Error::Edit)?;
         Ok(Some(LocalChange {
-            hash: hash.0,
+            hash,
             actor: by.actor,
-            seq: decoded.seq,
-            bytes: change.raw_bytes().to_vec(),
-            mentions: mention::of_change(self.kind, genesis::actor(self.id), &decoded),
+            seq,
+            bytes,
+            mentions,
         }))
     }
 
@@ -209,17 +208,32 @@ impl Document {
             return Err(Error::AuthorMissing);
         }
         let own = actor::to_automerge(by.actor);
-        if self.automerge.get_author_for_actor(&own).is_some_and(|known| known.as_bytes() != by.author.as_bytes())
+        let automerge = self.automerge();
+        if automerge
+            .get_author_for_actor(&own)
+            .is_some_and(|known| known.as_bytes() != by.author.as_bytes())
             || by.actor == genesis::actor(self.id)
         {
             return Err(Error::ActorTaken(by.actor));
         }
-        let Some(shown) = &by.heads else { return Ok(self.automerge.get_heads()) };
-        let heads: Vec<ChangeHash> = shown.iter().copied().map(ChangeHash).collect();
-        if heads.is_empty() || heads.iter().any(|head| self.automerge.get_change_meta_by_hash(head).is_none()) {
+        let mut heads: Vec<ChangeHash> = match &by.heads {
+            Some(shown) => shown.iter().copied().map(ChangeHash).collect(),
+            None => automerge.get_heads(),
+        };
+        // A change may follow so many and no more; the heads left out are joined by the changes after it.
+        heads.truncate(DEPENDENCIES_MAX as usize);
+        if heads.is_empty()
+            || heads
+                .iter()
+                .any(|head| automerge.get_change_meta_by_hash(head).is_none())
+        {
             return Err(Error::HeadsUnknown);
         }
-        if self.automerge.get_changes_meta(&heads).iter().any(|later| *later.actor == own) {
+        if automerge
+            .get_changes_meta(&heads)
+            .iter()
+            .any(|later| *later.actor == own)
+        {
             return Err(Error::ActorBehind(by.actor));
         }
         Ok(heads)
@@ -227,39 +241,45 @@ impl Document {
 
     /// What stands in it now.
     pub(crate) fn content(&self) -> Content {
-        Content::read(self.kind, self.id, &self.automerge)
+        Content::read(self.kind, self.id, self.automerge())
     }
 
-    /// The Automerge value, for the gate.
+    /// Whether nothing has been needed of it yet: it holds its genesis change only.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.automerge.get().is_none()
+    }
+
+    /// The Automerge value.
     pub(crate) fn automerge(&self) -> &Automerge {
-        &self.automerge
+        self.automerge.get_or_init(|| {
+            let mut automerge = Automerge::new();
+            let genesis = genesis::change(self.kind, self.id);
+            automerge
+                .apply_changes([genesis])
+                .expect("the genesis change depends on nothing");
+            automerge
+        })
+    }
+
+    /// A copy with further changes applied, for the gate's trial. Heads are the caller's to compare.
+    pub(crate) fn with_changes(&self, mut changes: Vec<Change>) -> Result<Self, automerge::AutomergeError> {
+        let mut automerge = match self.automerge.get() {
+            Some(automerge) => automerge.clone(),
+            None => {
+                changes.insert(0, genesis::change(self.kind, self.id));
+                Automerge::new()
+            }
+        };
+        automerge.apply_changes(changes)?;
+        Ok(Self::from_automerge(self.kind, self.id, automerge))
     }
 
     /// A document around an Automerge value that the gate has tried.
     pub(crate) fn from_automerge(kind: DocumentKind, id: DocumentId, automerge: Automerge) -> Self {
-        Self { kind, id, automerge }
+        Self {
+            kind,
+            id,
+            automerge: OnceLock::from(automerge),
+        }
     }
-}
-
-/// Sets one value. Where several different ones stand and the wanted one already wins, Automerge would delete the
-/// others instead of setting it; an operation in between keeps every operation a `set`.
-fn write<T: Transactable>(tx: &mut T, object: &ObjId, edit: &Edit) -> Result<(), automerge::AutomergeError> {
-    let key = edit.place.key.as_str();
-    let standing: Vec<Scalar> = tx
-        .get_all(object, key)?
-        .into_iter()
-        .filter_map(|(value, _)| match value {
-            Value::Scalar(value) => Scalar::from_owned(&value),
-            Value::Object(_) => None,
-        })
-        .collect();
-    if !standing.is_empty() && standing.iter().all(|value| *value == edit.value) {
-        return Ok(());
-    }
-    if standing.last() == Some(&edit.value)
-        && let Some(between) = standing.iter().find(|value| **value != edit.value)
-    {
-        tx.put(object, key, between.to_automerge())?;
-    }
-    tx.put(object, key, edit.value.to_automerge())
 }

@@ -25,7 +25,11 @@ impl Edit {
     pub(crate) fn new(content: &Content, place: Place, value: Scalar) -> Self {
         let opens = place.container.is_some();
         let show = |scalar: &Scalar| {
-            let value = if opens { scalar.as_ref().open() } else { scalar.as_ref().to_json() };
+            let value = if opens {
+                scalar.as_ref().open()
+            } else {
+                scalar.as_ref().to_json()
+            };
             Some(value).filter(|value| !value.is_null())
         };
         Self {

@@ -4,10 +4,13 @@
 //! Bad content is left out and named as a problem.
 
 mod entry;
+#[cfg(test)]
+mod tests;
 mod union;
 
 use rollcall_core::credit_code::CreditCode;
 use rollcall_core::date::{Day, PartialDate};
+use rollcall_core::fact::CampaignFacts;
 use rollcall_core::fact::{
     Agreed, CountFact, DatedFact, ExclusionFact, Facts, FederationFacts, FundEntryFact, FundFacts, LinkFact,
     OrganisationFacts, SameAsFacts, SubsidyEntryFact, SubsidyFacts,
@@ -15,13 +18,10 @@ use rollcall_core::fact::{
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::problem::Problem;
 use rollcall_core::record::{
-    CheckEntry, ContactEntry, CoverageEntry, ExclusionEntry, FundEntry, HandoverEntry, OrganiserEntry, StageEntry,
-    SubsidyEntry, TargetEntry,
+    CheckEntry, ContactEntry, CoverageEntry, ExclusionEntry, FundEntry, HandoverEntry, OrganiserEntry,
+    StageEntry, SubsidyEntry, TargetEntry,
 };
-use rollcall_core::fact::CampaignFacts;
-use rollcall_core::term::{
-    Category, Kind, Level, OperatingState, RegistrationStatus, Source, SubsidyKind,
-};
+use rollcall_core::term::{Category, Kind, Level, OperatingState, RegistrationStatus, Source, SubsidyKind};
 use serde::Deserialize;
 
 use crate::conflict;
@@ -32,7 +32,10 @@ use crate::schema;
 
 /// What the document states.
 pub(crate) fn facts(content: &Content) -> (Facts, Vec<Problem>) {
-    let mut reader = Reader { content, problems: Vec::new() };
+    let mut reader = Reader {
+        content,
+        problems: Vec::new(),
+    };
     let facts = match content.kind {
         DocumentKind::Organisation => Facts::Organisation(Box::new(reader.organisation())),
         DocumentKind::Union => Facts::Union(Box::new(reader.union())),
@@ -55,7 +58,9 @@ impl Reader<'_> {
     /// Every different value of an agreed field, in order.
     fn agreed<T: PartialEq>(&mut self, name: &str, read: impl Fn(&Scalar) -> Option<T>) -> Agreed<T> {
         let mut values = Agreed::new();
-        let Some(cell) = self.content.agreed(name) else { return values };
+        let Some(cell) = self.content.agreed(name) else {
+            return values;
+        };
         let mut scalars: Vec<&Scalar> = cell.values().map(|held| &held.value).collect();
         scalars.sort();
         for scalar in scalars.into_iter().filter(|scalar| **scalar != Scalar::Null) {
@@ -88,7 +93,10 @@ impl Reader<'_> {
 
     /// The value shown of an agreed field, for facts that have room for one.
     fn shown<T>(&self, name: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
-        self.content.agreed(name).and_then(|cell| cell.winner.value.as_text()).and_then(read)
+        self.content
+            .agreed(name)
+            .and_then(|cell| cell.winner.value.as_text())
+            .and_then(read)
     }
 
     fn reference(&mut self, kind: DocumentKind, name: &str) -> Agreed<DocumentId> {
@@ -103,7 +111,8 @@ impl Reader<'_> {
 
     /// One voice that calls it a mistake is enough until it is settled.
     fn is_mistaken(&mut self) -> bool {
-        self.text("mistaken", |reason| Some(!reason.is_empty())).contains(&true)
+        self.text("mistaken", |reason| Some(!reason.is_empty()))
+            .contains(&true)
     }
 
     /// The entries of a dated value in order of their start.
@@ -121,9 +130,12 @@ impl Reader<'_> {
             }
             for held in cell.values() {
                 let said = schema::split_dated(&cell.key).zip(held.value.as_text().and_then(dated_text));
-                let value = said.and_then(|((from, source), said)| Some((from, source, read(&said.value)?, said.document)));
+                let value = said.and_then(|((from, source), said)| {
+                    Some((from, source, read(&said.value)?, said.document))
+                });
                 let Some((from, source, value, document)) = value else {
-                    self.problems.push(unreadable(format!("{name}/{}", cell.key), "the value"));
+                    self.problems
+                        .push(unreadable(format!("{name}/{}", cell.key), "the value"));
                     continue;
                 };
                 if document.is_none() && with_document_only {
@@ -152,9 +164,9 @@ impl Reader<'_> {
             false,
             |status, from| match status {
                 RegistrationStatus::Registered => from.last_day(),
-                RegistrationStatus::Deregistered | RegistrationStatus::Revoked | RegistrationStatus::Banned => {
-                    from.first_day()
-                }
+                RegistrationStatus::Deregistered
+                | RegistrationStatus::Revoked
+                | RegistrationStatus::Banned => from.first_day(),
             },
             RegistrationStatus::from_name,
         );
@@ -171,28 +183,38 @@ impl Reader<'_> {
         for handover in self.entries::<HandoverEntry>("handovers") {
             if let Some(accepted_on) = handover.accepted_on {
                 let from = handover.on.last_day().max(accepted_on.last_day());
-                let fact = DatedFact { from, source: Source::Registry, value: handover.to };
+                let fact = DatedFact {
+                    from,
+                    source: Source::Registry,
+                    value: handover.to,
+                };
                 if !responsible.contains(&fact) {
                     responsible.push(fact);
                 }
             }
         }
         responsible.sort_by_key(|fact| (fact.from, fact.source));
-        let exclusions = self.entries::<ExclusionEntry>("exclusions").into_iter().map(|entry| ExclusionFact {
-            reason: entry.reason,
-            from: entry.from.last_day(),
-            until: entry.until.map(PartialDate::first_day),
-            approved_on: entry.approved_on.map(PartialDate::last_day),
-            refused_on: entry.refused_on.map(PartialDate::first_day),
-            has_evidence: entry.evidence.is_some_and(|evidence| !evidence.trim().is_empty()),
-        });
+        let exclusions = self
+            .entries::<ExclusionEntry>("exclusions")
+            .into_iter()
+            .map(|entry| ExclusionFact {
+                reason: entry.reason,
+                from: entry.from.last_day(),
+                until: entry.until.map(PartialDate::first_day),
+                approved_on: entry.approved_on.map(PartialDate::last_day),
+                refused_on: entry.refused_on.map(PartialDate::first_day),
+                has_evidence: entry.evidence.is_some_and(|evidence| !evidence.trim().is_empty()),
+            });
         let exclusions = exclusions.collect();
-        let coverage = self.entries::<CoverageEntry>("coverage").into_iter().map(|entry| LinkFact {
-            union: DocumentId::from_reference(DocumentKind::Union, &entry.union),
-            from: entry.from.last_day(),
-            until: entry.until.map(PartialDate::first_day),
-            consent_on: entry.consent_on.map(PartialDate::last_day),
-        });
+        let coverage = self
+            .entries::<CoverageEntry>("coverage")
+            .into_iter()
+            .map(|entry| LinkFact {
+                union: DocumentId::from_reference(DocumentKind::Union, &entry.union),
+                from: entry.from.last_day(),
+                until: entry.until.map(PartialDate::first_day),
+                consent_on: entry.consent_on.map(PartialDate::last_day),
+            });
         let coverage = coverage.collect();
         let organisers = self.entries::<OrganiserEntry>("organisers");
         let stages = self.entries::<StageEntry>("stages");
@@ -206,7 +228,12 @@ impl Reader<'_> {
             category: self.starting("category", Category::from_name),
             registered_on: self.text("registered_on", |text| text.parse().ok()),
             status,
-            authority: self.dated("registration_authority", true, |_, from| from.last_day(), division),
+            authority: self.dated(
+                "registration_authority",
+                true,
+                |_, from| from.last_day(),
+                division,
+            ),
             location: self.starting("location", division),
             responsible,
             operating: self.starting("operating_state", OperatingState::from_name),
@@ -215,9 +242,17 @@ impl Reader<'_> {
             coverage,
             organisers: organisers
                 .into_iter()
-                .map(|entry| (entry.elected_on.last_day(), entry.ended_on.map(PartialDate::first_day)))
+                .map(|entry| {
+                    (
+                        entry.elected_on.last_day(),
+                        entry.ended_on.map(PartialDate::first_day),
+                    )
+                })
                 .collect(),
-            stages: stages.into_iter().map(|entry| (entry.stage, entry.on.last_day())).collect(),
+            stages: stages
+                .into_iter()
+                .map(|entry| (entry.stage, entry.on.last_day()))
+                .collect(),
             contacts: contacts.into_iter().map(|entry| entry.on.last_day()).collect(),
             checks: checks.into_iter().map(|entry| entry.on.last_day()).collect(),
             successor: self.shown("successor", |text| refer(DocumentKind::Organisation, text)),
@@ -239,12 +274,30 @@ impl Reader<'_> {
                 continue;
             }
             for held in cell.values() {
-                let figures = held.value.as_text().and_then(|text| serde_json::from_str::<Figures>(text).ok());
+                let figures = held
+                    .value
+                    .as_text()
+                    .and_then(|text| serde_json::from_str::<Figures>(text).ok());
                 match schema::split_count(&cell.key).zip(figures) {
-                    Some(((on, source), Figures { workers, members, female_members })) => {
-                        facts.push(CountFact { on, source, workers, members, female_members });
+                    Some((
+                        (on, source),
+                        Figures {
+                            workers,
+                            members,
+                            female_members,
+                        },
+                    )) => {
+                        facts.push(CountFact {
+                            on,
+                            source,
+                            workers,
+                            members,
+                            female_members,
+                        });
                     }
-                    None => self.problems.push(unreadable(format!("counts/{}", cell.key), "the figures")),
+                    None => self
+                        .problems
+                        .push(unreadable(format!("counts/{}", cell.key), "the figures")),
                 }
             }
         }
@@ -253,15 +306,18 @@ impl Reader<'_> {
     }
 
     fn fund(&mut self) -> FundFacts {
-        let entries = self.entries::<FundEntry>("entries").into_iter().map(|entry| FundEntryFact {
-            id: entry.id,
-            entry: entry.entry,
-            on: entry.on.last_day(),
-            amount_fen: entry.amount_fen,
-            counterparty: entry.counterparty,
-            transfer: entry.transfer,
-            of: entry.of,
-        });
+        let entries = self
+            .entries::<FundEntry>("entries")
+            .into_iter()
+            .map(|entry| FundEntryFact {
+                id: entry.id,
+                entry: entry.entry,
+                on: entry.on.last_day(),
+                amount_fen: entry.amount_fen,
+                counterparty: entry.counterparty,
+                transfer: entry.transfer,
+                of: entry.of,
+            });
         FundFacts {
             entries: entries.collect(),
             record_id: self.record_id(),
@@ -272,14 +328,17 @@ impl Reader<'_> {
     }
 
     fn subsidy(&mut self) -> SubsidyFacts {
-        let entries = self.entries::<SubsidyEntry>("entries").into_iter().map(|entry| SubsidyEntryFact {
-            id: entry.id,
-            entry: entry.entry,
-            on: entry.on.last_day(),
-            amount_fen: entry.amount_fen,
-            by: entry.by,
-            of: entry.of,
-        });
+        let entries = self
+            .entries::<SubsidyEntry>("entries")
+            .into_iter()
+            .map(|entry| SubsidyEntryFact {
+                id: entry.id,
+                entry: entry.entry,
+                on: entry.on.last_day(),
+                amount_fen: entry.amount_fen,
+                by: entry.by,
+                of: entry.of,
+            });
         SubsidyFacts {
             entries: entries.collect(),
             record_id: self.record_id(),
@@ -295,7 +354,9 @@ impl Reader<'_> {
     }
 
     fn same_as(&mut self) -> SameAsFacts {
-        let of = self.shown("of", |text| DocumentKind::ALL.into_iter().find(|kind| kind.name() == text));
+        let of = self.shown("of", |text| {
+            DocumentKind::ALL.into_iter().find(|kind| kind.name() == text)
+        });
         let of = of.unwrap_or(DocumentKind::Organisation);
         let side = |reader: &Self, name| reader.shown(name, |text| refer(of, text)).unwrap_or_default();
         SameAsFacts {
@@ -312,11 +373,17 @@ impl Reader<'_> {
         let federation = |text: &str| text.parse::<FederationId>().ok();
         let id = self.shown("code", federation);
         if id.is_none() {
-            self.problems.push(Problem::error("FIELD_MISSING", "code", "the federation has no code; enter it"));
+            self.problems.push(Problem::error(
+                "FIELD_MISSING",
+                "code",
+                "the federation has no code; enter it",
+            ));
         }
         FederationFacts {
             id: id.unwrap_or_else(FederationId::national),
-            name: self.shown("name", |text| Some(text.to_owned())).unwrap_or_default(),
+            name: self
+                .shown("name", |text| Some(text.to_owned()))
+                .unwrap_or_default(),
             level: self.shown("level", Level::from_name).unwrap_or(Level::County),
             parent: self.shown("parent", federation),
             from: self.shown("from", date).map(PartialDate::last_day),

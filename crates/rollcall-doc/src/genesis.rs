@@ -35,9 +35,16 @@ pub(crate) fn actor(id: DocumentId) -> ActorId {
 pub(crate) fn bytes(kind: DocumentKind, id: DocumentId) -> Vec<u8> {
     let mut bytes = TEMPLATES[usize::from(kind.number()) - 1].clone();
     // Up to the actor: the length (7 bits a byte), no dependencies, the length of the actor.
-    let length_size = 1 + bytes[LENGTH_AT..].iter().take_while(|byte| **byte >= 0x80).count();
+    let length_size = 1 + bytes[LENGTH_AT..]
+        .iter()
+        .take_while(|byte| **byte >= 0x80)
+        .count();
     let actor_at = LENGTH_AT + length_size + 2;
-    debug_assert_eq!(bytes[actor_at - 2..actor_at], [0, 16], "the actor stands where the format has it");
+    debug_assert_eq!(
+        bytes[actor_at - 2..actor_at],
+        [0, 16],
+        "the actor stands where the format has it"
+    );
     bytes[actor_at..actor_at + 16].copy_from_slice(&actor(id).0);
     let digest = Sha256::digest(&bytes[HASHED_FROM..]);
     bytes[4..8].copy_from_slice(&digest[..4]);
@@ -49,6 +56,11 @@ pub(crate) fn change(kind: DocumentKind, id: DocumentId) -> Change {
     Change::from_bytes(bytes(kind, id)).expect("the template is a change")
 }
 
+/// The name of a document's genesis change.
+pub(crate) fn hash(kind: DocumentKind, id: DocumentId) -> [u8; 32] {
+    Sha256::digest(&bytes(kind, id)[HASHED_FROM..]).into()
+}
+
 /// The container at this position of the schema.
 pub(crate) fn container(id: DocumentId, position: usize) -> ObjId {
     ObjId::Id(position as u64 + 1, actor::to_automerge(actor(id)), 0)
@@ -58,10 +70,15 @@ fn make(kind: DocumentKind, actor: ActorId) -> Vec<u8> {
     let mut document = Automerge::new().with_actor(actor::to_automerge(actor));
     let mut tx = document.transaction();
     for container in schema::of(kind).containers {
-        tx.put_object(ROOT, container.name, ObjType::Map).expect("a map can be put at the root");
+        tx.put_object(ROOT, container.name, ObjType::Map)
+            .expect("a map can be put at the root");
     }
     tx.commit_with(CommitOptions::default().with_time(0));
-    document.get_last_local_change().expect("the transaction made containers").raw_bytes().to_vec()
+    document
+        .get_last_local_change()
+        .expect("the transaction made containers")
+        .raw_bytes()
+        .to_vec()
 }
 
 #[cfg(test)]
@@ -70,13 +87,34 @@ mod tests {
 
     /// SHA-256 of each kind's genesis change for the document of key "x", frozen for ever.
     const GOLDEN: [(DocumentKind, &str); 7] = [
-        (DocumentKind::Organisation, "94be6c6f305324701a84466e8d1a37d0950ce3ea9eecd4e2cb08d46aebcb5e85"),
-        (DocumentKind::Union, "e1374f80366abcfb16d1477feb5444d2871cb975d49e5f175302c7d5b0d90a5c"),
-        (DocumentKind::Fund, "b0eb2fc42c10c7508d8c4c056d6ebc916a5bf715403e4f18d4350d58094ab14f"),
-        (DocumentKind::Subsidy, "cf800e551ab3348faad5d81330ee43875165b413c21dd9e9e449bb9da00a7d9e"),
-        (DocumentKind::SameAs, "31838ab0c9180de4d8039c47123b83c3966eab71ddeadab662d78d6d4f75a867"),
-        (DocumentKind::Federation, "7eebd45ac69e82c07fcf3bb9b577101bbb224a017593cb275ca7ea26aa032184"),
-        (DocumentKind::Campaign, "9dfd77fb6339c499c661d38736942ef3e149d3c46a9295327d036029ec9e4b30"),
+        (
+            DocumentKind::Organisation,
+            "94be6c6f305324701a84466e8d1a37d0950ce3ea9eecd4e2cb08d46aebcb5e85",
+        ),
+        (
+            DocumentKind::Union,
+            "e1374f80366abcfb16d1477feb5444d2871cb975d49e5f175302c7d5b0d90a5c",
+        ),
+        (
+            DocumentKind::Fund,
+            "b0eb2fc42c10c7508d8c4c056d6ebc916a5bf715403e4f18d4350d58094ab14f",
+        ),
+        (
+            DocumentKind::Subsidy,
+            "cf800e551ab3348faad5d81330ee43875165b413c21dd9e9e449bb9da00a7d9e",
+        ),
+        (
+            DocumentKind::SameAs,
+            "31838ab0c9180de4d8039c47123b83c3966eab71ddeadab662d78d6d4f75a867",
+        ),
+        (
+            DocumentKind::Federation,
+            "7eebd45ac69e82c07fcf3bb9b577101bbb224a017593cb275ca7ea26aa032184",
+        ),
+        (
+            DocumentKind::Campaign,
+            "9dfd77fb6339c499c661d38736942ef3e149d3c46a9295327d036029ec9e4b30",
+        ),
     ];
 
     #[test]

@@ -59,7 +59,9 @@ pub(crate) fn history(kind: DocumentKind, id: DocumentId, document: &Automerge) 
             change: change.hash().0,
             actor: ActorId(decoded.actor),
             seq: decoded.seq,
-            author: author.map(|author| String::from_utf8_lossy(author.as_bytes()).into_owned()).unwrap_or_default(),
+            author: author
+                .map(|author| String::from_utf8_lossy(author.as_bytes()).into_owned())
+                .unwrap_or_default(),
             time_ms: decoded.time.saturating_mul(1000),
             reason: decoded.message.to_owned(),
             edits: edits(kind, genesis, &decoded, &mut written),
@@ -68,7 +70,7 @@ pub(crate) fn history(kind: DocumentKind, id: DocumentId, document: &Automerge) 
     entries
 }
 
-/// The edits of one change; a field written twice in it (a settled conflict) is told once.
+/// The edits of one change; a field written twice in it is told once.
 fn edits(
     kind: DocumentKind,
     genesis: ActorId,
@@ -77,7 +79,9 @@ fn edits(
 ) -> Vec<FieldEdit> {
     let mut edits: BTreeMap<Place<&str>, FieldEdit> = BTreeMap::new();
     for (counter, operation) in (change.start_op..).zip(&change.operations) {
-        let Some(place) = place::of_operation(kind, genesis, change, operation) else { continue };
+        let Some(place) = place::of_operation(kind, genesis, change, operation) else {
+            continue;
+        };
         let value = show(&place, operation.value);
         let replaced = change.preds[operation.preds.clone()]
             .iter()
@@ -89,11 +93,19 @@ fn edits(
         edits
             .entry(place)
             .and_modify(|edit| edit.new.clone_from(&new))
-            .or_insert_with(|| FieldEdit { field: place.field(kind), old, new });
+            .or_insert_with(|| FieldEdit {
+                field: place.field(kind),
+                old,
+                new,
+            });
     }
     edits.into_values().collect()
 }
 
 fn show(place: &Place<&str>, value: ScalarRef<'_>) -> Value {
-    if place.container.is_some() { value.open() } else { value.to_json() }
+    if place.container.is_some() {
+        value.open()
+    } else {
+        value.to_json()
+    }
 }

@@ -11,13 +11,22 @@ use crate::{conflict, gate};
 
 /// Everything that must be equal between replicas.
 fn state(document: &Document) -> impl PartialEq + std::fmt::Debug + use<> {
-    (document.heads(), document.digest(), document.record(), document.facts())
+    (
+        document.heads(),
+        document.digest(),
+        document.record(),
+        document.facts(),
+    )
 }
 
 /// Lets changes in through the gate; none may be refused.
 fn receive(document: &Document, changes: &[Vec<u8>]) -> Document {
-    let held: HashSet<[u8; 32]> =
-        document.automerge().get_changes_meta(&[]).into_iter().map(|change| change.hash.0).collect();
+    let held: HashSet<[u8; 32]> = document
+        .automerge()
+        .get_changes_meta(&[])
+        .into_iter()
+        .map(|change| change.hash.0)
+        .collect();
     let incoming: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
     let admission = gate::admit(document, &held, &incoming);
     assert_eq!(admission.refused, []);
@@ -52,9 +61,22 @@ fn settings(kind: DocumentKind) -> &'static [(&'static str, &'static str)] {
         ],
         DocumentKind::Fund => &[("year", "2024"), ("year", "2025"), ("federation", "330106")],
         DocumentKind::Subsidy => &[("rule", "甲"), ("rule", "乙"), ("payee_federation", "330106")],
-        DocumentKind::SameAs => &[("reason", "甲"), ("until", "2024-05"), ("withdrawn", "2024-05-01 no")],
-        DocumentKind::Federation => &[("name", "甲"), ("name", "乙"), ("active", "true"), ("active", "false")],
-        DocumentKind::Campaign => &[("grace_months", "1"), ("grace_months", "2"), ("targets/t1/withdrawn", "2024 no")],
+        DocumentKind::SameAs => &[
+            ("reason", "甲"),
+            ("until", "2024-05"),
+            ("withdrawn", "2024-05-01 no"),
+        ],
+        DocumentKind::Federation => &[
+            ("name", "甲"),
+            ("name", "乙"),
+            ("active", "true"),
+            ("active", "false"),
+        ],
+        DocumentKind::Campaign => &[
+            ("grace_months", "1"),
+            ("grace_months", "2"),
+            ("targets/t1/withdrawn", "2024 no"),
+        ],
     }
 }
 
@@ -65,8 +87,15 @@ fn edited(base: &Document, person: u8, choices: &[prop::sample::Index]) -> (Docu
     let mut changes = Vec::new();
     for choice in choices {
         let (field, value) = all[choice.index(all.len())];
-        let Ok(edits) = document.set(field, value) else { continue };
-        changes.extend(document.apply_edits(&edits, &by(person)).expect("edits can be written").map(|made| made.bytes));
+        let Ok(edits) = document.set(field, value) else {
+            continue;
+        };
+        changes.extend(
+            document
+                .apply_edits(&edits, &by(person))
+                .expect("edits can be written")
+                .map(|made| made.bytes),
+        );
     }
     (document, changes)
 }
@@ -147,10 +176,18 @@ proptest! {
 fn importing_a_record_twice_changes_nothing_the_second_time() {
     for kind in DocumentKind::ALL {
         let (document, _) = sample(kind);
-        assert_eq!(document.plan(&record(kind)).expect("the record can be imported"), [], "{kind:?}");
+        assert_eq!(
+            document.plan(&record(kind)).expect("the record can be imported"),
+            [],
+            "{kind:?}"
+        );
         let (exported, problems) = document.record();
         assert_eq!(problems, [], "{kind:?}");
-        assert_eq!(document.plan(&exported).expect("the export can be imported"), [], "{kind:?}");
+        assert_eq!(
+            document.plan(&exported).expect("the export can be imported"),
+            [],
+            "{kind:?}"
+        );
     }
 }
 
@@ -177,12 +214,28 @@ fn an_edit_at_the_heads_the_form_showed_keeps_both_values() {
     let edits = document.set("address", "甲").expect("a field");
     write(&mut document, &edits, &by(2));
     let edits = document.set("address", "乙").expect("a field");
-    write(&mut document, &edits, &EditBy { heads: Some(shown.clone()), ..by(3) });
+    write(
+        &mut document,
+        &edits,
+        &EditBy {
+            heads: Some(shown.clone()),
+            ..by(3)
+        },
+    );
     let conflicts = document.conflicts();
     assert_eq!(conflicts.len(), 1);
-    let values: Vec<(&str, &str)> =
-        conflicts[0].values.iter().map(|value| (value.value.as_str().expect("a text"), value.author.as_str())).collect();
+    let values: Vec<(&str, &str)> = conflicts[0]
+        .values
+        .iter()
+        .map(|value| (value.value.as_str().expect("a text"), value.author.as_str()))
+        .collect();
     assert_eq!(values, [("甲", "330106/2"), ("乙", "330106/3")]);
-    let behind = document.apply_edits(&edits, &EditBy { heads: Some(shown), ..by(2) });
+    let behind = document.apply_edits(
+        &edits,
+        &EditBy {
+            heads: Some(shown),
+            ..by(2)
+        },
+    );
     assert!(matches!(behind, Err(crate::Error::ActorBehind(_))));
 }

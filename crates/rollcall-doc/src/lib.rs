@@ -12,6 +12,7 @@ mod actor;
 mod genesis;
 mod content;
 mod edit;
+mod compose;
 mod document;
 mod read;
 mod facts;
@@ -25,6 +26,8 @@ mod error;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod planning;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

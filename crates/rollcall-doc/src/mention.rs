@@ -31,12 +31,14 @@ impl Mentions {
     }
 
     fn home(&mut self, text: Option<&str>) {
-        self.homes.extend(text.and_then(|text| text.parse::<FederationId>().ok()));
+        self.homes
+            .extend(text.and_then(|text| text.parse::<FederationId>().ok()));
     }
 
     fn name(&mut self, kind: DocumentKind, text: Option<&str>) {
         let text = text.filter(|text| !text.is_empty());
-        self.names.extend(text.map(|text| DocumentId::from_reference(kind, text)));
+        self.names
+            .extend(text.map(|text| DocumentId::from_reference(kind, text)));
     }
 }
 
@@ -49,21 +51,29 @@ pub(crate) fn of_change(kind: DocumentKind, genesis: ActorId, change: &PlainChan
     let mut same_as = DocumentKind::Organisation;
     let mut same = Vec::new();
     for operation in &change.operations {
-        let Some(place) = place::of_operation(kind, genesis, change, operation) else { continue };
+        let Some(place) = place::of_operation(kind, genesis, change, operation) else {
+            continue;
+        };
         let text = match operation.value {
             ScalarRef::Text(text) => Some(text),
             ScalarRef::Integer(_) | ScalarRef::Flag(_) | ScalarRef::Null => None,
         };
-        let container = place.container.map(|position| schema::of(kind).containers[position].name);
+        let container = place
+            .container
+            .map(|position| schema::of(kind).containers[position].name);
         match (kind, container, place.key) {
             (DocumentKind::SameAs, None, "a" | "b") => same.extend(text),
             (DocumentKind::SameAs, None, "of") => {
-                let named = DocumentKind::ALL.into_iter().find(|kind| Some(kind.name()) == text);
+                let named = DocumentKind::ALL
+                    .into_iter()
+                    .find(|kind| Some(kind.name()) == text);
                 same_as = named.unwrap_or(same_as);
             }
             (DocumentKind::Federation, None, "code") => {
                 mentions.home(text);
-                mentions.aliases.extend(text.map(|text| DocumentId::from_reference(kind, text)));
+                mentions
+                    .aliases
+                    .extend(text.map(|text| DocumentId::from_reference(kind, text)));
             }
             (DocumentKind::Federation, None, "parent")
             | (DocumentKind::Union, None, "higher_union")
@@ -72,7 +82,9 @@ pub(crate) fn of_change(kind: DocumentKind, genesis: ActorId, change: &PlainChan
             }
             (_, None, "id" | "code") => {
                 let text = text.filter(|text| !text.is_empty());
-                mentions.aliases.extend(text.map(|text| DocumentId::from_reference(kind, text)));
+                mentions
+                    .aliases
+                    .extend(text.map(|text| DocumentId::from_reference(kind, text)));
             }
             (DocumentKind::Organisation, None, "successor") | (DocumentKind::Union, None, "organisation") => {
                 mentions.name(DocumentKind::Organisation, text);
@@ -86,7 +98,10 @@ pub(crate) fn of_change(kind: DocumentKind, genesis: ActorId, change: &PlainChan
                 mentions.home(member(text, "to").as_ref().and_then(Value::as_str));
             }
             (DocumentKind::Organisation, Some("coverage"), _) => {
-                mentions.name(DocumentKind::Union, member(text, "union").as_ref().and_then(Value::as_str));
+                mentions.name(
+                    DocumentKind::Union,
+                    member(text, "union").as_ref().and_then(Value::as_str),
+                );
             }
             _ => {}
         }

@@ -19,7 +19,10 @@ impl<K: AsRef<str>> Place<K> {
     /// Its name. Amendments bear the name of what they amend.
     pub(crate) fn field(&self, kind: DocumentKind) -> String {
         let key = self.key.as_ref();
-        match self.container.map(|position| &schema::of(kind).containers[position]) {
+        match self
+            .container
+            .map(|position| &schema::of(kind).containers[position])
+        {
             None => key.to_owned(),
             Some(container) if matches!(container.form, Form::Amendments) => key.to_owned(),
             Some(container) => format!("{}/{key}", container.name),
@@ -42,5 +45,8 @@ pub(crate) fn of_operation<'a>(
             Some(known.then_some(position)?)
         }
     };
-    Some(Place { container, key: operation.key })
+    Some(Place {
+        container,
+        key: operation.key,
+    })
 }

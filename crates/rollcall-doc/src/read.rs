@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use rollcall_core::id::{DocumentKind, FederationId};
 use rollcall_core::problem::Problem;
 use rollcall_core::record::{
-    CampaignRecord, FederationRecord, FundRecord, OrganisationRecord, Record, SameAsRecord, SubsidyRecord, UnionRecord,
+    CampaignRecord, FederationRecord, FundRecord, OrganisationRecord, Record, SameAsRecord, SubsidyRecord,
+    UnionRecord,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -30,17 +31,29 @@ pub(crate) struct DatedText<'a> {
 /// Reads a dated value: a plain text, or an object of value and document.
 pub(crate) fn dated_text(text: &str) -> Option<DatedText<'_>> {
     if !text.starts_with('{') {
-        return Some(DatedText { value: Cow::Borrowed(text), document: None });
+        return Some(DatedText {
+            value: Cow::Borrowed(text),
+            document: None,
+        });
     }
     let mut object: Object = serde_json::from_str(text).ok()?;
-    let Some(Value::String(value)) = object.remove("value") else { return None };
-    let document = object.remove("document").and_then(|document| document.as_str().map(str::to_owned));
-    Some(DatedText { value: Cow::Owned(value), document })
+    let Some(Value::String(value)) = object.remove("value") else {
+        return None;
+    };
+    let document = object
+        .remove("document")
+        .and_then(|document| document.as_str().map(str::to_owned));
+    Some(DatedText {
+        value: Cow::Owned(value),
+        document,
+    })
 }
 
 /// Whether, when and why an entry was taken back.
 pub(crate) fn withdrawn(content: &Content, container: &str, entry: &str) -> Option<Value> {
-    let (_, cell) = content.amendments(container, entry).find(|(field, _)| *field == "withdrawn")?;
+    let (_, cell) = content
+        .amendments(container, entry)
+        .find(|(field, _)| *field == "withdrawn")?;
     Some(cell.winner.value.as_ref().open()).filter(|value| Type::Withdrawn.check(value))
 }
 
@@ -48,7 +61,11 @@ pub(crate) fn withdrawn(content: &Content, container: &str, entry: &str) -> Opti
 /// entry's id, others that were entered apart under the same id have that of their operation added.
 pub(crate) fn named_entries(cell: &Cell) -> impl Iterator<Item = (Cow<'_, str>, &Held)> {
     cell.values().enumerate().map(|(index, held)| {
-        let name = if index == 0 { Cow::from(&cell.key) } else { Cow::from(format!("{}~{}", cell.key, held.op)) };
+        let name = if index == 0 {
+            Cow::from(&cell.key)
+        } else {
+            Cow::from(format!("{}~{}", cell.key, held.op))
+        };
         (name, held)
     })
 }
@@ -75,13 +92,20 @@ pub(crate) fn entry(
     object.retain(|name, value| {
         let known = fields.iter().find(|field| field.name == name);
         if known.is_none() {
-            problems.push(Problem::warning("FIELD_UNKNOWN", place(), format!("{name} is of a newer release; left out")));
+            problems.push(Problem::warning(
+                "FIELD_UNKNOWN",
+                place(),
+                format!("{name} is of a newer release; left out"),
+            ));
         } else if !value.is_null() && !known.is_some_and(|field| field.value.check(value)) {
             problems.push(unreadable(format!("{}/{name}", place()), "the value"));
         }
         known.is_some_and(|field| field.value.check(value))
     });
-    if fields.iter().any(|field| field.required && !object.contains_key(field.name)) {
+    if fields
+        .iter()
+        .any(|field| field.required && !object.contains_key(field.name))
+    {
         problems.push(unreadable(place(), "the entry"));
         return None;
     }
@@ -101,7 +125,11 @@ pub(crate) fn report_doubles(container: &str, cell: &Cell, problems: &mut Vec<Pr
 }
 
 pub(crate) fn unreadable(place: impl Into<String>, what: &str) -> Problem {
-    Problem::error("CONTENT_UNREADABLE", place, format!("{what} cannot be read and was left out; enter it again"))
+    Problem::error(
+        "CONTENT_UNREADABLE",
+        place,
+        format!("{what} cannot be read and was left out; enter it again"),
+    )
 }
 
 /// The record of a document.
@@ -139,17 +167,25 @@ pub(crate) fn record(content: &Content) -> (Record, Vec<Problem>) {
 fn agreed(content: &Content, problems: &mut Vec<Problem>) -> Object {
     let mut object = Object::new();
     for field in schema::of(content.kind).agreed {
-        let Some(cell) = content.agreed(field.name) else { continue };
+        let Some(cell) = content.agreed(field.name) else {
+            continue;
+        };
         let value = cell.winner.value.as_ref();
-        let value = if matches!(field.value, Type::Withdrawn) { value.open() } else { value.to_json() };
+        let value = if matches!(field.value, Type::Withdrawn) {
+            value.open()
+        } else {
+            value.to_json()
+        };
         if field.value.check(&value) {
             object.insert(field.name.to_owned(), value);
         } else if !value.is_null() {
             problems.push(unreadable(field.name, "the value"));
         }
     }
-    if matches!(content.kind, DocumentKind::Organisation | DocumentKind::Union | DocumentKind::Fund | DocumentKind::Subsidy)
-        && !object.contains_key("id")
+    if matches!(
+        content.kind,
+        DocumentKind::Organisation | DocumentKind::Union | DocumentKind::Fund | DocumentKind::Subsidy
+    ) && !object.contains_key("id")
         && !object.contains_key("code")
     {
         object.insert("id".to_owned(), Value::from(content.id.to_string()));
@@ -171,16 +207,27 @@ fn dated(
         let withdrawn = withdrawn(content, name, &cell.key);
         for held in cell.values() {
             let read = schema::split_dated(&cell.key).zip(held.value.as_text().and_then(dated_text));
-            let Some(((from, source), read)) = read.filter(|(_, read)| of.check(&Value::from(&*read.value))) else {
+            let Some(((from, source), read)) = read.filter(|(_, read)| of.check(&Value::from(&*read.value)))
+            else {
                 problems.push(unreadable(format!("{name}/{}", cell.key), "the value"));
                 continue;
             };
             let mut entry = Object::new();
             entry.insert("value".to_owned(), Value::from(read.value.into_owned()));
-            entry.insert("from".to_owned(), from.map_or(Value::Null, |from| Value::from(from.to_string())));
+            entry.insert(
+                "from".to_owned(),
+                from.map_or(Value::Null, |from| Value::from(from.to_string())),
+            );
             entry.insert("source".to_owned(), Value::from(source.name()));
-            entry.extend(read.document.map(|document| ("document".to_owned(), Value::from(document))));
-            entry.extend(withdrawn.clone().map(|withdrawn| ("withdrawn".to_owned(), withdrawn)));
+            entry.extend(
+                read.document
+                    .map(|document| ("document".to_owned(), Value::from(document))),
+            );
+            entry.extend(
+                withdrawn
+                    .clone()
+                    .map(|withdrawn| ("withdrawn".to_owned(), withdrawn)),
+            );
             entries.push(Value::Object(entry));
         }
     }
@@ -191,7 +238,11 @@ fn dated(
     match entries.as_slice() {
         [only] if plain(only) && only["from"] == registered_on => only["value"].clone(),
         [a, b] if name == "registration_status" && plain(a) && plain(b) => {
-            let (start, end) = if a["value"] == "registered" { (a, b) } else { (b, a) };
+            let (start, end) = if a["value"] == "registered" {
+                (a, b)
+            } else {
+                (b, a)
+            };
             let scalar = start["value"] == "registered"
                 && start["from"] == registered_on
                 && end["value"] != "registered"
@@ -219,7 +270,9 @@ fn counts(content: &Content, cells: &[Cell], problems: &mut Vec<Problem>) -> Val
                 continue;
             };
             entry.retain(|name, value| {
-                COUNT_FIELDS.iter().any(|field| field.name == name && field.value.check(value))
+                COUNT_FIELDS
+                    .iter()
+                    .any(|field| field.name == name && field.value.check(value))
             });
             entry.insert("on".to_owned(), Value::from(on.to_string()));
             entry.insert("source".to_owned(), Value::from(source.name()));
@@ -232,7 +285,11 @@ fn counts(content: &Content, cells: &[Cell], problems: &mut Vec<Problem>) -> Val
 }
 
 fn former_name(cell: &Cell) -> Value {
-    let until = cell.winner.value.as_text().filter(|until| Type::Date.check(&Value::from(*until)));
+    let until = cell
+        .winner
+        .value
+        .as_text()
+        .filter(|until| Type::Date.check(&Value::from(*until)));
     let mut entry = Object::new();
     entry.insert("name".to_owned(), Value::from(cell.key.as_str()));
     entry.insert("until".to_owned(), until.map_or(Value::Null, Value::from));
@@ -249,12 +306,20 @@ fn shape(content: &Content, mut object: Object, problems: &mut Vec<Problem>) -> 
         DocumentKind::Subsidy => vec![("federation", national()), ("kind", Value::from("special_fund"))],
         DocumentKind::SameAs => vec![("a", Value::from("")), ("b", Value::from(""))],
         DocumentKind::Federation => {
-            vec![("code", national()), ("name", Value::from("")), ("level", Value::from("county"))]
+            vec![
+                ("code", national()),
+                ("name", Value::from("")),
+                ("level", Value::from("county")),
+            ]
         }
     };
     for (name, value) in stand_ins {
         if !object.contains_key(name) {
-            problems.push(Problem::error("FIELD_MISSING", name, format!("{name} is missing; enter it")));
+            problems.push(Problem::error(
+                "FIELD_MISSING",
+                name,
+                format!("{name} is missing; enter it"),
+            ));
             object.insert(name.to_owned(), value);
         }
     }

@@ -20,15 +20,38 @@ use crate::schema::{self, COUNT_FIELDS, Container, Field, Form, KEY_BYTES_MAX, T
 /// What importing the record would change.
 pub(crate) fn plan(content: &Content, record: &Record) -> Result<Vec<Edit>, Vec<Problem>> {
     if record.kind() != content.kind {
-        let message = format!("the record is of a {}, the document of a {}", record.kind().name(), content.kind.name());
+        let message = format!(
+            "the record is of a {}, the document of a {}",
+            record.kind().name(),
+            content.kind.name()
+        );
         return Err(vec![Problem::error("KIND", "type", message)]);
     }
     let Ok(Value::Object(mut object)) = serde_json::to_value(record) else {
-        return Err(vec![Problem::error("CONTENT_UNREADABLE", "", "the record cannot be read")]);
+        return Err(vec![Problem::error(
+            "CONTENT_UNREADABLE",
+            "",
+            "the record cannot be read",
+        )]);
     };
     normalise(content, &mut object);
-    let mut planner = Planner { content, planned: BTreeMap::new(), problems: Vec::new() };
+    let mut planner = Planner {
+        content,
+        planned: BTreeMap::new(),
+        problems: Vec::new(),
+    };
     let schema = schema::of(content.kind);
+    for (name, value) in &object {
+        let nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        let known = schema.field(name).is_some() || schema.container(name).is_some();
+        if !known && !nothing && !matches!(name.as_str(), "type" | "status_on") {
+            planner.refuse(
+                "FIELD_UNKNOWN",
+                name.clone(),
+                "documents of this kind have no place for this; leave it out",
+            );
+        }
+    }
     for field in schema.agreed {
         if let Some(value) = present(&object, field.name) {
             planner.agreed(field, value);
@@ -45,7 +68,9 @@ pub(crate) fn plan(content: &Content, record: &Record) -> Result<Vec<Edit>, Vec<
 /// A problem where the document's id comes from this code or name, so that it can only be replaced by another document.
 pub(crate) fn check_name(content: &Content, field: &str, new: &str) -> Result<(), Problem> {
     let standing = content.agreed(field).and_then(|cell| cell.winner.value.as_text());
-    let Some(standing) = standing.filter(|standing| *standing != new) else { return Ok(()) };
+    let Some(standing) = standing.filter(|standing| *standing != new) else {
+        return Ok(());
+    };
     if !matches!(field, "code" | "id") || DocumentId::from_reference(content.kind, standing) != content.id {
         return Ok(());
     }
@@ -80,7 +105,13 @@ fn normalise(content: &Content, object: &mut Object) {
             }
         }
         DocumentKind::SameAs => {
-            let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text = |name: &str| {
+                object
+                    .get(name)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             let (a, b) = (text("a"), text("b"));
             if a > b {
                 object.insert("a".to_owned(), Value::from(b));
@@ -99,15 +130,29 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn finish(self) -> Result<Vec<Edit>, Vec<Problem>> {
-        let Self { content, planned, mut problems } = self;
+        let Self {
+            content,
+            planned,
+            mut problems,
+        } = self;
         for (place, value) in &planned {
-            if place.key.len() > KEY_BYTES_MAX || value.as_text().is_some_and(|text| text.len() > VALUE_BYTES_MAX) {
-                let message = format!("a name may have {KEY_BYTES_MAX} bytes and a text {VALUE_BYTES_MAX}; shorten it");
-                problems.push(Problem::error("CHANGE_TOO_BIG", place.field(content.kind), message));
+            if place.key.len() > KEY_BYTES_MAX
+                || value.as_text().is_some_and(|text| text.len() > VALUE_BYTES_MAX)
+            {
+                let message =
+                    format!("a name may have {KEY_BYTES_MAX} bytes and a text {VALUE_BYTES_MAX}; shorten it");
+                problems.push(Problem::error(
+                    "CHANGE_TOO_BIG",
+                    place.field(content.kind),
+                    message,
+                ));
             }
         }
         if problems.is_empty() {
-            Ok(planned.into_iter().map(|(place, value)| Edit::new(content, place, value)).collect())
+            Ok(planned
+                .into_iter()
+                .map(|(place, value)| Edit::new(content, place, value))
+                .collect())
         } else {
             Err(problems)
         }
@@ -125,7 +170,11 @@ impl Planner<'_> {
         match self.planned.get(&place) {
             Some(other) if *other != value => {
                 let field = place.field(self.content.kind);
-                self.refuse("ENTRY_TWICE", field, "the record holds two different values for this; leave one");
+                self.refuse(
+                    "ENTRY_TWICE",
+                    field,
+                    "the record holds two different values for this; leave one",
+                );
             }
             Some(_) => {}
             None => {
@@ -137,7 +186,11 @@ impl Planner<'_> {
     fn put_json(&mut self, place: Place, value: &Value) {
         match Scalar::from_json(value) {
             Some(scalar) => self.put(place, scalar),
-            None => self.refuse("NUMBER_RANGE", place.field(self.content.kind), "a whole number below 2^63 is expected"),
+            None => self.refuse(
+                "NUMBER_RANGE",
+                place.field(self.content.kind),
+                "a whole number below 2^63 is expected",
+            ),
         }
     }
 
@@ -146,7 +199,13 @@ impl Planner<'_> {
             self.problems.push(problem);
             return;
         }
-        self.put_json(Place { container: None, key: field.name.to_owned() }, value);
+        self.put_json(
+            Place {
+                container: None,
+                key: field.name.to_owned(),
+            },
+            value,
+        );
     }
 
     fn container(&mut self, position: usize, container: &Container, value: &Value, record: &Object) {
@@ -166,8 +225,18 @@ impl Planner<'_> {
                 }
             }
             Form::Names => {
-                for name in items.iter().filter_map(Value::as_str).filter(|name| !name.is_empty()) {
-                    self.put(Place { container: Some(position), key: name.to_owned() }, Scalar::Flag(true));
+                for name in items
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .filter(|name| !name.is_empty())
+                {
+                    self.put(
+                        Place {
+                            container: Some(position),
+                            key: name.to_owned(),
+                        },
+                        Scalar::Flag(true),
+                    );
                 }
             }
             Form::NamesUntil => {
@@ -191,13 +260,19 @@ impl Planner<'_> {
 
     /// The registry says so from the registration date; an ended registration was one from that date until then.
     fn dated_scalar(&mut self, position: usize, name: &str, text: &str, record: &Object) {
-        let standing = self.content.agreed("registered_on").and_then(|cell| cell.winner.value.as_text());
+        let standing = self
+            .content
+            .agreed("registered_on")
+            .and_then(|cell| cell.winner.value.as_text());
         let given = present(record, "registered_on").and_then(Value::as_str);
         let from = given.or(standing).unwrap_or_default();
         let ended_on = present(record, "status_on").and_then(Value::as_str);
         let ended_on = ended_on.filter(|_| name == "registration_status" && text != "registered");
         let first = if ended_on.is_some() { "registered" } else { text };
-        let at = |from: &str| Place { container: Some(position), key: format!("{from}|registry") };
+        let at = |from: &str| Place {
+            container: Some(position),
+            key: format!("{from}|registry"),
+        };
         self.put(at(from), dated_scalar(first, None));
         if let Some(ended_on) = ended_on {
             self.put(at(ended_on), dated_scalar(text, None));
@@ -216,16 +291,27 @@ impl Planner<'_> {
 
     fn dated_entry(&mut self, position: usize, name: &str, item: &Value) {
         let text = |member: &str| item.get(member).and_then(Value::as_str);
-        let (from, source) = (text("from").unwrap_or_default(), text("source").unwrap_or("registry"));
+        let (from, source) = (
+            text("from").unwrap_or_default(),
+            text("source").unwrap_or("registry"),
+        );
         let Some(value) = text("value") else { return };
-        let place = Place { container: Some(position), key: format!("{from}|{source}") };
+        let place = Place {
+            container: Some(position),
+            key: format!("{from}|{source}"),
+        };
         let document = text("document").map(str::to_owned);
         let said = self.content.at(&place).map(|cell| {
-            let said = cell.values().filter_map(|held| held.value.as_text().and_then(read::dated_text));
-            said.map(|said| (said.value == value, said.document)).collect::<Vec<_>>()
+            let said = cell
+                .values()
+                .filter_map(|held| held.value.as_text().and_then(read::dated_text));
+            said.map(|said| (said.value == value, said.document))
+                .collect::<Vec<_>>()
         });
-        let unchanged =
-            said.is_some_and(|said| said.iter().any(|(same, held)| *same && (document.is_none() || *held == document)));
+        let unchanged = said.is_some_and(|said| {
+            said.iter()
+                .any(|(same, held)| *same && (document.is_none() || *held == document))
+        });
         let key = place.key.clone();
         if !unchanged {
             self.put(place, dated_scalar(value, document));
@@ -235,11 +321,20 @@ impl Planner<'_> {
 
     fn count(&mut self, position: usize, item: &Value) {
         let text = |member: &str| item.get(member).and_then(Value::as_str);
-        let (Some(on), source) = (text("on"), text("source").unwrap_or("registry")) else { return };
-        let place = Place { container: Some(position), key: format!("{on}|{source}") };
+        let (Some(on), source) = (text("on"), text("source").unwrap_or("registry")) else {
+            return;
+        };
+        let place = Place {
+            container: Some(position),
+            key: format!("{on}|{source}"),
+        };
         let given: Object = COUNT_FIELDS
             .iter()
-            .filter_map(|field| item.get(field.name).filter(|value| !value.is_null()).map(|value| (field, value)))
+            .filter_map(|field| {
+                item.get(field.name)
+                    .filter(|value| !value.is_null())
+                    .map(|value| (field, value))
+            })
             .map(|(field, value)| (field.name.to_owned(), value.clone()))
             .collect();
         let standing: Vec<Object> = self.content.at(&place).map_or_else(Vec::new, |cell| {
@@ -258,9 +353,18 @@ impl Planner<'_> {
     }
 
     fn former_name(&mut self, position: usize, item: &Value) {
-        let Some(name) = item.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()) else { return };
+        let Some(name) = item
+            .get("name")
+            .and_then(Value::as_str)
+            .filter(|name| !name.is_empty())
+        else {
+            return;
+        };
         let until = item.get("until").and_then(Value::as_str);
-        let place = Place { container: Some(position), key: name.to_owned() };
+        let place = Place {
+            container: Some(position),
+            key: name.to_owned(),
+        };
         if until.is_none() && self.content.at(&place).is_some() {
             return;
         }
@@ -268,7 +372,9 @@ impl Planner<'_> {
     }
 
     fn withdrawn(&mut self, container: &str, entry: &str, item: &Value) {
-        let Some(withdrawn) = item.get("withdrawn").filter(|value| !value.is_null()) else { return };
+        let Some(withdrawn) = item.get("withdrawn").filter(|value| !value.is_null()) else {
+            return;
+        };
         if read::withdrawn(self.content, container, entry).as_ref() != Some(withdrawn) {
             self.amend(container, entry, "withdrawn", withdrawn);
         }
@@ -276,7 +382,13 @@ impl Planner<'_> {
 
     fn amend(&mut self, container: &str, entry: &str, field: &str, value: &Value) {
         let position = schema::of(self.content.kind).amendments();
-        self.put_json(Place { container: position, key: format!("{container}/{entry}/{field}") }, value);
+        self.put_json(
+            Place {
+                container: position,
+                key: format!("{container}/{entry}/{field}"),
+            },
+            value,
+        );
     }
 
     fn entry(&mut self, position: usize, name: &str, fields: &[Field], item: &Value, amends: bool) {
@@ -293,7 +405,13 @@ impl Planner<'_> {
             .map(|(field, value)| (field.clone(), value.clone()))
             .collect();
         let Some(standing) = self.standing(position, name, fields, id) else {
-            self.put_json(Place { container: Some(position), key: id.to_owned() }, &Value::Object(given));
+            self.put_json(
+                Place {
+                    container: Some(position),
+                    key: id.to_owned(),
+                },
+                &Value::Object(given),
+            );
             return;
         };
         for (field, value) in &given {
@@ -319,7 +437,12 @@ impl Planner<'_> {
     fn standing(&self, position: usize, name: &str, fields: &[Field], id: &str) -> Option<Object> {
         let key = id.split_once('~').map_or(id, |(key, _)| key);
         for key in [id, key] {
-            let Some(cell) = self.content.at(&Place { container: Some(position), key }) else { continue };
+            let Some(cell) = self.content.at(&Place {
+                container: Some(position),
+                key,
+            }) else {
+                continue;
+            };
             if let Some((_, held)) = read::named_entries(cell).find(|(entry, _)| *entry == id) {
                 let read = read::entry(self.content, name, fields, id, held, &mut Vec::new());
                 return Some(read.unwrap_or_default());
@@ -344,7 +467,10 @@ pub(crate) fn dated_scalar(value: &str, document: Option<String>) -> Scalar {
 pub(crate) fn amendable(form: Form, field: &str) -> Option<Type> {
     match form {
         Form::Dated(_) | Form::Counts if field == "withdrawn" => Some(Type::Withdrawn),
-        Form::Set(fields) => fields.iter().find(|known| known.name == field && known.amend).map(|known| known.value),
+        Form::Set(fields) => fields
+            .iter()
+            .find(|known| known.name == field && known.amend)
+            .map(|known| known.value),
         _ => None,
     }
 }

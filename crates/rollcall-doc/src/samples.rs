@@ -63,7 +63,10 @@ pub(crate) fn empty(record: &Record) -> Document {
 
 /// Writes edits; there must be something to write.
 pub(crate) fn write(document: &mut Document, edits: &[Edit], by: &EditBy) -> LocalChange {
-    document.apply_edits(edits, by).expect("the edits can be written").expect("something changes")
+    document
+        .apply_edits(edits, by)
+        .expect("the edits can be written")
+        .expect("something changes")
 }
 
 /// Imports a record; something must change.

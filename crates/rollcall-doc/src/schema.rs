@@ -8,13 +8,16 @@ mod directory;
 mod money;
 mod organisation;
 mod union;
+mod value;
 
 use rollcall_core::date::{Day, PartialDate};
-use rollcall_core::id::{DocumentKind, FederationId};
+use rollcall_core::id::DocumentKind;
 use rollcall_core::term::Source;
 use serde_json::Value;
 
 use crate::scalar::ScalarRef;
+
+pub(crate) use value::Type;
 
 /// Longest key of a map, bytes.
 pub(crate) const KEY_BYTES_MAX: usize = 256;
@@ -71,41 +74,33 @@ pub(crate) enum Form {
     Amendments,
 }
 
-/// What a single value may hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Type {
-    /// Any text.
-    Text,
-    /// A date, perhaps known only to the month or year.
-    Date,
-    /// 0 to 4,294,967,295.
-    Count,
-    /// Fen, or another whole number.
-    Integer,
-    /// A calendar year.
-    Year,
-    /// Yes or no.
-    Flag,
-    /// A federation's code.
-    Federation,
-    /// One word of a closed list.
-    Term(fn(&str) -> bool),
-    /// Taken back: `{"at":..,"reason":..}`.
-    Withdrawn,
-}
-
 pub(crate) const fn agreed(name: &'static str, value: Type) -> Field {
-    Field { name, value, amend: true, required: false }
+    Field {
+        name,
+        value,
+        amend: true,
+        required: false,
+    }
 }
 
 /// A field of an entry that stays as entered.
 pub(crate) const fn fixed(name: &'static str, value: Type) -> Field {
-    Field { name, value, amend: false, required: false }
+    Field {
+        name,
+        value,
+        amend: false,
+        required: false,
+    }
 }
 
 /// A field without which an entry means nothing.
 pub(crate) const fn required(name: &'static str, value: Type) -> Field {
-    Field { name, value, amend: false, required: true }
+    Field {
+        name,
+        value,
+        amend: false,
+        required: true,
+    }
 }
 
 pub(crate) const fn container(name: &'static str, form: Form) -> Container {
@@ -154,6 +149,13 @@ pub(crate) fn of(kind: DocumentKind) -> &'static Schema {
     }
 }
 
+impl Container {
+    /// Whether its entries are made once and never overwritten.
+    pub(crate) fn makes_once(&self) -> bool {
+        matches!(self.form, Form::Set(_) | Form::Ledger(_))
+    }
+}
+
 impl Schema {
     /// The agreed field of this name.
     pub(crate) fn field(&self, name: &str) -> Option<&'static Field> {
@@ -162,12 +164,16 @@ impl Schema {
 
     /// Position of the container of this name; its genesis operation is one more.
     pub(crate) fn container(&self, name: &str) -> Option<usize> {
-        self.containers.iter().position(|container| container.name == name)
+        self.containers
+            .iter()
+            .position(|container| container.name == name)
     }
 
     /// Position of the amendments, where the kind has any.
     pub(crate) fn amendments(&self) -> Option<usize> {
-        self.containers.iter().position(|container| matches!(container.form, Form::Amendments))
+        self.containers
+            .iter()
+            .position(|container| matches!(container.form, Form::Amendments))
     }
 
     /// Whether an agreed value of this key and content may be written at the root; else what is expected.
@@ -177,7 +183,12 @@ impl Schema {
     }
 
     /// Whether this key and content may be written into the container; else what is expected.
-    pub(crate) fn check_entry(&self, container: usize, key: &str, value: ScalarRef<'_>) -> Result<(), &'static str> {
+    pub(crate) fn check_entry(
+        &self,
+        container: usize,
+        key: &str,
+        value: ScalarRef<'_>,
+    ) -> Result<(), &'static str> {
         match self.containers[container].form {
             Form::Dated(of) => {
                 split_dated(key).ok_or("a key {from}|{source}")?;
@@ -199,7 +210,9 @@ impl Schema {
             Form::Set(fields) | Form::Ledger(fields) if !key.is_empty() => check_object(fields, value),
             Form::Set(_) | Form::Ledger(_) => Err("an entry id"),
             Form::Amendments => {
-                let field = self.amended(key).ok_or("a key {container}/{entry}/{field} that may be amended")?;
+                let field = self
+                    .amended(key)
+                    .ok_or("a key {container}/{entry}/{field} that may be amended")?;
                 field.1.check_scalar(value)
             }
         }
@@ -229,7 +242,11 @@ pub(crate) fn split_amendment(key: &str) -> Option<(&str, &str, &str)> {
 /// Start and source of a dated value's key.
 pub(crate) fn split_dated(key: &str) -> Option<(Option<PartialDate>, Source)> {
     let (from, source) = key.split_once('|')?;
-    let from = if from.is_empty() { None } else { Some(from.parse().ok()?) };
+    let from = if from.is_empty() {
+        None
+    } else {
+        Some(from.parse().ok()?)
+    };
     Some((from, Source::from_name(source)?))
 }
 
@@ -240,11 +257,14 @@ pub(crate) fn split_count(key: &str) -> Option<(Day, Source)> {
 }
 
 fn check_dated(of: Type, value: ScalarRef<'_>) -> Result<(), &'static str> {
-    let ScalarRef::Text(text) = value else { return Err("a text") };
+    let ScalarRef::Text(text) = value else {
+        return Err("a text");
+    };
     if !text.starts_with('{') {
         return of.check_scalar(value);
     }
-    let object: Value = serde_json::from_str(text).map_err(|_| "a text, or an object of value and document")?;
+    let object: Value =
+        serde_json::from_str(text).map_err(|_| "a text, or an object of value and document")?;
     let members = object.as_object().ok_or("an object of value and document")?;
     let held = members.get("value").ok_or("an object with a value")?;
     if !of.check(held) || members.values().any(|member| !member.is_string()) {
@@ -255,7 +275,9 @@ fn check_dated(of: Type, value: ScalarRef<'_>) -> Result<(), &'static str> {
 
 /// Known members have their type; unknown ones (a newer release's) are kept, but hold no fraction.
 fn check_object(fields: &[Field], value: ScalarRef<'_>) -> Result<(), &'static str> {
-    let ScalarRef::Text(text) = value else { return Err("an object as JSON text") };
+    let ScalarRef::Text(text) = value else {
+        return Err("an object as JSON text");
+    };
     let object: Value = serde_json::from_str(text).map_err(|_| "an object as JSON text")?;
     let members = object.as_object().ok_or("an object as JSON text")?;
     for (name, member) in members {
@@ -267,7 +289,10 @@ fn check_object(fields: &[Field], value: ScalarRef<'_>) -> Result<(), &'static s
             None => {}
         }
     }
-    match fields.iter().find(|field| field.required && !members.contains_key(field.name)) {
+    match fields
+        .iter()
+        .find(|field| field.required && !members.contains_key(field.name))
+    {
         Some(_) => Err("an entry with the fields it cannot do without"),
         None => Ok(()),
     }
@@ -282,87 +307,6 @@ fn holds_fraction(value: &Value) -> bool {
     }
 }
 
-impl Type {
-    /// Whether a JSON value fits.
-    pub(crate) fn check(self, value: &Value) -> bool {
-        match self {
-            Self::Count => value.as_u64().is_some_and(|number| number <= u64::from(u32::MAX)),
-            Self::Integer => value.is_i64(),
-            Self::Year => value.as_i64().is_some_and(|year| (1000..=9999).contains(&year)),
-            Self::Flag => value.is_boolean(),
-            Self::Withdrawn => {
-                let member = |name: &str| value.get(name).and_then(Value::as_str);
-                value.as_object().is_some_and(|members| members.len() == 2)
-                    && member("at").is_some_and(|at| at.parse::<PartialDate>().is_ok())
-                    && member("reason").is_some()
-            }
-            Self::Text | Self::Date | Self::Federation | Self::Term(_) => {
-                value.as_str().is_some_and(|text| self.check_text(text))
-            }
-        }
-    }
-
-    fn check_text(self, text: &str) -> bool {
-        match self {
-            Self::Text => true,
-            Self::Date => text.parse::<PartialDate>().is_ok(),
-            Self::Federation => text.parse::<FederationId>().is_ok(),
-            Self::Term(known) => known(text),
-            Self::Count | Self::Integer | Self::Year | Self::Flag | Self::Withdrawn => false,
-        }
-    }
-
-    /// Whether a value as it stands in a document fits; nothing (null) always does.
-    pub(crate) fn check_scalar(self, value: ScalarRef<'_>) -> Result<(), &'static str> {
-        let fits = match (self, value) {
-            (_, ScalarRef::Null) => true,
-            (Self::Withdrawn, ScalarRef::Text(text)) => {
-                serde_json::from_str(text).is_ok_and(|value: Value| self.check(&value))
-            }
-            (Self::Count, ScalarRef::Integer(number)) => u32::try_from(number).is_ok(),
-            (Self::Year, ScalarRef::Integer(year)) => (1000..=9999).contains(&year),
-            (Self::Integer, ScalarRef::Integer(_)) | (Self::Flag, ScalarRef::Flag(_)) => true,
-            (_, ScalarRef::Text(text)) => self.check_text(text),
-            _ => false,
-        };
-        if fits { Ok(()) } else { Err(self.expected()) }
-    }
-
-    /// The value that a person's text means, if it is one.
-    pub(crate) fn parse(self, text: &str) -> Option<Value> {
-        let value = match self {
-            Self::Count | Self::Integer | Self::Year => Value::from(text.trim().parse::<i64>().ok()?),
-            Self::Flag => match text.trim() {
-                "true" | "yes" => Value::Bool(true),
-                "false" | "no" => Value::Bool(false),
-                _ => return None,
-            },
-            Self::Withdrawn => {
-                let (at, reason) = text.trim().split_once(' ')?;
-                serde_json::json!({ "at": at, "reason": reason.trim() })
-            }
-            Self::Text => Value::from(text),
-            Self::Date | Self::Federation | Self::Term(_) => Value::from(text.trim()),
-        };
-        self.check(&value).then_some(value)
-    }
-
-    /// What it may hold, in words.
-    pub(crate) fn expected(self) -> &'static str {
-        match self {
-            Self::Text => "a text",
-            Self::Date => "a date such as 2024-12-31, 2024-12 or 2024",
-            Self::Count => "a whole number from 0 to 4294967295",
-            Self::Integer => "a whole number",
-            Self::Year => "a year such as 2024",
-            Self::Flag => "true or false",
-            Self::Federation => "a federation code such as 330106 or 330000/education",
-            Self::Term(_) => "one of the words of its list",
-            Self::Withdrawn => "a date and a reason",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,10 +314,22 @@ mod tests {
     #[test]
     fn amendments_touch_what_may_change_and_nothing_else() {
         let schema = of(DocumentKind::Organisation);
-        for key in ["coverage/c1/until", "coverage/a/b/until", "name/2023-01-01|registry/withdrawn", "counts/2023-12-31|check/withdrawn"] {
+        for key in [
+            "coverage/c1/until",
+            "coverage/a/b/until",
+            "name/2023-01-01|registry/withdrawn",
+            "counts/2023-12-31|check/withdrawn",
+        ] {
             assert!(schema.amended(key).is_some(), "{key}");
         }
-        for key in ["coverage/c1/union", "coverage//until", "coverage/until", "name/x/withdrawn", "name/2023|registry/value", "nothing/c1/until"] {
+        for key in [
+            "coverage/c1/union",
+            "coverage//until",
+            "coverage/until",
+            "name/x/withdrawn",
+            "name/2023|registry/value",
+            "nothing/c1/until",
+        ] {
             assert!(schema.amended(key).is_none(), "{key}");
         }
         assert!(of(DocumentKind::Fund).amended("entries/m1/withdrawn").is_none());
@@ -385,7 +341,9 @@ mod tests {
         let entries = schema.container("entries").expect("a fund has entries");
         let check = |text: &str| schema.check_entry(entries, "m1", ScalarRef::Text(text)).is_ok();
         assert!(check(r#"{"amount_fen":5,"entry":"spent","on":"2023-06-01"}"#));
-        assert!(check(r#"{"amount_fen":5,"entry":"spent","later":[1,2],"on":"2023-06-01"}"#));
+        assert!(check(
+            r#"{"amount_fen":5,"entry":"spent","later":[1,2],"on":"2023-06-01"}"#
+        ));
         for text in [
             r#"{"amount_fen":5.5,"entry":"spent","on":"2023-06-01"}"#,
             r#"{"amount_fen":"5","entry":"spent","on":"2023-06-01"}"#,

@@ -357,11 +357,7 @@ impl XmlScan {
             }
             (XmlState::Name, b' ' | b'\t' | b'\r' | b'\n') => self.state = XmlState::Attributes,
             (XmlState::Name, b'/') => {}
-            (XmlState::Name, _) => {
-                if self.name.len() < 64 {
-                    self.name.push(byte);
-                }
-            }
+            (XmlState::Name, _) if self.name.len() < 64 => self.name.push(byte),
             (XmlState::Attributes, b'"' | b'\'') => self.state = XmlState::Quoted(byte),
             (XmlState::Attributes, b'=') => {
                 self.attributes += 1;

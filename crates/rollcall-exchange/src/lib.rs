@@ -21,9 +21,11 @@ mod code_cell;
 mod count_cell;
 mod date_cell;
 mod place;
+mod word;
 
 mod candidate;
 mod plan;
+mod row_value;
 mod summary;
 
 mod export;
@@ -39,7 +41,7 @@ pub use error::Error;
 pub use export::{organisation_cells, organisation_heads, union_cells, union_heads};
 pub use list::{List, ListFormat, ListKind, ReadOptions, read_list};
 pub use plan::{Known, Outcome, Plan, PlanSettings, PlannedRow, plan};
-pub use records::{RecordReader, RecordWriter};
+pub use records::{RecordLine, RecordReader, RecordWriter};
 pub use report::write_rejects;
 pub use summary::{ImportSummary, RowProblem};
 pub use write::ListWriter;

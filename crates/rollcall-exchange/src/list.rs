@@ -1,8 +1,6 @@
 //! A list as read: rows of text, where each comes from, and what its columns mean.
 //! Owns the steps from bytes to rows; what a row says is for `candidate`, what becomes of it for `plan`.
 
-use std::borrow::Cow;
-
 use rollcall_core::credit_code::CreditCode;
 use rollcall_core::problem::Problem;
 use sha2::{Digest, Sha256};
@@ -12,6 +10,7 @@ use crate::columns::{Column, Field, Meaning, assign, missing, normalise_head};
 use crate::date_cell::{DayOrder, day_order};
 use crate::header::find_header;
 use crate::limit::SPREADSHEET_ROWS;
+use crate::place::Places;
 use crate::separated::{choose_separator, read_separated};
 use crate::sheet::{Row, Sheet};
 use crate::sniff::{FileType, decode, file_type};
@@ -86,6 +85,7 @@ pub struct List {
     pub(crate) first: usize,
     /// By column.
     pub(crate) day_orders: Vec<Option<DayOrder>>,
+    pub(crate) places: Places,
 }
 
 /// Reads a list from the bytes of a file.
@@ -153,10 +153,11 @@ pub fn read_list(bytes: &[u8], file_name: &str, options: &ReadOptions) -> Result
         sheet,
         first,
         day_orders,
+        places: Places::default(),
     })
 }
 
-fn read_text(text: &Cow<'_, str>, options: &ReadOptions) -> Result<Sheet, Problem> {
+fn read_text(text: &str, options: &ReadOptions) -> Result<Sheet, Problem> {
     let is_mapped = |cell: &str| {
         let cell = normalise_head(cell);
         options

@@ -2,8 +2,10 @@
 //! Owns the order of these and remembers what it resolved; the tables are in `rollcall_core::division`.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use rollcall_core::division::{Divisions, NATIONAL, ResolveError};
+use rollcall_core::term::Level;
 
 /// Names of a place as a row has them; each may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -19,10 +21,12 @@ impl PlaceNames {
     }
 }
 
-/// Resolves names, each combination once.
+/// Resolves names, each combination once: a list has few places and is read several times.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    resolved: HashMap<PlaceNames, Result<u32, ResolveError>>,
+    resolved: Mutex<HashMap<PlaceNames, Result<u32, ResolveError>>>,
+    /// By area.
+    counties: Mutex<HashMap<u32, Vec<(u32, &'static str)>>>,
 }
 
 /// A list with more different places than this is not worth remembering.
@@ -30,54 +34,64 @@ const REMEMBERED_MAX: usize = 20_000;
 
 impl Places {
     /// The division of these names.
-    pub(crate) fn resolve(&mut self, names: &PlaceNames) -> Result<u32, ResolveError> {
-        if let Some(known) = self.resolved.get(names) {
+    pub(crate) fn resolve(&self, names: &PlaceNames) -> Result<u32, ResolveError> {
+        // Whatever another thread left half done, an entry is whole or not there.
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = resolved.get(names) {
             return known.clone();
         }
         let found = Divisions::get().resolve(&names.province, &names.city, &names.county);
-        if self.resolved.len() < REMEMBERED_MAX {
-            self.resolved.insert(names.clone(), found.clone());
+        if resolved.len() < REMEMBERED_MAX {
+            resolved.insert(names.clone(), found.clone());
         }
         found
     }
 
-    /// The division that an address begins with, inside `area` where the address alone leaves doubt.
-    pub(crate) fn in_address(&mut self, address: &str, area: Option<u32>) -> Option<u32> {
-        let names = names_in_address(address);
-        if names.is_empty() {
-            return None;
-        }
-        let whole = self.resolve(&names).ok();
-        if whole.is_some() {
-            return whole;
-        }
-        // 海珠区...: in the area of whoever reads the list.
-        let hinted = area
-            .filter(|area| *area != NATIONAL && names.province.is_empty())
-            .and_then(|area| {
-                let name = |code: u32| Divisions::get().name(code).unwrap_or_default().to_owned();
-                let line = std::iter::once(area)
-                    .chain(Divisions::get().ancestors(area))
-                    .filter(|code| *code != NATIONAL);
-                let mut line: Vec<u32> = line.collect();
-                line.reverse();
-                let mut hint = names.clone();
-                hint.province = line.first().map(|code| name(*code)).unwrap_or_default();
-                if hint.city.is_empty() {
-                    hint.city = line.get(1).map(|code| name(*code)).unwrap_or_default();
-                }
-                self.resolve(&hint).ok()
-            });
-        hinted.or_else(|| {
-            // 新华镇 or a zone in the place of the county: the city is still right.
-            let without_county = PlaceNames {
-                county: String::new(),
-                ..names.clone()
-            };
-            (!without_county.is_empty() && !names.county.is_empty())
-                .then(|| self.resolve(&without_county).ok())
+    /// The division that a text begins with (四川省成都市都江堰市聚源镇), or the one county of `area` that it names.
+    pub(crate) fn in_text(&self, text: &str, area: Option<u32>) -> Option<u32> {
+        let names = names_in_address(text);
+        let city_only = PlaceNames {
+            county: String::new(),
+            ..names.clone()
+        };
+        let whole = || (!names.is_empty()).then(|| self.resolve(&names).ok()).flatten();
+        let in_area = || self.county_in_area(text, area?);
+        // 广州市经济开发区: no county, but the city is right.
+        let city = || {
+            (!city_only.is_empty())
+                .then(|| self.resolve(&city_only).ok())
                 .flatten()
-        })
+        };
+        whole().or_else(in_area).or_else(city)
+    }
+
+    /// The only county of an area whose name, full or else short, occurs in the text.
+    fn county_in_area(&self, text: &str, area: u32) -> Option<u32> {
+        let mut areas = self.counties.lock().unwrap_or_else(PoisonError::into_inner);
+        let counties = areas.entry(area).or_insert_with(|| {
+            let table = Divisions::get();
+            let inside = table.in_use().filter(|division| {
+                division.level == Level::County && area != NATIONAL && table.contains(area, division.code)
+            });
+            inside
+                .filter_map(|division| Some((division.code, table.name(division.code)?)))
+                .collect()
+        });
+        let only = |fits: &dyn Fn(&str) -> bool| {
+            let mut found = counties
+                .iter()
+                .filter(|(_, name)| fits(name))
+                .map(|(code, _)| *code);
+            let first = found.next()?;
+            found.next().is_none().then_some(first)
+        };
+        let short = |name: &str| {
+            name.strip_suffix(['区', '县', '市'])
+                .filter(|short| short.chars().count() >= 2)
+                .map(str::to_owned)
+        };
+        only(&|name| text.contains(name))
+            .or_else(|| only(&|name| short(name).is_some_and(|short| text.contains(&short))))
     }
 }
 
@@ -138,20 +152,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_tells_the_place_it_begins_with() {
-        let mut places = Places::default();
-        for (address, area, code) in [
+    fn a_text_tells_the_place_it_begins_with_or_the_county_of_an_area() {
+        let places = Places::default();
+        for (text, area, code) in [
             ("四川省成都市都江堰市聚源镇大合村", None, Some(510_181)),
             ("广州市海珠区土华村东华大路东6号", None, Some(440_105)),
             ("广州市永福路45号", None, Some(440_100)),
+            ("广州市经济技术开发区志诚大道", None, Some(440_100)),
             ("海珠区新滘上冲二队", None, Some(440_105)),
             ("白云区机场路", None, None),
             ("白云区机场路", Some(440_100), Some(440_111)),
+            ("广州黄埔爱心幼儿园", Some(440_100), Some(440_112)),
+            ("天河路与海珠路", Some(440_100), None),
             ("北京市朝阳区某街", None, Some(110_105)),
             ("新华镇松园大道11号", None, None),
+            ("白云区机场路", Some(100_000), None),
             ("", None, None),
         ] {
-            assert_eq!(places.in_address(address, area), code, "{address}");
+            assert_eq!(places.in_text(text, area), code, "{text}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! write where, is asked from the caller. Rows are read again where they are needed, so that a plan stays small.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Write};
 
@@ -86,7 +87,8 @@ pub struct Plan {
 struct First {
     index: usize,
     row: u64,
-    content: u64,
+    /// Computed once the document occurs a second time.
+    content: Option<u64>,
     differs: bool,
 }
 
@@ -103,7 +105,7 @@ pub fn plan(list: &List, settings: PlanSettings, lookup: &mut dyn FnMut(&Candida
         summary.warn(None, problem);
     }
     let mut rows = Vec::with_capacity(list.rows_read() as usize);
-    let mut reader = RowReader::new(list, &settings);
+    let reader = RowReader::new(list, &settings);
     for (index, row) in list.rows().enumerate() {
         let place = row.place();
         let (scope, outcome, problems) = match reader.read(row) {
@@ -139,7 +141,7 @@ pub fn plan(list: &List, settings: PlanSettings, lookup: &mut dyn FnMut(&Candida
 impl Plan {
     /// The rows that make or change a document, read again from the list, in order.
     pub fn candidates<'p>(&'p self, list: &'p List) -> impl Iterator<Item = CandidateRow> + 'p {
-        let mut reader = RowReader::new(list, &self.settings);
+        let reader = RowReader::new(list, &self.settings);
         self.rows.iter().enumerate().filter_map(move |(index, planned)| {
             if !matches!(planned.outcome, Outcome::New | Outcome::Updated) {
                 return None;
@@ -164,28 +166,39 @@ fn differs(first: u64) -> Problem {
 
 fn find_firsts(list: &List, settings: &PlanSettings) -> HashMap<DocumentId, First> {
     let mut firsts: HashMap<DocumentId, First> = HashMap::new();
-    let mut reader = RowReader::new(list, settings);
+    let reader = RowReader::new(list, settings);
     for (index, row) in list.rows().enumerate() {
-        let ReadRow::Candidate(mut candidate) = reader.read(row) else {
+        let ReadRow::Candidate(candidate) = reader.read(row) else {
             continue;
         };
-        let content = content_of(&mut candidate.record);
-        firsts
-            .entry(candidate.id)
-            .and_modify(|first| first.differs |= first.content != content)
-            .or_insert(First {
-                index,
-                row: candidate.row,
-                content,
-                differs: false,
-            });
+        match firsts.entry(candidate.id) {
+            Entry::Vacant(entry) => {
+                entry.insert(First {
+                    index,
+                    row: candidate.row,
+                    content: None,
+                    differs: false,
+                });
+            }
+            Entry::Occupied(entry) => {
+                let first = entry.into_mut();
+                let content = first
+                    .content
+                    .or_else(|| match reader.read(list.row(first.index)?) {
+                        ReadRow::Candidate(candidate) => Some(content_of(candidate.record)),
+                        ReadRow::Refused { .. } => None,
+                    });
+                first.content = content;
+                first.differs |= content != Some(content_of(candidate.record));
+            }
+        }
     }
     firsts
 }
 
 /// A number that equal rows share: names and addresses count in normalised form.
-fn content_of(record: &mut Record) -> u64 {
-    let texts = match record {
+fn content_of(mut record: Record) -> u64 {
+    let texts = match &mut record {
         Record::Organisation(record) => {
             let name = match record.name.take() {
                 Some(Dated::Scalar(name)) => Some(name),
@@ -197,7 +210,7 @@ fn content_of(record: &mut Record) -> u64 {
         _ => [None, None],
     };
     let mut writer = HashWriter(DefaultHasher::new());
-    serde_json::to_writer(&mut writer, record)
+    serde_json::to_writer(&mut writer, &record)
         .expect("a record is plain data and the hasher takes every byte");
     for text in texts.iter().flatten() {
         writer.0.write(normalise(text).as_bytes());

@@ -13,6 +13,9 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use crate::error::Error;
 use crate::limit::{RECORD_BYTES_MAX, RECORD_DEPTH_MAX};
 
+/// A line number from 1, and the record of the line or why it holds none.
+pub type RecordLine = (u64, Result<Record, Problem>);
+
 /// Reads records line by line; blank lines are passed over.
 #[derive(Debug)]
 pub struct RecordReader<R> {
@@ -35,7 +38,7 @@ impl<R: BufRead> RecordReader<R> {
     ///
     /// # Errors
     /// The reader below fails.
-    pub fn next_record(&mut self) -> Result<Option<(u64, Result<Record, Problem>)>, Error> {
+    pub fn next_record(&mut self) -> Result<Option<RecordLine>, Error> {
         loop {
             self.buffer.clear();
             let length = (&mut self.reader)
@@ -80,7 +83,7 @@ impl<R: BufRead> RecordReader<R> {
 }
 
 impl<R: BufRead> Iterator for RecordReader<R> {
-    type Item = Result<(u64, Result<Record, Problem>), Error>;
+    type Item = Result<RecordLine, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_record().transpose()

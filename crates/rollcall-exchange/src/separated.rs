@@ -49,7 +49,8 @@ pub(crate) fn choose_separator(text: &str, is_mapped: &dyn Fn(&str) -> bool) -> 
     let mut scores = [(0_usize, b','); 3];
     for (slot, separator) in scores.iter_mut().zip(SEPARATORS) {
         let mut parser = Parser::new(text, separator);
-        parser.run(HEAD_ROWS as u64)?;
+        // With the wrong separator quotes may seem open; what was read before counts.
+        let _whole = parser.run(HEAD_ROWS as u64);
         let best = parser
             .sheet
             .rows_from(0)

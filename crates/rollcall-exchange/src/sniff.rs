@@ -398,7 +398,10 @@ fn is_double_encoded(text: &str) -> bool {
 fn is_mostly_chinese(bytes: &[u8]) -> bool {
     // Some characters are usually lost on the way.
     let text = String::from_utf8_lossy(bytes);
-    let chinese = text.chars().filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c)).count();
+    let chinese = text
+        .chars()
+        .filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c))
+        .count();
     chinese >= 2 && chinese * 3 >= text.chars().filter(|c| !c.is_ascii()).count() * 2
 }
 

@@ -5,7 +5,7 @@ use rollcall_core::problem::Problem;
 use rollcall_doc::{Document, Edit, EditBy, LocalChange};
 
 use crate::error::Error;
-use crate::prepare::{Held, commit_local};
+use crate::prepare::commit_local;
 use crate::replica::Replica;
 
 /// Who edits, why, when, and what they saw.
@@ -56,11 +56,12 @@ impl Replica {
         for _ in 0..TRIES {
             let held = self.held(id, kind)?;
             let edits = plan(&held.document).map_err(Error::Problems)?;
-            let Some((document, change)) = self.write_edits(&held, &edits, by)? else { return Ok(None) };
+            let Some((document, change)) = self.write_edits(&held.document, &edits, by)? else { return Ok(None) };
             self.check_may_write(&held, &change.mentions)?;
-            let commit = commit_local(&held, &document, &change, self.origin(), by.now_ms);
+            let hash = change.hash;
+            let commit = commit_local(&held, &document, &[change], self.origin(), by.now_ms);
             match self.store().write("save edit", move |writer| writer.commit_document(&commit)).wait() {
-                Ok(_) => return Ok(Some(change.hash)),
+                Ok(_) => return Ok(Some(hash)),
                 Err(rollcall_store::Error::Stale(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -71,14 +72,14 @@ impl Replica {
     /// Writes edits into a copy of the document; `None` where nothing would change.
     pub(crate) fn write_edits(
         &self,
-        held: &Held,
+        before: &Document,
         edits: &[Edit],
         by: &Editing,
     ) -> Result<Option<(Document, LocalChange)>, Error> {
         if edits.is_empty() {
             return Ok(None);
         }
-        let id = held.document.id();
+        let id = before.id();
         let mut how = EditBy {
             actor: self.actor(&by.author),
             author: by.author.clone(),
@@ -86,11 +87,11 @@ impl Replica {
             time_ms: by.now_ms,
             heads: by.heads.clone(),
         };
-        let mut document = held.document.clone();
+        let mut document = before.clone();
         let written = match document.apply_edits(edits, &how) {
             Err(rollcall_doc::Error::ActorBehind(_)) => {
                 how.actor = self.renew_actor(&by.author);
-                document = held.document.clone();
+                document = before.clone();
                 document.apply_edits(edits, &how)
             }
             other => other,

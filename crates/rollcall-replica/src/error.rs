@@ -41,6 +41,9 @@ pub enum Error {
     /// Another process is syncing this store.
     #[error("another process is syncing this node: {0}")]
     SyncHeld(String),
+    /// Reading or writing a list or records.
+    #[error(transparent)]
+    Exchange(#[from] rollcall_exchange::Error),
     /// Reading or writing a file.
     #[error("read or write the file")]
     File(#[from] std::io::Error),
@@ -64,6 +67,7 @@ impl Error {
             Self::Busy(_) => "BUSY".to_owned(),
             Self::Stats(_) => "PARAM_INVALID".to_owned(),
             Self::SyncHeld(_) => "SYNC_HELD".to_owned(),
+            Self::Exchange(_) => "FILE".to_owned(),
             Self::File(_) => "FILE".to_owned(),
         }
     }

@@ -19,6 +19,14 @@ pub mod send_down;
 pub mod take_down;
 pub mod repair;
 pub mod runner;
+mod home;
+pub mod import;
+pub mod undo;
+pub mod export;
+pub mod projection;
+pub mod figures;
+pub mod rebuild;
+pub mod records;
 
 pub use error::Error;
 pub use replica::Replica;

@@ -161,22 +161,20 @@ impl Prepared {
     }
 }
 
-/// The commit of an edit made here.
+/// The commit of edits made here, in order.
 pub(crate) fn commit_local(
     held: &Held,
     document: &Document,
-    change: &LocalChange,
+    changes: &[LocalChange],
     origin: Origin,
     now_ms: i64,
 ) -> DocumentCommit {
     let facts = document.facts().0;
-    DocumentCommit {
-        document_id: document.id(),
-        kind: document.kind(),
-        expected_digest: held.digest(),
-        heads: document.heads(),
-        digest: document.digest(),
-        new_changes: vec![NewChange {
+    let mut mentions = Mentions::default();
+    let mut new_changes = Vec::with_capacity(changes.len());
+    for change in changes {
+        mentions.extend(change.mentions.clone());
+        new_changes.push(NewChange {
             hash: change.hash,
             actor: change.actor,
             seq: change.seq,
@@ -185,10 +183,18 @@ pub(crate) fn commit_local(
             committed_at_ms: 0,
             origin_store: origin.store,
             origin_epoch: origin.epoch,
-        }],
-        homes: change.mentions.homes.clone(),
-        names: change.mentions.names.clone(),
-        aliases: change.mentions.aliases.clone(),
+        });
+    }
+    DocumentCommit {
+        document_id: document.id(),
+        kind: document.kind(),
+        expected_digest: held.digest(),
+        heads: document.heads(),
+        digest: document.digest(),
+        new_changes,
+        homes: mentions.homes,
+        names: mentions.names,
+        aliases: mentions.aliases,
         facts: vec![(UNSENT, codec::encode(&facts))],
         listing: Some(listing(&facts, now_ms)),
         scopes_given: Vec::new(),

@@ -5,24 +5,32 @@
 //! rustls alone, to check certificates; everywhere else the time is an argument.
 //! Read in this order.
 
-mod accept;
-pub mod authority;
-pub mod client;
-mod convert;
-pub mod enrolment;
 pub mod error;
-mod http2;
-mod pb;
-pub mod peer_identity;
-pub mod server;
-mod session;
-pub mod signing;
 pub mod status;
-#[cfg(test)]
-mod tests;
+
+pub mod authority;
+pub mod peer_identity;
+pub mod signing;
 pub mod tls;
 pub mod token;
+
+mod convert;
+mod pb;
+
+mod accept;
+pub mod enrolment;
+mod gate;
+mod handler;
+mod http2;
+pub mod server;
+mod session;
+
+pub mod client;
+mod connection;
 pub mod traffic;
+
+#[cfg(test)]
+mod tests;
 
 pub use accept::ConnectionLimits;
 pub use authority::Authority;
@@ -31,7 +39,7 @@ pub use enrolment::{EnrolAnswer, EnrolRequest, Enrolment};
 pub use error::{EnrolError, RpcError};
 pub use peer_identity::PeerIdentity;
 pub use server::{EnrolService, ServerConfig, SyncService, serve};
-pub use signing::{SigningKey, VerifyingKey};
+pub use signing::{Ed25519, SigningKey, VerifyingKey};
 pub use status::{Refusal, RefusalKind};
 pub use tls::ServerTls;
 pub use token::EnrolmentToken;

@@ -32,6 +32,7 @@ pub(crate) const FRAMES_WAITING_MAX: usize = 2 * BATCHES_IN_FLIGHT_MAX + 8;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SessionLimits {
     pub(crate) idle: Duration,
+    pub(crate) stall: Duration,
     pub(crate) total: Duration,
 }
 
@@ -71,10 +72,11 @@ pub(crate) fn open<S: SyncService>(
         activity: Arc::clone(&activity),
         _over: over.clone().drop_guard(),
     };
+    let waiting = to_client.downgrade();
     tasks.spawn(async move {
         let result = tokio::select! {
             result = service.exchange(peer, from_client, to_client) => result,
-            () = activity.stands_still(limits.idle) => Err(Refusal::deadline("The session stood still.")),
+            () = activity.stands_still(limits, &waiting) => Err(Refusal::deadline("The session stood still.")),
             () = tokio::time::sleep(limits.total) => Err(Refusal::deadline("The session lasted too long.")),
             () = flooded.cancelled() => Err(Refusal::from(&RpcError::Flooded { limit: FRAMES_WAITING_MAX })),
             () = abort.cancelled() => Err(Refusal::busy(1000)),
@@ -157,13 +159,22 @@ impl Activity {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    async fn stands_still(&self, limit: Duration) {
+    /// Returns when nothing has moved for too long; sooner while the other end leaves frames lying.
+    async fn stands_still(&self, limits: SessionLimits, to_client: &mpsc::WeakSender<ServerFrame>) {
         loop {
-            let until = *self.last.lock().unwrap_or_else(PoisonError::into_inner) + limit;
-            if Instant::now() >= until {
+            let lying = to_client
+                .upgrade()
+                .is_some_and(|frames| frames.capacity() < frames.max_capacity());
+            let limit = if lying {
+                limits.stall.min(limits.idle)
+            } else {
+                limits.idle
+            };
+            let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.elapsed() >= limit {
                 return;
             }
-            tokio::time::sleep_until(until).await;
+            tokio::time::sleep_until((last + limit).min(Instant::now() + limits.stall / 4)).await;
         }
     }
 }

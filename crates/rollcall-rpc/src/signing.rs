@@ -77,6 +77,11 @@ impl fmt::Debug for SigningKey {
 pub struct VerifyingKey(pub [u8; 32]);
 
 impl VerifyingKey {
+    /// The key in these bytes, if there are 32.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     fn verify(&self, bytes: &[u8], signature: &[u8]) -> Result<(), RpcError> {
         UnparsedPublicKey::new(&ED25519, &self.0)
             .verify(bytes, signature)
@@ -122,15 +127,15 @@ impl fmt::Debug for VerifyingKey {
 
 impl Sign for SigningKey {
     fn sign_batch(&self, store_id: StoreId, log_epoch: LogEpoch, batch: &mut Batch) {
-        Self::sign_batch(self, store_id, log_epoch, batch);
+        SigningKey::sign_batch(self, store_id, log_epoch, batch);
     }
 
     fn sign_receipt(&self, receipt: &mut Receipt) {
-        Self::sign_receipt(self, receipt);
+        SigningKey::sign_receipt(self, receipt);
     }
 }
 
-/// Checks signatures with Ed25519.
+/// Checks signatures against any key, for whoever runs sessions.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ed25519;
 
@@ -142,15 +147,12 @@ impl Verify for Ed25519 {
         log_epoch: LogEpoch,
         batch: &Batch,
     ) -> bool {
-        let key = public_key.try_into().map(VerifyingKey);
-        key.is_ok_and(|key| key.verify_batch(store_id, log_epoch, batch).is_ok())
+        VerifyingKey::from_slice(public_key)
+            .is_some_and(|key| key.verify_batch(store_id, log_epoch, batch).is_ok())
     }
 
     fn is_receipt_signed(&self, public_key: &[u8], receipt: &Receipt) -> bool {
-        public_key
-            .try_into()
-            .map(VerifyingKey)
-            .is_ok_and(|key| key.verify_receipt(receipt).is_ok())
+        VerifyingKey::from_slice(public_key).is_some_and(|key| key.verify_receipt(receipt).is_ok())
     }
 }
 
@@ -243,8 +245,11 @@ mod tests {
                 "signature byte {index}"
             );
         }
+        assert!(Ed25519.is_receipt_signed(&key.verifying_key().0, &signed));
+        assert!(!Ed25519.is_receipt_signed(&key.verifying_key().0[1..], &signed));
         signed.signature.clear();
         assert!(key.verifying_key().verify_receipt(&signed).is_err());
+        assert!(!Ed25519.is_receipt_signed(&key.verifying_key().0, &signed));
     }
 
     #[test]

@@ -32,6 +32,15 @@ impl Possible {
         }
     }
 
+    /// What either holds possible.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            outside: self.outside || other.outside,
+            uncovered: self.uncovered || other.uncovered,
+            covered: self.covered || other.covered,
+        }
+    }
+
     /// (1, 0) if possible, else (0, 0), else (1, 1).
     pub(crate) fn low(self) -> Pair {
         if self.uncovered {
@@ -63,13 +72,7 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// Organisations about which nothing is open.
-    pub(crate) fn add(&mut self, pair: Pair, organisations: u64) {
-        self.low = self.low.plus(ratio(pair, organisations));
-        self.high = self.high.plus(ratio(pair, organisations));
-    }
-
-    /// Organisations in open conflict.
+    /// Organisations of which these pairs are possible; one, where nothing is open.
     pub(crate) fn add_possible(&mut self, possible: Possible, organisations: u64) {
         self.low = self.low.plus(ratio(possible.low(), organisations));
         self.high = self.high.plus(ratio(possible.high(), organisations));

@@ -21,7 +21,7 @@ use rollcall_core::id::{DocumentId, FederationId};
 
 pub(crate) use intern::Interned;
 pub(crate) use register::Register;
-pub(crate) use union_row::{UnionRow, forms_of};
+pub(crate) use union_row::{UnionRow, UnionsOfCube, forms_of};
 
 use segment::{Profile, Readings, Segments};
 
@@ -45,6 +45,10 @@ pub struct Cube {
 
     pub(crate) unions: Register,
     pub(crate) union_rows: Vec<UnionRow>,
+    /// Where each union counts among all, as columns: the profile is the number of its form, or [`segment::NONE`].
+    pub(crate) union_segments: Segments,
+    /// Forms of each union, as bits.
+    pub(crate) union_forms: Vec<u8>,
     /// Unions by the organisation that they name.
     pub(crate) naming_by_organisation: HashMap<DocumentId, Vec<u32>>,
 
@@ -77,6 +81,8 @@ impl Cube {
             linked_by_union: HashMap::new(),
             unions: Register::default(),
             union_rows: Vec::new(),
+            union_segments: Segments::default(),
+            union_forms: Vec::new(),
             naming_by_organisation: HashMap::new(),
             places: Interned::default(),
             profiles: Interned::default(),
@@ -100,6 +106,20 @@ impl Cube {
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How much it holds, for logs: documents, segments and distinct values.
+    pub fn describe(&self) -> String {
+        format!(
+            "{} organisations in {} segments, {} unions, {} places, {} profiles, {} sets of unions, {} sets of readings",
+            self.organisations.len(),
+            self.segments.segments(),
+            self.unions.len(),
+            self.places.values().len(),
+            self.profiles.values().len(),
+            self.covers.values().len(),
+            self.readings.values().len()
+        )
     }
 
     /// Settings in force.

@@ -3,9 +3,7 @@
 //! The single rules are in `rollcall-core`; the choice between conflicting values is tried in full.
 
 use rollcall_core::campaign::Settings;
-use rollcall_core::coverage::{
-    Coverage, Form, LinkStanding, Reach, cover_of, exclusion_at, link_at, organiser_at,
-};
+use rollcall_core::coverage::{Coverage, LinkStanding, Reach, cover_of, exclusion_at, link_at, organiser_at};
 use rollcall_core::credit_code::CreditCode;
 use rollcall_core::date::{Day, PartialDate};
 use rollcall_core::dated::{count_at, holding_at, status_at};
@@ -254,7 +252,8 @@ impl Subject {
             if tried == COMBINATIONS_MAX {
                 options.sort_unstable();
                 options.dedup();
-                return Outcomes { options, all: true };
+                let all = options.iter().any(|outcome| outcome.profile.in_scope());
+                return Outcomes { options, all };
             }
             options.push(self.outcome(on, settings, unions, &mut picks));
             tried += 1;
@@ -341,13 +340,6 @@ impl Subject {
         }
         if !in_scope {
             unresolved_links = 0;
-        } else if unresolved_links > 0 && !(coverage.covers() && coverage.strict) && picks.pick(2) == 1 {
-            // The union may turn out to cover it: the high bound.
-            coverage = coverage.and(Coverage {
-                form: Form::Joint,
-                strict: true,
-                term_unknown: false,
-            });
         }
 
         let exclusion = exclusion_at(&self.exclusions, on);
@@ -469,13 +461,6 @@ impl Subject {
             },
         )
         .ended_until
-    }
-
-    /// Codes it is or was registered under.
-    pub(crate) fn codes(&self) -> impl Iterator<Item = CreditCode> + '_ {
-        self.registrations
-            .iter()
-            .filter_map(|registration| registration.code)
     }
 
     /// The earliest day it was registered, where known.

@@ -12,8 +12,16 @@ mod bounds;
 mod completeness;
 mod tally;
 mod query;
+mod detail;
+mod subsidy;
+mod finding;
+#[cfg(test)]
+mod tests;
 
 pub use completeness::Heard;
 pub use cube::Cube;
+pub use detail::{OrganisationStatus, Set};
 pub use error::Error;
+pub use finding::Finding;
 pub use query::{FiguresQuery, SERIES_MAX};
+pub use subsidy::SubsidiesQuery;

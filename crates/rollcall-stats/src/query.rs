@@ -8,7 +8,7 @@ use rollcall_core::date::Day;
 use rollcall_core::federation::Place;
 use rollcall_core::figure::{
     BoundedRate, Completeness, Dimension, Figures, FiguresAnswer, FiguresRow, FiguresTotal, MembershipRate,
-    Rate, TargetVerdict, UnionCounts,
+    Rate, RowKey, TargetVerdict, UnionCounts,
 };
 use rollcall_core::id::FederationId;
 use rollcall_core::ratio::Ratio;
@@ -21,7 +21,7 @@ use crate::completeness::{Heard, may_be_expected};
 use crate::cube::segment::{NONE, Profile, Reading, Size, Standing};
 use crate::cube::{Cube, forms_of};
 use crate::key::{self, Value};
-use crate::tally::{Cell, Plan, Tally, covering};
+use crate::tally::{Cell, Plan, Tally, covering, for_spans};
 
 /// Dates of one series.
 pub const SERIES_MAX: usize = 1200;
@@ -59,7 +59,7 @@ impl FiguresQuery {
         }
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         for (index, dimension) in self.by.iter().enumerate() {
             if self.by[..index].contains(dimension) {
                 return Err(Error::DimensionTwice(*dimension));
@@ -165,22 +165,51 @@ impl Cube {
         dates: &[Day],
         heard: &Heard,
     ) -> Result<Vec<DatedRow>, Error> {
+        let silent = self.silent_scopes(heard);
+        let hierarchy = |date: Day| {
+            let day = query.boundaries.unwrap_or(date);
+            let places: Vec<Place> = silent
+                .iter()
+                .map(|federation| self.directory.place_at(federation, day))
+                .collect();
+            (self.located(day), places)
+        };
         let mut rows = Vec::new();
         let mut start = 0;
         while start < dates.len() {
-            let located = self.located(query.boundaries.unwrap_or(dates[start]));
             // Dates with one hierarchy are scanned together.
-            let same = dates[start..]
-                .iter()
-                .take_while(|date| *self.located(query.boundaries.unwrap_or(**date)) == *located)
-                .count();
-            let span = &dates[start..start + same.max(1)];
-            start += span.len();
-            let layout = Layout::new(self, query, by, &located, span, heard);
+            let (located, places) = hierarchy(dates[start]);
+            let same = |date: &&Day| {
+                let (other, other_places) = hierarchy(**date);
+                *other == *located && other_places == places
+            };
+            let len = 1 + dates[start + 1..].iter().take_while(same).count();
+            let span = &dates[start..start + len];
+            start += len;
+            let silent = silent.iter().cloned().zip(places);
+            let t0 = std::time::Instant::now();
+            let layout = Layout::new(self, query, by, &located, silent, span, heard);
+            eprintln!("  layout {} dates {} classes {} rows {}", t0.elapsed().as_micros(), span.len(), layout.plan.classes.len(), layout.plan.rows());
             rows.extend(layout.answer(self, by, span, heard));
+            eprintln!("  layout+answer {}", t0.elapsed().as_micros());
         }
         rows.sort_by(|a, b| (a.date, &a.values).cmp(&(b.date, &b.values)));
         Ok(rows)
+    }
+
+    /// Federations that may be expected though no document of an organisation or union names them.
+    fn silent_scopes(&self, heard: &Heard) -> Vec<FederationId> {
+        let active = self
+            .directory
+            .stated()
+            .filter(|facts| facts.active)
+            .map(|facts| &facts.id);
+        let expected: BTreeSet<&FederationId> = heard.enrolled.iter().chain(active).collect();
+        expected
+            .into_iter()
+            .filter(|federation| !self.places.contains(federation))
+            .cloned()
+            .collect()
     }
 }
 
@@ -211,6 +240,7 @@ impl Layout {
         query: &FiguresQuery,
         by: &[Dimension],
         located: &[Place],
+        silent: impl Iterator<Item = (FederationId, Place)>,
         dates: &[Day],
         heard: &Heard,
     ) -> Self {
@@ -259,16 +289,9 @@ impl Layout {
             .zip(places.iter().zip(&place_row))
             .map(|(number, (federation, row))| (federation.clone(), *row, Some(number)))
             .collect();
-        let known: BTreeSet<&FederationId> = places.iter().collect();
-        let active = cube
-            .directory
-            .stated()
-            .filter(|facts| facts.active)
-            .map(|facts| &facts.id);
-        let silent: BTreeSet<&FederationId> = heard.enrolled.iter().chain(active).collect();
-        for federation in silent.difference(&known) {
-            let place = cube.directory.place_at(federation, hierarchy_day);
-            scopes.push(((*federation).clone(), part_of(federation, &place), None));
+        for (federation, place) in silent {
+            let row = part_of(&federation, &place);
+            scopes.push((federation, row, None));
         }
         let unheard_from = places
             .iter()
@@ -350,19 +373,26 @@ impl Layout {
             .collect()
     }
 
+    /// How many rows there may be.
+    pub(crate) fn rows(&self) -> usize {
+        self.plan.rows()
+    }
+
     /// The row of a reading.
     pub(crate) fn row(&self, reading: &Reading) -> Option<usize> {
         self.plan.row(reading)
     }
 
-    /// The values of a row by its number.
-    pub(crate) fn values_of_row(&self, row: usize) -> Vec<Value> {
+    /// The key of a row by its number.
+    pub(crate) fn key_of_row(&self, row: usize) -> RowKey {
         let profile_rows = self.plan.profile_rows.max(1);
-        self.values(row / profile_rows, row % profile_rows)
+        key::row_key(&self.by, &self.values(row / profile_rows, row % profile_rows))
     }
 
     fn answer(&self, cube: &Cube, by: &[Dimension], dates: &[Day], heard: &Heard) -> Vec<DatedRow> {
+        let t0 = std::time::Instant::now();
         let mut tally = Tally::take(cube, &self.plan);
+        eprintln!("    tally {}", t0.elapsed().as_micros());
         let mut sums: BTreeMap<(usize, usize), Sums> = BTreeMap::new();
         let classes = self.plan.classes.len().max(1);
         for index in tally.indices() {
@@ -376,10 +406,13 @@ impl Layout {
                 }
             }
         }
+        eprintln!("    sums {}", t0.elapsed().as_micros());
         self.add_conflicts(cube, &mut tally, &mut sums);
         let unions = self.unions(cube, &tally);
         let unions_all = self.unions_all(cube, dates);
+        eprintln!("    unions {}", t0.elapsed().as_micros());
         let completeness = self.completeness(cube, &tally, dates, heard);
+        eprintln!("    compl {}", t0.elapsed().as_micros());
 
         if by.is_empty() {
             for date in 0..dates.len() {
@@ -454,46 +487,43 @@ impl Layout {
                     }
                     let single = [reading.cover];
                     for union in covering(cube, &reading, &single) {
-                        tally.unions.push((date as u32, row as u32, *union));
+                        tally.count_union(dates, date, row, *union);
                     }
                 }
             }
         }
-        tally.unions.sort_unstable();
-        tally.unions.dedup();
     }
 
+    /// Distinct covering unions by date and row.
     fn unions(&self, cube: &Cube, tally: &Tally) -> BTreeMap<(usize, usize), UnionCounts> {
-        let mut counts: BTreeMap<(usize, usize), UnionCounts> = BTreeMap::new();
-        for (date, row, union) in &tally.unions {
-            let day = Day(self.plan.dates[*date as usize]);
-            let states = cube.union_rows[*union as usize].state_at(day);
-            let form = states.and_then(|segment| forms_of(segment.forms).first().copied());
-            add_union(
-                counts.entry((*date as usize, *row as usize)).or_default(),
-                form.unwrap_or(UnionForm::Own),
-            );
-        }
-        counts
+        let dates = self.plan.dates.len();
+        let mut counts = vec![UnionCounts::default(); self.plan.rows() * dates];
+        tally.each_union(dates, |date, row, union| {
+            let form = forms_of(cube.union_forms[union]).first().copied();
+            add_union(&mut counts[row * dates + date], form.unwrap_or(UnionForm::Own));
+        });
+        by_date_and_row(&counts, dates)
     }
 
     /// Every established union by date and row part of its higher union.
     fn unions_all(&self, cube: &Cube, dates: &[Day]) -> BTreeMap<(usize, usize), UnionCounts> {
         let mut counts = vec![UnionCounts::default(); self.place_values.len() * dates.len()];
-        for row in &cube.union_rows {
-            for (date, day) in dates.iter().enumerate() {
-                let Some(count) = row.count_at(*day) else { continue };
-                let place = self.plan.place_row[count.place as usize];
-                if let (Some(form), true) = (count.form, place != NONE) {
-                    add_union(&mut counts[place as usize * dates.len() + date], form);
-                }
-            }
+        for number in 0..cube.union_segments.len() {
+            for_spans(
+                cube.union_segments.of(number),
+                &self.plan.dates,
+                |segment, from, to| {
+                    let place = self.plan.place_row[segment.reading.place as usize];
+                    let form = UnionForm::ALL.get(segment.reading.profile as usize);
+                    if let (Some(form), true) = (form, place != NONE) {
+                        for counts in &mut counts[place as usize * dates.len()..][from..to] {
+                            add_union(counts, *form);
+                        }
+                    }
+                },
+            );
         }
-        let positions = counts.into_iter().enumerate();
-        let found = positions.filter(|(_, counts)| *counts != UnionCounts::default());
-        found
-            .map(|(index, counts)| ((index % dates.len(), index / dates.len()), counts))
-            .collect()
+        by_date_and_row(&counts, dates.len())
     }
 
     fn completeness(
@@ -520,6 +550,14 @@ impl Layout {
         }
         rows
     }
+}
+
+fn by_date_and_row(counts: &[UnionCounts], dates: usize) -> BTreeMap<(usize, usize), UnionCounts> {
+    let positions = counts.iter().enumerate();
+    let found = positions.filter(|(_, counts)| **counts != UnionCounts::default());
+    found
+        .map(|(index, counts)| ((index % dates, index / dates), *counts))
+        .collect()
 }
 
 fn add_union(counts: &mut UnionCounts, form: UnionForm) {
@@ -587,10 +625,14 @@ struct Sums {
 impl Sums {
     fn add(&mut self, profile: &Profile, cell: &Cell) {
         let organisations = u64::try_from(cell.organisations).unwrap_or(0);
-        self.establishment.add(establishment_pair(profile), organisations);
-        self.identified.add(identified_pair(profile), organisations);
-        self.strict.add(strict_pair(profile), organisations);
-        self.group_b.add(group_b_pair(profile), organisations);
+        self.establishment
+            .add_possible(possible(profile, establishment_pair), organisations);
+        self.identified
+            .add_possible(possible(profile, identified_pair), organisations);
+        self.strict
+            .add_possible(possible(profile, strict_pair), organisations);
+        self.group_b
+            .add_possible(possible(profile, group_b_pair), organisations);
         self.add_rest(profile, cell);
     }
 
@@ -691,10 +733,26 @@ fn group_b_pair(profile: &Profile) -> Pair {
     (b && eligible, b && covered)
 }
 
+/// The pairs of a profile about which no value is in conflict: its own, and, where a link of an organisation in scope
+/// leads to a union that is not held here, that it is covered after all.
+fn possible(profile: &Profile, pair: fn(&Profile) -> Pair) -> Possible {
+    let mut possible = Possible::default();
+    possible.add(pair(profile));
+    if profile.unresolved_links > 0 && profile.in_scope() {
+        possible.add(pair(&Profile {
+            form: Form::Joint,
+            strict: true,
+            excluded: None,
+            ..*profile
+        }));
+    }
+    possible
+}
+
 /// An organisation in open conflict as one row sees it.
 pub(crate) struct Judged {
-    establishment: Possible,
-    identified: Possible,
+    pub(crate) establishment: Possible,
+    pub(crate) identified: Possible,
     strict: Possible,
     group_b: Possible,
     /// The reading that everything else of the row shows: the first that gives the headline's low pair.
@@ -722,11 +780,15 @@ impl Judged {
         };
         for reading in &readings.options {
             let profile = Some(cube.profiles.value(reading.profile)).filter(|_| belongs(reading));
-            let pair = |of: fn(&Profile) -> Pair| profile.map_or((false, false), of);
-            judged.establishment.add(pair(establishment_pair));
-            judged.identified.add(pair(identified_pair));
-            judged.strict.add(pair(strict_pair));
-            judged.group_b.add(pair(group_b_pair));
+            let outside = Possible {
+                outside: true,
+                ..Possible::default()
+            };
+            let of = |pair: fn(&Profile) -> Pair| profile.map_or(outside, |profile| possible(profile, pair));
+            judged.establishment = judged.establishment.or(of(establishment_pair));
+            judged.identified = judged.identified.or(of(identified_pair));
+            judged.strict = judged.strict.or(of(strict_pair));
+            judged.group_b = judged.group_b.or(of(group_b_pair));
         }
         let low = judged.establishment.low();
         judged.shown = readings

@@ -77,8 +77,10 @@ pub(crate) struct Tally {
     in_scope_by_place: Vec<i64>,
     /// Of the row's organisations in scope, those not heard, by row and date.
     unheard: HashMap<usize, Vec<i64>>,
-    /// Distinct covering unions: date, row, union; sorted.
-    pub(crate) unions: Vec<(u32, u32, u32)>,
+    /// The first row in which each union covers somebody, by union and date: mostly there is no other.
+    first_row: Vec<u32>,
+    /// The other rows: union and date as an index of `first_row`, row.
+    other_rows: Vec<(u32, u32)>,
     /// Organisations in open conflict: how many have this set of readings, by date.
     pub(crate) conflicts: HashMap<u32, Vec<i64>>,
 }
@@ -118,13 +120,13 @@ impl Tally {
             parts
                 .into_iter()
                 .reduce(Self::merge)
-                .unwrap_or_else(|| Self::new(plan))
+                .unwrap_or_else(|| Self::new(plan, cube.unions.len()))
         };
         tally.sum_along_dates(plan.dates.len());
         tally
     }
 
-    fn new(plan: &Plan) -> Self {
+    fn new(plan: &Plan, unions: usize) -> Self {
         let width = plan.dates.len() + 1;
         let dense = plan.rows() * plan.classes.len() * width;
         Self {
@@ -136,7 +138,8 @@ impl Tally {
             width,
             in_scope_by_place: vec![0; plan.place_row.len() * width],
             unheard: HashMap::new(),
-            unions: Vec::new(),
+            first_row: vec![NONE; unions * plan.dates.len()],
+            other_rows: Vec::new(),
             conflicts: HashMap::new(),
         }
     }
@@ -204,6 +207,36 @@ impl Tally {
         Some(row)
     }
 
+    /// Counts a union as covering somebody in a row.
+    pub(crate) fn count_union(&mut self, dates: usize, date: usize, row: usize, union: u32) {
+        self.count_union_at(union as usize * dates + date, row as u32);
+    }
+
+    fn count_union_at(&mut self, index: usize, row: u32) {
+        let first = &mut self.first_row[index];
+        if *first == NONE {
+            *first = row;
+        } else if *first != row && self.other_rows.last() != Some(&(index as u32, row)) {
+            self.other_rows.push((index as u32, row));
+        }
+    }
+
+    /// Calls `found` once for each date, row and union that covers somebody there.
+    pub(crate) fn each_union(&self, dates: usize, mut found: impl FnMut(usize, usize, usize)) {
+        for (index, row) in self.first_row.iter().enumerate().filter(|(_, row)| **row != NONE) {
+            found(index % dates, *row as usize, index / dates);
+        }
+        let mut others = self.other_rows.clone();
+        others.sort_unstable();
+        others.dedup();
+        for (index, row) in others
+            .into_iter()
+            .filter(|(index, row)| self.first_row[*index as usize] != *row)
+        {
+            found(index as usize % dates, row as usize, index as usize / dates);
+        }
+    }
+
     fn merge(mut self, other: Self) -> Self {
         match (&mut self.cells, other.cells) {
             (Cells::Dense(mine), Cells::Dense(theirs)) => {
@@ -238,7 +271,12 @@ impl Tally {
                 &dates,
             );
         }
-        self.unions.extend(other.unions);
+        for (index, row) in other.first_row.into_iter().enumerate() {
+            if row != NONE {
+                self.count_union_at(index, row);
+            }
+        }
+        self.other_rows.extend(other.other_rows);
         self
     }
 
@@ -262,8 +300,6 @@ impl Tally {
         self.in_scope_by_place.chunks_exact_mut(dates + 1).for_each(sum);
         self.unheard.values_mut().for_each(|counts| sum(counts));
         self.conflicts.values_mut().for_each(|counts| sum(counts));
-        self.unions.sort_unstable();
-        self.unions.dedup();
     }
 }
 
@@ -274,10 +310,8 @@ fn add_all(mine: &mut [i64], theirs: &[i64]) {
 }
 
 fn scan(cube: &Cube, plan: &Plan, start: u32, end: u32) -> Tally {
-    let mut tally = Tally::new(plan);
+    let mut tally = Tally::new(plan, cube.unions.len());
     let dates = plan.dates.len();
-    // The row that a union was last found in, by date: units of one union mostly follow one another.
-    let mut last_row = vec![NONE; cube.unions.len() * dates];
     for number in start..end {
         let segments = cube.segments.of(number);
         for_spans(segments, &plan.dates, |segment, from, to| {
@@ -298,11 +332,7 @@ fn scan(cube: &Cube, plan: &Plan, start: u32, end: u32) -> Tally {
             let single = [reading.cover];
             for union in covering(cube, reading, &single) {
                 for date in from..to {
-                    let last = &mut last_row[*union as usize * dates + date];
-                    if *last != row as u32 {
-                        *last = row as u32;
-                        tally.unions.push((date as u32, row as u32, *union));
-                    }
+                    tally.count_union(dates, date, row, *union);
                 }
             }
         });
@@ -322,7 +352,7 @@ pub(crate) fn covering<'a>(cube: &'a Cube, reading: &Reading, single: &'a [u32; 
 }
 
 /// Calls `found` with each segment that holds at some of the dates, and the span of their indices.
-fn for_spans(segments: &[Segment], dates: &[i32], mut found: impl FnMut(&Segment, usize, usize)) {
+pub(crate) fn for_spans(segments: &[Segment], dates: &[i32], mut found: impl FnMut(&Segment, usize, usize)) {
     let mut to = dates.len();
     for segment in segments.iter().rev() {
         let mut from = to;

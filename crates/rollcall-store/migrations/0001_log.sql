@@ -4,8 +4,8 @@
 
 -- One row per property of the store. Written by create, migration, restore and epoch rotation.
 CREATE TABLE meta (
-    key   TEXT NOT NULL PRIMARY KEY, -- 'store_id', 'log_epoch', 'role', 'name', 'restored_from'. Never changes.
-    value BLOB NOT NULL              -- Changes for 'log_epoch', 'name' and 'restored_from' only.
+    key   TEXT NOT NULL PRIMARY KEY, -- 'store_id', 'log_epoch', 'role', 'name', 'restored_from', 'rotated_from'. Never changes.
+    value BLOB NOT NULL              -- Changes for all but 'store_id' and 'role'.
 ) STRICT, WITHOUT ROWID;
 
 -- Sequences. Written by every transaction that takes a number, as its last statement.
@@ -41,6 +41,7 @@ CREATE TABLE change (
     bytes           BLOB    NOT NULL, -- Plain change chunk. Never changes.
     UNIQUE (document_id, hash)
 ) STRICT;
+CREATE INDEX change_by_position ON change (position, committed_at_ms);
 
 -- The aggregator's log: one position is one document in one accepted batch. Written by commit_document, never changed.
 CREATE TABLE log (

@@ -95,7 +95,7 @@ CREATE TABLE audit (
     chain   BLOB    NOT NULL CHECK (length(chain) = 32) -- SHA-256(chain before, this row).
 ) STRICT;
 
--- One-time enrolment tokens. Written by save_token; used_ms by record_enrolment.
+-- One-time enrolment tokens. Written by save_token; used_ms by enrol.
 CREATE TABLE token (
     token_hash BLOB    NOT NULL PRIMARY KEY CHECK (length(token_hash) = 32), -- SHA-256 of the secret.
     federation TEXT    NOT NULL,
@@ -106,7 +106,7 @@ CREATE TABLE token (
     used_ms    INTEGER -- Set once.
 ) STRICT, WITHOUT ROWID;
 
--- Peers and their certificates. Written by record_enrolment, revoke_enrolment, save_enrolment_heard.
+-- Peers and their certificates. Written by enrol, save_enrolment, revoke_enrolment, save_enrolment_heard.
 CREATE TABLE enrolment (
     peer_id            TEXT    NOT NULL PRIMARY KEY, -- Never changes.
     federation         TEXT    NOT NULL,

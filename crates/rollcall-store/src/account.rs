@@ -31,7 +31,10 @@ pub struct AccountRow {
 impl std::fmt::Debug for AccountRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Neither name nor hash may reach a log.
-        f.debug_struct("AccountRow").field("account_id", &self.account_id).field("role", &self.role).finish_non_exhaustive()
+        f.debug_struct("AccountRow")
+            .field("account_id", &self.account_id)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,7 +62,11 @@ fn account_row(row: &rusqlite::Row<'_>) -> Result<AccountRow, Error> {
 impl Reader {
     /// The account with this id.
     pub fn account(&self, account_id: &str) -> Result<Option<AccountRow>, Error> {
-        self.one(select_account!("WHERE account_id = ?1"), [account_id], account_row)
+        self.one(
+            select_account!("WHERE account_id = ?1"),
+            [account_id],
+            account_row,
+        )
     }
 
     /// The account with this sign-in name.
@@ -91,12 +98,21 @@ impl Writer {
     }
 
     /// Sets a password, one-time or not.
-    pub fn set_password(&mut self, account_id: &str, password_hash: &str, must_change: bool) -> Result<(), Error> {
+    pub fn set_password(
+        &mut self,
+        account_id: &str,
+        password_hash: &str,
+        must_change: bool,
+    ) -> Result<(), Error> {
         let changed = self.run(
             "UPDATE account SET password_hash = ?2, must_change = ?3 WHERE account_id = ?1",
             (account_id, password_hash, must_change),
         )?;
-        if changed == 0 { Err(Error::Missing("account")) } else { Ok(()) }
+        if changed == 0 {
+            Err(Error::Missing("account"))
+        } else {
+            Ok(())
+        }
     }
 
     fn write_account(&mut self, account: &AccountRow) -> Result<(), Error> {
@@ -115,8 +131,13 @@ impl Writer {
             ],
         );
         match written {
-            Err(Error::Engine(EngineError { code: UNIQUE_BROKEN, .. })) => Err(Error::Exists("account name")),
+            Err(Error::Engine(EngineError {
+                code: UNIQUE_BROKEN, ..
+            })) => Err(Error::Exists("account name")),
             other => other.map(drop),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

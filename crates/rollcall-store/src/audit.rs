@@ -89,3 +89,6 @@ impl Writer {
         Ok(seq)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, engine};
-use crate::sqlite::{Writer, connect_plain, quick_check};
+use crate::sqlite::{Writer, connect_plain, integrity_check, quick_check};
 use crate::store::{Store, beside, check_is_store};
 
 /// Pages copied before others get a turn.
@@ -26,7 +26,9 @@ impl Store {
             return Err(Error::FileExists(to.to_owned()));
         }
         let part = beside(to, ".part");
-        let copied = copy(self.path(), &part).and_then(|()| mark(&part)).and_then(|()| settle(&part, to));
+        let copied = copy(self.path(), &part)
+            .and_then(|()| mark(&part))
+            .and_then(|()| settle(&part, to));
         if copied.is_err() {
             let _ = std::fs::remove_file(&part);
         }
@@ -35,7 +37,7 @@ impl Store {
 
     /// Checks the whole file as the engine sees it: pages, trees, and each index against its table.
     pub fn integrity_check(&self) -> Result<(), Error> {
-        self.read(|reader| quick_check(reader.db()))
+        self.read(|reader| integrity_check(reader.db()))
     }
 }
 
@@ -46,7 +48,12 @@ pub fn restore(from: &Path, to: &Path) -> Result<Option<PathBuf>, Error> {
     }
     let lock_path = beside(to, ".lock");
     let failed = |error| Error::io("lock", &lock_path, error);
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(failed)?;
     lock.try_lock().map_err(|_| Error::InUse(to.to_owned()))?;
     let part = beside(to, ".part");
     let _ = std::fs::remove_file(&part);
@@ -140,12 +147,15 @@ fn settle(part: &Path, to: &Path) -> Result<(), Error> {
 
 /// Moves a store and its write-ahead log out of the way.
 fn set_aside(path: &Path) -> Result<PathBuf, Error> {
-    let free = (1..=REPLACED_MAX).map(|n| beside(path, &format!(".replaced-{n}"))).find(|path| !path.exists());
+    let free = (1..=REPLACED_MAX)
+        .map(|n| beside(path, &format!(".replaced-{n}")))
+        .find(|path| !path.exists());
     let aside = free.ok_or_else(|| Error::FileExists(beside(path, &format!(".replaced-{REPLACED_MAX}"))))?;
     for suffix in ["-wal", "-shm", ""] {
         let from = beside(path, suffix);
         if from.exists() {
-            std::fs::rename(&from, beside(&aside, suffix)).map_err(|error| Error::io("rename", &from, error))?;
+            std::fs::rename(&from, beside(&aside, suffix))
+                .map_err(|error| Error::io("rename", &from, error))?;
         }
     }
     Ok(aside)
@@ -156,16 +166,26 @@ fn create_private(path: &Path) -> Result<(), Error> {
     open.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
-    open.open(path).map(drop).map_err(|error| Error::io("create", path, error))
+    open.open(path)
+        .map(drop)
+        .map_err(|error| Error::io("create", path, error))
 }
 
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> Result<(), Error> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::io("write", folder, error))
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| Error::io("write", folder, error))
 }
 
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> Result<(), Error> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

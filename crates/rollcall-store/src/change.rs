@@ -8,6 +8,7 @@ use crate::cursor::Cursor;
 use crate::document::DocumentRow;
 use crate::error::Error;
 use crate::sqlite::{Reader, RowExt, to_i64};
+use crate::store::Role;
 
 /// One change as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +109,11 @@ fn log_row(row: &rusqlite::Row<'_>) -> Result<LogRow, Error> {
 impl Reader {
     /// Every change of a document, in the order to load.
     pub fn changes(&self, document_id: DocumentId) -> Result<Vec<StoredChange>, Error> {
-        self.all(select_change!("ORDER BY ordinal"), [document_id.as_bytes()], stored_change)
+        self.all(
+            select_change!("ORDER BY ordinal"),
+            [document_id.as_bytes()],
+            stored_change,
+        )
     }
 
     /// A document with its changes.
@@ -145,7 +150,11 @@ impl Reader {
 
     /// One change of a document.
     pub fn change(&self, document_id: DocumentId, hash: &Hash) -> Result<Option<StoredChange>, Error> {
-        self.one(select_change!("AND hash = ?2"), (document_id.as_bytes(), hash), stored_change)
+        self.one(
+            select_change!("AND hash = ?2"),
+            (document_id.as_bytes(), hash),
+            stored_change,
+        )
     }
 
     /// Position and commit time of a change that is held.
@@ -164,7 +173,11 @@ impl Reader {
 
     /// The store that an actor belongs to, once one of its changes was accepted here.
     pub fn actor_store(&self, actor: ActorId) -> Result<Option<StoreId>, Error> {
-        self.one("SELECT origin_store FROM actor WHERE actor = ?1", [actor.as_bytes()], |row| row.store_id(0))
+        self.one(
+            "SELECT origin_store FROM actor WHERE actor = ?1",
+            [actor.as_bytes()],
+            |row| row.store_id(0),
+        )
     }
 
     /// Last committed position of the aggregator's log; 0 while it is empty.
@@ -193,30 +206,38 @@ impl Reader {
 
     /// The greatest position committed by `time_ms`; 0 if none. At a node: of the positions its changes carry.
     pub fn position_by(&self, time_ms: i64) -> Result<u64, Error> {
-        let sql = match self.identity().role {
-            // Commit times never run backwards, so the first later row ends the search.
-            crate::Role::Aggregator => {
-                "SELECT coalesce((SELECT min(position) - 1 FROM log WHERE committed_at_ms > ?1), \
-                 (SELECT max(position) FROM log), 0)"
+        // Commit times never run backwards, so the place can be halved down to.
+        let (mut by, mut later) = (
+            0,
+            self.dated_position(u64::MAX)?.map_or(0, |(position, _)| position) + 1,
+        );
+        while later - by > 1 {
+            let middle = by + (later - by) / 2;
+            match self.dated_position(middle)? {
+                Some((_, at_ms)) if at_ms > time_ms => later = middle,
+                _ => by = middle,
             }
-            crate::Role::Node => {
-                "SELECT coalesce(max(position), 0) FROM change WHERE committed_at_ms <= ?1 AND position > 0"
-            }
-        };
-        self.number(sql, [time_ms])
+        }
+        Ok(self.dated_position(by)?.map_or(0, |(position, _)| position))
     }
 
-    /// Commit time of a position, as far as a change or log row here carries it.
+    /// Commit time of a position: that of the last one up to there which a log or change row here carries.
     pub fn time_of(&self, position: u64) -> Result<Option<i64>, Error> {
+        Ok(self.dated_position(position)?.map(|(_, at_ms)| at_ms))
+    }
+
+    /// The last position up to `position` that is known here, with its commit time.
+    fn dated_position(&self, position: u64) -> Result<Option<(u64, i64)>, Error> {
         let sql = match self.identity().role {
-            crate::Role::Aggregator => {
-                "SELECT committed_at_ms FROM log WHERE position <= ?1 ORDER BY position DESC LIMIT 1"
+            Role::Aggregator => {
+                "SELECT position, committed_at_ms FROM log WHERE position <= ?1 ORDER BY position DESC LIMIT 1"
             }
-            crate::Role::Node => {
-                "SELECT max(committed_at_ms) FROM change WHERE position > 0 AND position <= ?1 HAVING count(*) > 0"
+            Role::Node => {
+                "SELECT position, committed_at_ms FROM change WHERE position <= ?1 AND position > 0 \
+                 ORDER BY position DESC LIMIT 1"
             }
         };
-        self.one(sql, [to_i64(position)], |row| row.i64(0))
+        self.one(sql, [to_i64(position)], |row| Ok((row.u64(0)?, row.i64(1)?)))
     }
 
     /// End of a node's own log.
@@ -227,7 +248,12 @@ impl Reader {
         let end = self.one(
             "SELECT origin_position, chain FROM origin ORDER BY origin_position DESC LIMIT 1",
             [],
-            |row| Ok(Cursor { position: row.u64(0)?, chain: row.hash(1)? }),
+            |row| {
+                Ok(Cursor {
+                    position: row.u64(0)?,
+                    chain: row.hash(1)?,
+                })
+            },
         )?;
         let end = end.unwrap_or_default();
         self.staged().borrow_mut().origin_end = Some(end);
@@ -239,7 +265,11 @@ impl Reader {
         if position == 0 {
             return Ok(Some(Hash::default()));
         }
-        self.one("SELECT chain FROM origin WHERE origin_position = ?1", [to_i64(position)], |row| row.hash(0))
+        self.one(
+            "SELECT chain FROM origin WHERE origin_position = ?1",
+            [to_i64(position)],
+            |row| row.hash(0),
+        )
     }
 
     /// A node's own log after a position, at most `limit` entries.
@@ -250,7 +280,10 @@ impl Reader {
             (to_i64(after), to_i64(limit as u64)),
             |row| {
                 Ok(OriginRow {
-                    cursor: Cursor { position: row.u64(0)?, chain: row.hash(1)? },
+                    cursor: Cursor {
+                        position: row.u64(0)?,
+                        chain: row.hash(1)?,
+                    },
                     document_id: row.document_id(2)?,
                     hash: row.hash(3)?,
                     recorded_at_ms: row.i64(4)?,
@@ -271,7 +304,6 @@ impl Reader {
 
     /// The changes of a node that have no position yet, across all documents.
     pub fn changes_unsent(&self) -> Result<u64, Error> {
-        let log = self.number("SELECT count(*) FROM change WHERE position = 0", [])?;
-        Ok(log)
+        self.number("SELECT count(*) FROM change WHERE position = 0", [])
     }
 }

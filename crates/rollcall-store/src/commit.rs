@@ -132,7 +132,10 @@ impl Writer {
     }
 
     fn write_log(&mut self, commit: &DocumentCommit, outcome: &CommitOutcome) -> Result<(), Error> {
-        let origin_store = commit.new_changes.first().map_or(self.identity().store_id, |change| change.origin_store);
+        let origin_store = commit
+            .new_changes
+            .first()
+            .map_or(self.identity().store_id, |change| change.origin_store);
         self.run(
             "INSERT INTO log (position, document_id, origin_store, committed_at_ms) VALUES (?1, ?2, ?3, ?4)",
             params![
@@ -156,7 +159,11 @@ impl Writer {
     }
 
     fn write_document(&mut self, commit: &DocumentCommit, held: Option<&DocumentRow>) -> Result<(), Error> {
-        let bytes: u64 = commit.new_changes.iter().map(|change| change.bytes.len() as u64).sum();
+        let bytes: u64 = commit
+            .new_changes
+            .iter()
+            .map(|change| change.bytes.len() as u64)
+            .sum();
         let values = params![
             commit.document_id.as_bytes(),
             commit.kind.number(),
@@ -190,8 +197,11 @@ impl Writer {
             } else {
                 (change.position, change.committed_at_ms)
             };
-            let origin_position =
-                if position == 0 { self.append_origin(id, &change.hash, commit.now_ms)?.position } else { 0 };
+            let origin_position = if position == 0 {
+                self.append_origin(id, &change.hash, commit.now_ms)?.position
+            } else {
+                0
+            };
             let written = self.run(
                 "INSERT INTO change (document_id, ordinal, hash, actor, seq, position, committed_at_ms, \
                  origin_store, origin_epoch, origin_position, bytes) \
@@ -211,7 +221,9 @@ impl Writer {
                 ],
             );
             match written {
-                Err(Error::Engine(EngineError { code: UNIQUE_BROKEN, .. })) => return Err(Error::ChangeHeld(id)),
+                Err(Error::Engine(EngineError {
+                    code: UNIQUE_BROKEN, ..
+                })) => return Err(Error::ChangeHeld(id)),
                 other => other?,
             };
         }
@@ -287,8 +299,16 @@ impl Writer {
                 self.join_namers(*alias, commit, &mut rows)?;
             }
         }
-        outcome.scopes = rows.keys().filter(|(_, member)| *member == id).map(|(scope, _)| scope.clone()).collect();
-        outcome.joined = rows.iter().filter(|(_, whole)| **whole).map(|(pair, _)| pair.clone()).collect();
+        outcome.scopes = rows
+            .keys()
+            .filter(|(_, member)| *member == id)
+            .map(|(scope, _)| scope.clone())
+            .collect();
+        outcome.joined = rows
+            .iter()
+            .filter(|(_, whole)| **whole)
+            .map(|(pair, _)| pair.clone())
+            .collect();
         Ok(rows)
     }
 
@@ -301,7 +321,9 @@ impl Writer {
         rows: &mut BTreeMap<(FederationId, DocumentId), bool>,
     ) -> Result<(), Error> {
         for visitor in self.resolve(name)?.into_iter().filter(|visitor| *visitor != by) {
-            let Some(row) = self.document(visitor)? else { continue };
+            let Some(row) = self.document(visitor)? else {
+                continue;
+            };
             for scope in homes {
                 if self.join(scope, visitor, &row.digest, false)? {
                     rows.insert((scope.clone(), visitor), true);
@@ -318,7 +340,11 @@ impl Writer {
         commit: &DocumentCommit,
         rows: &mut BTreeMap<(FederationId, DocumentId), bool>,
     ) -> Result<(), Error> {
-        for namer in self.namers(name)?.into_iter().filter(|namer| *namer != commit.document_id) {
+        for namer in self
+            .namers(name)?
+            .into_iter()
+            .filter(|namer| *namer != commit.document_id)
+        {
             for scope in self.homes_of(namer)? {
                 if self.join(&scope, commit.document_id, &commit.digest, false)? {
                     rows.insert((scope, commit.document_id), true);
@@ -328,14 +354,26 @@ impl Writer {
         Ok(())
     }
 
-    fn write_derived(&mut self, commit: &DocumentCommit, fresh: bool, outcome: &CommitOutcome) -> Result<(), Error> {
+    fn write_derived(
+        &mut self,
+        commit: &DocumentCommit,
+        fresh: bool,
+        outcome: &CommitOutcome,
+    ) -> Result<(), Error> {
         let id = commit.document_id;
         if outcome.position > 0 && commit.facts.iter().any(|(position, _)| *position == UNSENT) {
             let placed: Vec<FactRow> = commit
                 .facts
                 .iter()
                 .map(|(position, facts)| {
-                    (if *position == UNSENT { outcome.position } else { *position }, facts.clone())
+                    (
+                        if *position == UNSENT {
+                            outcome.position
+                        } else {
+                            *position
+                        },
+                        facts.clone(),
+                    )
                 })
                 .collect();
             self.write_facts(id, commit.kind, &placed, fresh)?;
@@ -351,7 +389,10 @@ impl Writer {
     /// Begins a new spell of this store's log: after a restore or when two stores turn out to be one copied.
     /// A node numbers its own changes anew and forgets how far they were acknowledged; positions stay.
     pub fn rotate_log_epoch(&mut self, log_epoch: LogEpoch) -> Result<(), Error> {
-        self.run("UPDATE meta SET value = ?1 WHERE key = 'log_epoch'", [log_epoch.as_bytes()])?;
+        self.run(
+            "UPDATE meta SET value = ?1 WHERE key = 'log_epoch'",
+            [log_epoch.as_bytes()],
+        )?;
         self.refresh_identity()?;
         if self.identity().role == Role::Aggregator {
             return Ok(());
@@ -373,7 +414,10 @@ impl Writer {
                 params![change_id, to_i64(end.position), log_epoch.as_bytes()],
             )?;
         }
-        self.run("UPDATE upstream SET acked_position = 0, acked_chain = ?1", [Hash::default()])?;
+        self.run(
+            "UPDATE upstream SET acked_position = 0, acked_chain = ?1",
+            [Hash::default()],
+        )?;
         Ok(())
     }
 }
@@ -384,7 +428,10 @@ pub(crate) fn next_origin(end: &Cursor, document_id: DocumentId, hash: &Hash) ->
     hasher.update(end.chain);
     hasher.update(document_id.as_bytes());
     hasher.update(hash);
-    Cursor { position: end.position + 1, chain: hasher.finalize().into() }
+    Cursor {
+        position: end.position + 1,
+        chain: hasher.finalize().into(),
+    }
 }
 
 #[cfg(test)]

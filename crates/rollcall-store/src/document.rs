@@ -172,6 +172,10 @@ impl Writer {
             "UPDATE document SET state = ?2 WHERE document_id = ?1",
             (document_id.as_bytes(), state.number()),
         )?;
-        if changed == 0 { Err(Error::NoDocument(document_id)) } else { Ok(()) }
+        if changed == 0 {
+            Err(Error::NoDocument(document_id))
+        } else {
+            Ok(())
+        }
     }
 }

@@ -144,7 +144,11 @@ impl Reader {
 
     /// Every peer, revoked ones too, by federation and name.
     pub fn enrolments(&self) -> Result<Vec<EnrolmentRow>, Error> {
-        self.all(select_enrolment!("ORDER BY federation, peer_id"), [], enrolment_row)
+        self.all(
+            select_enrolment!("ORDER BY federation, peer_id"),
+            [],
+            enrolment_row,
+        )
     }
 
     /// One peer.
@@ -154,7 +158,11 @@ impl Reader {
 
     /// The peer whose present certificate has this serial number.
     pub fn enrolment_by_serial(&self, serial: &str) -> Result<Option<EnrolmentRow>, Error> {
-        self.one(select_enrolment!("WHERE certificate_serial = ?1"), [serial], enrolment_row)
+        self.one(
+            select_enrolment!("WHERE certificate_serial = ?1"),
+            [serial],
+            enrolment_row,
+        )
     }
 }
 
@@ -181,7 +189,10 @@ impl Writer {
     /// Uses up a token and records the peer that it was given for, both or neither.
     pub fn enrol(&mut self, token_hash: &Hash, peer: &EnrolmentRow, now_ms: i64) -> Result<(), Error> {
         self.usable_token(token_hash, now_ms)?;
-        self.run("UPDATE token SET used_ms = ?2 WHERE token_hash = ?1", (token_hash, now_ms))?;
+        self.run(
+            "UPDATE token SET used_ms = ?2 WHERE token_hash = ?1",
+            (token_hash, now_ms),
+        )?;
         if self.enrolment(&peer.peer_id)?.is_some() {
             return Err(Error::Exists("peer"));
         }
@@ -247,6 +258,13 @@ impl Writer {
              WHERE peer_id = ?1",
             (peer_id, heard_ms, version, to_i64(position)),
         )?;
-        if changed == 0 { Err(Error::Missing("peer")) } else { Ok(()) }
+        if changed == 0 {
+            Err(Error::Missing("peer"))
+        } else {
+            Ok(())
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,7 +160,10 @@ impl Error {
 
     /// Whether the same request may succeed when simply made again.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Stale(_) | Self::Busy | Self::DiskFull | Self::CursorMoved { .. })
+        matches!(
+            self,
+            Self::Stale(_) | Self::Busy | Self::DiskFull | Self::CursorMoved { .. }
+        )
     }
 
     /// Stable code of `reliability.md` 4, where there is one.
@@ -182,7 +185,11 @@ impl Error {
         match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::DiskFull,
             std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
-            _ => Self::Io { action, path: path.to_owned(), source },
+            _ => Self::Io {
+                action,
+                path: path.to_owned(),
+                source,
+            },
         }
     }
 }
@@ -204,6 +211,9 @@ pub(crate) fn engine(error: rusqlite::Error) -> Error {
         rusqlite::Error::InvalidColumnType(..)
         | rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..) => Error::Damaged("a column"),
-        other => Error::Engine(EngineError { code: 0, message: other.to_string() }),
+        other => Error::Engine(EngineError {
+            code: 0,
+            message: other.to_string(),
+        }),
     }
 }

@@ -37,9 +37,11 @@ fn pass(row: &rusqlite::Row<'_>, f: &mut impl FnMut(Fact<'_>) -> Result<(), Erro
 impl Reader {
     /// Streams the current facts of every document, in no particular order.
     pub fn facts_current(&self, mut f: impl FnMut(Fact<'_>) -> Result<(), Error>) -> Result<(), Error> {
-        self.each("SELECT document_id, kind, position, facts FROM fact WHERE current = 1", [], |row| {
-            pass(row, &mut f)
-        })
+        self.each(
+            "SELECT document_id, kind, position, facts FROM fact WHERE current = 1",
+            [],
+            |row| pass(row, &mut f),
+        )
     }
 
     /// Streams the facts of every document as they stood at a position: its greatest row up to there.
@@ -91,7 +93,10 @@ impl Writer {
     /// Writes facts of a document that were read anew: rows at the same positions are replaced, the row of unsent
     /// edits goes unless it is given again, other positions stay.
     pub fn save_facts(&mut self, document_id: DocumentId, facts: &[FactRow]) -> Result<(), Error> {
-        let kind = self.document(document_id)?.ok_or(Error::NoDocument(document_id))?.kind;
+        let kind = self
+            .document(document_id)?
+            .ok_or(Error::NoDocument(document_id))?
+            .kind;
         self.write_facts(document_id, kind, facts, false)
     }
 
@@ -121,10 +126,24 @@ impl Writer {
         let single = fresh && facts.len() == 1;
         for (position, facts) in facts {
             revision += 1;
-            self.run(
+            // Replacing is dearer, and nothing can be there for a new document.
+            let sql = if single {
+                "INSERT INTO fact (revision, document_id, position, kind, current, facts) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            } else {
                 "INSERT OR REPLACE INTO fact (revision, document_id, position, kind, current, facts) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![revision, document_id.as_bytes(), to_i64(*position), kind.number(), single, facts],
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            };
+            self.run(
+                sql,
+                params![
+                    revision,
+                    document_id.as_bytes(),
+                    to_i64(*position),
+                    kind.number(),
+                    single,
+                    facts
+                ],
             )?;
         }
         self.set_counter("fact_revision", revision);
@@ -136,7 +155,11 @@ impl Writer {
 
     /// After changes got positions: the row of unsent edits moves to the position of the document's last change,
     /// if it is right there and nothing lies between. `false` if facts must be read anew.
-    pub(crate) fn settle_facts(&mut self, document_id: DocumentId, acknowledged: (u64, u64)) -> Result<bool, Error> {
+    pub(crate) fn settle_facts(
+        &mut self,
+        document_id: DocumentId,
+        acknowledged: (u64, u64),
+    ) -> Result<bool, Error> {
         let id = document_id.as_bytes();
         let (first, last) = acknowledged;
         let open = self.number(
@@ -180,7 +203,11 @@ mod tests {
     ) -> Vec<(DocumentId, u64, u8)> {
         let mut all = Vec::new();
         f(&mut |fact| {
-            all.push((fact.document_id, fact.position, fact.facts.last().copied().unwrap_or(0)));
+            all.push((
+                fact.document_id,
+                fact.position,
+                fact.facts.last().copied().unwrap_or(0),
+            ));
             Ok(())
         })
         .expect("read");
@@ -236,7 +263,9 @@ mod tests {
         let (rows, after) = since(next);
         assert_eq!((rows, after > next), (vec![(id(2), UNSENT, 2)], true));
         // A row at an earlier position is not the current one and does not reach a follower.
-        let write = fixture.store.write("old", |writer| writer.save_facts(id(1), &[(3, vec![1]), (UNSENT, vec![9])]));
+        let write = fixture.store.write("old", |writer| {
+            writer.save_facts(id(1), &[(3, vec![1]), (UNSENT, vec![9])])
+        });
         write.wait().expect("saved");
         assert_eq!(since(after).0, [(id(1), UNSENT, 9)]);
         assert_eq!(at(&fixture.store, 3), [(id(1), 3, 1)]);
@@ -247,11 +276,22 @@ mod tests {
     fn facts_can_be_dropped_and_are_not_written_for_nobody() {
         let fixture = Fixture::new(Role::Aggregator);
         fixture.commit(Draft::new(1).edit(&[330106])).expect("commit");
-        fixture.store.write("drop", |writer| writer.drop_facts()).wait().expect("dropped");
+        fixture
+            .store
+            .write("drop", |writer| writer.drop_facts())
+            .wait()
+            .expect("dropped");
         assert_eq!(current(&fixture.store), []);
-        let unknown = fixture.store.write("unknown", |writer| writer.save_facts(id(9), &[(1, vec![1])])).wait();
+        let unknown = fixture
+            .store
+            .write("unknown", |writer| writer.save_facts(id(9), &[(1, vec![1])]))
+            .wait();
         assert!(matches!(unknown, Err(Error::NoDocument(_))));
-        fixture.store.write("again", |writer| writer.save_facts(id(1), &[(1, vec![1])])).wait().expect("saved");
+        fixture
+            .store
+            .write("again", |writer| writer.save_facts(id(1), &[(1, vec![1])]))
+            .wait()
+            .expect("saved");
         assert_eq!(current(&fixture.store), [(id(1), 1, 1)]);
     }
 }

@@ -101,6 +101,13 @@ impl Writer {
             "UPDATE import SET undone_ms = ?2 WHERE import_id = ?1 AND undone_ms IS NULL",
             (import_id, now_ms),
         )?;
-        if changed == 0 { Err(Error::Missing("import to take back")) } else { Ok(()) }
+        if changed == 0 {
+            Err(Error::Missing("import to take back"))
+        } else {
+            Ok(())
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,20 +18,37 @@ pub struct LeaseRow {
 impl Reader {
     /// Who holds a lease, run out or not.
     pub fn lease(&self, name: &str) -> Result<Option<LeaseRow>, Error> {
-        self.one("SELECT name, holder, until_ms FROM lease WHERE name = ?1", [name], |row| {
-            Ok(LeaseRow { name: row.text(0)?, holder: row.text(1)?, until_ms: row.i64(2)? })
-        })
+        self.one(
+            "SELECT name, holder, until_ms FROM lease WHERE name = ?1",
+            [name],
+            |row| {
+                Ok(LeaseRow {
+                    name: row.text(0)?,
+                    holder: row.text(1)?,
+                    until_ms: row.i64(2)?,
+                })
+            },
+        )
     }
 }
 
 impl Writer {
     /// Takes or renews a lease. [`Error::LeaseHeld`] while somebody else has it.
-    pub fn acquire_lease(&mut self, name: &str, holder: &str, now_ms: i64, until_ms: i64) -> Result<(), Error> {
+    pub fn acquire_lease(
+        &mut self,
+        name: &str,
+        holder: &str,
+        now_ms: i64,
+        until_ms: i64,
+    ) -> Result<(), Error> {
         if let Some(held) = self.lease(name)?
             && held.holder != holder
             && held.until_ms > now_ms
         {
-            return Err(Error::LeaseHeld { holder: held.holder, until_ms: held.until_ms });
+            return Err(Error::LeaseHeld {
+                holder: held.holder,
+                until_ms: held.until_ms,
+            });
         }
         self.run(
             "INSERT INTO lease (name, holder, until_ms) VALUES (?1, ?2, ?3) \
@@ -43,7 +60,13 @@ impl Writer {
 
     /// Gives a lease back, if it is this holder's.
     pub fn release_lease(&mut self, name: &str, holder: &str) -> Result<(), Error> {
-        self.run("DELETE FROM lease WHERE name = ?1 AND holder = ?2", (name, holder))?;
+        self.run(
+            "DELETE FROM lease WHERE name = ?1 AND holder = ?2",
+            (name, holder),
+        )?;
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

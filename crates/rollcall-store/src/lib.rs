@@ -3,30 +3,30 @@
 //! A [`Store`] is one database file, open in any number of processes at once. Reads are snapshots ([`Reader`]),
 //! writes are named closures that a thread of their own commits in groups ([`Writer`]). No engine type shows in public.
 //! Refuses to know: Automerge, the network, the clock (time is an argument), what facts and receipts hold.
-//! Read in this order.
+//! Reading order: `store`, `document`, `change`, `commit`, `scope`, `cursor`, `fact`, `listing`, then the rest.
 
-pub mod error;
-pub mod store;
-mod sqlite;
-mod migration;
-pub mod document;
-pub mod change;
-pub mod commit;
-pub mod scope;
-pub mod cursor;
-pub mod fact;
-pub mod listing;
-pub mod receipt;
-pub mod quarantine;
-pub mod import;
 pub mod account;
 pub mod audit;
-pub mod enrolment;
-pub mod lease;
-pub mod verify;
 pub mod backup;
+pub mod change;
+pub mod commit;
+pub mod cursor;
+pub mod document;
+pub mod enrolment;
+pub mod error;
+pub mod fact;
+pub mod import;
+pub mod lease;
+pub mod listing;
+mod migration;
+pub mod quarantine;
+pub mod receipt;
+pub mod scope;
+mod sqlite;
+pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 pub use error::{Error, Refusal, TokenFault};
 pub use sqlite::{Pending, Reader, Writer};

@@ -93,7 +93,9 @@ macro_rules! columns {
 }
 
 fn listing_row(row: &rusqlite::Row<'_>) -> Result<ListingRow, Error> {
-    let home = row.text_or_none(5)?.map(|home| home.parse().map_err(|_| Error::Damaged("a federation")));
+    let home = row
+        .text_or_none(5)?
+        .map(|home| home.parse().map_err(|_| Error::Damaged("a federation")));
     Ok(ListingRow {
         document_id: row.document_id(0)?,
         kind: row.kind(1)?,
@@ -114,8 +116,10 @@ impl Reader {
     /// A page of a list.
     pub fn listings(&self, query: &ListingQuery) -> Result<ListingPage, Error> {
         let (conditions, mut values) = conditions(query);
-        let total =
-            self.number(&format!("SELECT count(*) FROM listing l {conditions}"), params_from_iter(&values))?;
+        let total = self.number(
+            &format!("SELECT count(*) FROM listing l {conditions}"),
+            params_from_iter(&values),
+        )?;
         let order = match query.order {
             ListingOrder::Name => "l.name, l.document_id",
             ListingOrder::Code => "l.code IS NULL, l.code, l.document_id",
@@ -125,10 +129,17 @@ impl Reader {
         values.push(to_i64(query.limit as u64).into());
         values.push(to_i64(query.offset as u64).into());
         let sql = format!(
-            concat!("SELECT ", columns!(), " FROM listing l {} ORDER BY {} LIMIT ? OFFSET ?"),
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM listing l {} ORDER BY {} LIMIT ? OFFSET ?"
+            ),
             conditions, order
         );
-        Ok(ListingPage { rows: self.all(&sql, params_from_iter(&values), listing_row)?, total })
+        Ok(ListingPage {
+            rows: self.all(&sql, params_from_iter(&values), listing_row)?,
+            total,
+        })
     }
 
     /// The rows of certain documents, in the order given; those without a row are left out.
@@ -152,7 +163,11 @@ impl Reader {
     /// The documents that have a code, as a list knows them: several where somebody entered it twice.
     pub fn listings_by_code(&self, code: &str) -> Result<Vec<ListingRow>, Error> {
         self.all(
-            concat!("SELECT ", columns!(), " FROM listing l WHERE l.code = ?1 ORDER BY l.document_id"),
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM listing l WHERE l.code = ?1 ORDER BY l.document_id"
+            ),
             [code],
             listing_row,
         )
@@ -160,7 +175,10 @@ impl Reader {
 
     /// Open conflicts of all listed documents.
     pub fn conflicts_count(&self) -> Result<u64, Error> {
-        self.number("SELECT coalesce(sum(conflicts), 0) FROM listing WHERE conflicts > 0", [])
+        self.number(
+            "SELECT coalesce(sum(conflicts), 0) FROM listing WHERE conflicts > 0",
+            [],
+        )
     }
 }
 
@@ -237,7 +255,13 @@ fn conditions(query: &ListingQuery) -> (String, Vec<Value>) {
         conditions.push("instr(l.search, ?) > 0");
         values.push(word.to_owned().into());
     }
-    let text =
-        if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    let text = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!("WHERE {}", conditions.join(" AND "))
+    };
     (text, values)
 }
+
+#[cfg(test)]
+mod tests;

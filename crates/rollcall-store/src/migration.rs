@@ -6,8 +6,10 @@ use rusqlite::Connection;
 use crate::error::{Error, engine};
 
 /// Every version's statements, in order; the first makes version 1.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_log.sql"), include_str!("../migrations/0002_office.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_log.sql"),
+    include_str!("../migrations/0002_office.sql"),
+];
 
 /// The version this program writes.
 pub(crate) const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -19,7 +21,9 @@ pub(crate) fn migrate(db: &Connection) -> Result<(), Error> {
     }
     db.execute_batch("BEGIN IMMEDIATE").map_err(engine)?;
     // Read again: another process may have been faster.
-    let applied = version(db).and_then(|from| apply(db, from)).and_then(|()| db.execute_batch("COMMIT").map_err(engine));
+    let applied = version(db)
+        .and_then(|from| apply(db, from))
+        .and_then(|()| db.execute_batch("COMMIT").map_err(engine));
     if applied.is_err() && !db.is_autocommit() {
         db.execute_batch("ROLLBACK").map_err(engine)?;
     }
@@ -34,14 +38,16 @@ pub(crate) fn apply(db: &Connection, from: u32) -> Result<(), Error> {
 fn apply_until(db: &Connection, from: u32, until: u32) -> Result<(), Error> {
     for (number, statements) in (1..=until).zip(MIGRATIONS).skip(from as usize) {
         db.execute_batch(statements).map_err(engine)?;
-        db.execute_batch(&format!("PRAGMA user_version = {number}")).map_err(engine)?;
+        db.execute_batch(&format!("PRAGMA user_version = {number}"))
+            .map_err(engine)?;
         tracing::info!(version = number, "store migrated");
     }
     Ok(())
 }
 
 fn version(db: &Connection) -> Result<u32, Error> {
-    db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(engine)
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(engine)
 }
 
 #[cfg(test)]
@@ -55,12 +61,18 @@ mod tests {
     fn store_of_version(path: &std::path::Path, until: u32) {
         std::fs::write(path, []).expect("an empty file");
         let db = connect(path, Use::Write).expect("connect");
-        db.execute_batch(&format!("BEGIN; PRAGMA application_id = {APPLICATION_ID};")).expect("begin");
+        db.execute_batch(&format!("BEGIN; PRAGMA application_id = {APPLICATION_ID};"))
+            .expect("begin");
         apply_until(&db, 0, until).expect("apply");
-        let rows: [(&str, &[u8]); 4] =
-            [("store_id", &[7; 16]), ("log_epoch", &[2; 8]), ("role", b"aggregator"), ("name", b"old")];
+        let rows: [(&str, &[u8]); 4] = [
+            ("store_id", &[7; 16]),
+            ("log_epoch", &[2; 8]),
+            ("role", b"aggregator"),
+            ("name", b"old"),
+        ];
         for row in rows {
-            db.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", row).expect("insert");
+            db.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", row)
+                .expect("insert");
         }
         db.execute_batch("COMMIT").expect("commit");
     }
@@ -75,7 +87,10 @@ mod tests {
             let store = Store::open(&path).expect("open");
             assert_eq!(schema(&store), present, "from version {until}");
             let commit = Draft::new(1).edit(&[330106]);
-            store.write("commit", move |writer| writer.commit_document(&commit)).wait().expect("commit");
+            store
+                .write("commit", move |writer| writer.commit_document(&commit))
+                .wait()
+                .expect("commit");
             assert_eq!(store.read(|reader| reader.verify()).expect("verify"), []);
             assert_eq!(store.identity().name, "old");
         }
@@ -87,11 +102,16 @@ mod tests {
         let path = folder.path().join("store.db");
         store_of_version(&path, 1);
         let db = connect(&path, Use::Write).expect("connect");
-        db.execute_batch("CREATE TABLE lease (in_the_way INTEGER)").expect("create");
+        db.execute_batch("CREATE TABLE lease (in_the_way INTEGER)")
+            .expect("create");
         assert!(migrate(&db).is_err());
         assert_eq!(version(&db).expect("version"), 1);
         let receipts = "SELECT count(*) FROM sqlite_schema WHERE name = 'receipt'";
-        assert_eq!(db.query_row(receipts, [], |row| row.get::<_, i64>(0)).expect("count"), 0);
+        assert_eq!(
+            db.query_row(receipts, [], |row| row.get::<_, i64>(0))
+                .expect("count"),
+            0
+        );
     }
 
     fn schema(store: &Store) -> Vec<String> {

@@ -88,7 +88,9 @@ fn quarantine_row(row: &rusqlite::Row<'_>) -> Result<QuarantineRow, Error> {
         refused: Refused {
             document_id: row.document_id(1)?,
             kind: row.kind(2)?,
-            hash: hash.map(|hash| hash.try_into().map_err(|_| Error::Damaged("a quarantined hash"))).transpose()?,
+            hash: hash
+                .map(|hash| hash.try_into().map_err(|_| Error::Damaged("a quarantined hash")))
+                .transpose()?,
             bytes: row.blob(4)?.to_vec(),
             code: row.text(5)?,
             message: row.text(6)?,
@@ -127,7 +129,11 @@ impl Reader {
 
     /// The documents that have waiting changes. Sorted.
     pub fn documents_pending(&self) -> Result<Vec<DocumentId>, Error> {
-        self.all("SELECT DISTINCT document_id FROM pending_change ORDER BY 1", [], |row| row.document_id(0))
+        self.all(
+            "SELECT DISTINCT document_id FROM pending_change ORDER BY 1",
+            [],
+            |row| row.document_id(0),
+        )
     }
 
     /// What is kept apart and not released, oldest first.
@@ -230,6 +236,13 @@ impl Writer {
             "UPDATE quarantine SET released_ms = ?2 WHERE quarantine_id = ?1 AND released_ms IS NULL",
             (to_i64(quarantine_id), now_ms),
         )?;
-        if changed == 0 { Err(Error::Missing("quarantined change")) } else { Ok(()) }
+        if changed == 0 {
+            Err(Error::Missing("quarantined change"))
+        } else {
+            Ok(())
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,10 @@ fn receipt_row(row: &rusqlite::Row<'_>) -> Result<ReceiptRow, Error> {
         origin_store: row.store_id(1)?,
         position: row.u64(2)?,
         time_ms: row.i64(3)?,
-        set: SetSum { count: row.u64(4)?, sum: row.hash(5)? },
+        set: SetSum {
+            count: row.u64(4)?,
+            sum: row.hash(5)?,
+        },
         bytes: row.blob(6)?.to_vec(),
         verified: row.bool(7)?,
     })
@@ -155,3 +158,6 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

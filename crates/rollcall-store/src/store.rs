@@ -120,13 +120,25 @@ impl Store {
         crate::backup::rotate_if_restored(&mut writer)?;
         let identity = writer.identity().clone();
         let writer = start(writer, path)?;
-        let inner = Inner { path: path.to_owned(), writer, pool, identity: Mutex::new(identity), _lock: lock };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            path: path.to_owned(),
+            writer,
+            pool,
+            identity: Mutex::new(identity),
+            _lock: lock,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// What this store is, as of the last transaction of this process.
     pub fn identity(&self) -> Identity {
-        self.inner.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner
+            .identity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The database file.
@@ -134,7 +146,7 @@ impl Store {
         &self.inner.path
     }
 
-    /// Runs `f` on one snapshot. Blocks: call it where blocking is allowed.
+    /// Runs `f` on one snapshot. Blocks: call it where blocking is allowed, and not inside another `read`.
     pub fn read<T>(&self, f: impl FnOnce(&Reader) -> Result<T, Error>) -> Result<T, Error> {
         let before = self.identity();
         self.inner.pool.read(&before, |reader| {
@@ -147,6 +159,7 @@ impl Store {
 
     /// Hands `f` to the writer thread, which commits it together with whatever else waits.
     /// Blocks only while the queue is full. A closure that fails or panics is rolled back alone.
+    /// A closure must not wait for another write: it runs on the thread that would do it.
     pub fn write<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -167,7 +180,9 @@ impl Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("path", &self.inner.path).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("path", &self.inner.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -194,7 +209,8 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Refuses a file that is not a store, or one from a newer program.
 pub(crate) fn check_is_store(db: &Connection, path: &Path) -> Result<(), Error> {
     let pragma = |name: &str| {
-        db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).map_err(engine)
+        db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+            .map_err(engine)
     };
     match pragma("application_id") {
         Ok(id) if id == i64::from(APPLICATION_ID) => {}
@@ -203,19 +219,29 @@ pub(crate) fn check_is_store(db: &Connection, path: &Path) -> Result<(), Error> 
         Err(error) => return Err(error),
     }
     let found = u32::try_from(pragma("user_version")?).unwrap_or(u32::MAX);
-    if found > migration::VERSION { Err(Error::Newer { found }) } else { Ok(()) }
+    if found > migration::VERSION {
+        Err(Error::Newer { found })
+    } else {
+        Ok(())
+    }
 }
 
 /// Takes the lock beside the store; `true` if nobody else has the store open.
 pub(crate) fn take_lock(path: &Path) -> Result<(File, bool), Error> {
     let lock_path = beside(path, ".lock");
     let failed = |error| Error::io("lock", &lock_path, error);
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(failed)?;
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(failed)?;
     let alone = lock.try_lock().is_ok();
     if alone {
         lock.unlock().map_err(failed)?;
     }
-    lock.try_lock_shared().map_err(|_| Error::InUse(path.to_owned()))?;
+    // Waits only for somebody who is just looking, as above, or is putting a backup in this place.
+    lock.lock_shared().map_err(failed)?;
     Ok((lock, alone))
 }
 
@@ -238,7 +264,10 @@ pub(crate) fn load_identity(reader: &Reader) -> Result<Identity, Error> {
 
 fn fill(path: &Path, options: &CreateOptions) -> Result<(), Error> {
     let db = connect(path, Use::Write)?;
-    db.execute_batch(&format!("BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID};")).map_err(engine)?;
+    db.execute_batch(&format!(
+        "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID};"
+    ))
+    .map_err(engine)?;
     migration::apply(&db, 0)?;
     let rows: [(&str, &[u8]); 4] = [
         ("store_id", options.store_id.as_bytes()),
@@ -247,14 +276,19 @@ fn fill(path: &Path, options: &CreateOptions) -> Result<(), Error> {
         ("name", options.name.as_bytes()),
     ];
     for (key, value) in rows {
-        db.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", (key, value)).map_err(engine)?;
+        db.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", (key, value))
+            .map_err(engine)?;
     }
     db.execute_batch("COMMIT").map_err(engine)
 }
 
 impl Reader {
     pub(crate) fn need(&self, role: Role, what: &'static str) -> Result<(), Error> {
-        if self.identity().role == role { Ok(()) } else { Err(Error::WrongRole(what)) }
+        if self.identity().role == role {
+            Ok(())
+        } else {
+            Err(Error::WrongRole(what))
+        }
     }
 }
 

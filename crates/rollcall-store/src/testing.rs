@@ -27,7 +27,9 @@ impl Fixture {
 
     /// Commits one document on its own.
     pub(crate) fn commit(&self, commit: DocumentCommit) -> Result<CommitOutcome, Error> {
-        self.store.write("test commit", move |writer| writer.commit_document(&commit)).wait()
+        self.store
+            .write("test commit", move |writer| writer.commit_document(&commit))
+            .wait()
     }
 
     /// Changes the file behind the store's back, and reports what verify finds.
@@ -93,7 +95,11 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn new(n: u32) -> Self {
-        Self { document_id: id(n), digest: None, edits: 0 }
+        Self {
+            document_id: id(n),
+            digest: None,
+            edits: 0,
+        }
     }
 
     /// A commit of one more change of `size` bytes.
@@ -138,4 +144,10 @@ impl Draft {
     pub(crate) fn edit(&mut self, homes: &[u32]) -> DocumentCommit {
         self.edit_sized(homes, 40)
     }
+}
+
+/// Prints a measurement.
+pub(crate) fn tell(line: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }

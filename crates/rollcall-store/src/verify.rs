@@ -11,7 +11,7 @@ use crate::commit::next_origin;
 use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::scope::{SetSum, next_chain};
-use crate::sqlite::{Reader, RowExt, hashes_of, quick_check, to_i64};
+use crate::sqlite::{Reader, RowExt, hashes_of, integrity_check, to_i64};
 use crate::store::Role;
 
 /// What is wrong.
@@ -60,18 +60,28 @@ struct Faults(Vec<Fault>);
 
 impl Faults {
     fn add(&mut self, kind: FaultKind, place: impl ToString, message: impl Into<String>) {
-        self.0.push(Fault { kind, place: place.to_string(), message: message.into() });
+        self.0.push(Fault {
+            kind,
+            place: place.to_string(),
+            message: message.into(),
+        });
     }
 
     /// Runs one check; a value it cannot even read is a fault of its own and ends only that check.
-    fn check(&mut self, place: &str, check: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+    fn check(
+        &mut self,
+        place: &str,
+        check: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         match check(self) {
             Err(Error::Damaged(what)) => {
                 self.add(FaultKind::Value, place, format!("{what} cannot be read"));
                 Ok(())
             }
             Err(Error::Corrupt(findings)) => {
-                findings.into_iter().for_each(|finding| self.add(FaultKind::File, place, finding));
+                findings
+                    .into_iter()
+                    .for_each(|finding| self.add(FaultKind::File, place, finding));
                 Ok(())
             }
             other => other,
@@ -100,7 +110,7 @@ impl Reader {
     /// Checks everything in this snapshot that can be computed again from rows. Empty: nothing is wrong.
     pub fn verify(&self) -> Result<Vec<Fault>, Error> {
         let mut faults = Faults::default();
-        faults.check("database file", |_| quick_check(self.db()))?;
+        faults.check("database file", |_| integrity_check(self.db()))?;
         faults.check("changes", |faults| self.verify_changes(faults))?;
         faults.check("documents", |faults| self.verify_documents(faults))?;
         faults.check("scopes", |faults| self.verify_scopes(faults))?;
@@ -137,17 +147,29 @@ impl Reader {
             let document_id = row.document_id(0)?;
             let heads = hashes_of(row.blob(1)?)?;
             if !heads.is_sorted() || document_digest(document_id, &heads) != row.hash(2)? {
-                faults.add(FaultKind::Document, document_id, "the digest is not that of the heads");
+                faults.add(
+                    FaultKind::Document,
+                    document_id,
+                    "the digest is not that of the heads",
+                );
             }
             if row.u64(3)? != row.u64(5)? || row.u64(4)? != row.u64(6)? {
-                faults.add(FaultKind::Document, document_id, "count or size is not that of the changes");
+                faults.add(
+                    FaultKind::Document,
+                    document_id,
+                    "count or size is not that of the changes",
+                );
             }
             Ok(())
         })?;
         let sql = "SELECT DISTINCT document_id FROM change c \
                    WHERE NOT EXISTS (SELECT 1 FROM document d WHERE d.document_id = c.document_id)";
         self.each(sql, [], |row| {
-            faults.add(FaultKind::Document, row.document_id(0)?, "there are changes of a document without a row");
+            faults.add(
+                FaultKind::Document,
+                row.document_id(0)?,
+                "there are changes of a document without a row",
+            );
             Ok(())
         })
     }
@@ -166,7 +188,11 @@ impl Reader {
                 let message = format!("holds {} documents, {} are noted", computed.count, row.set.count);
                 faults.add(FaultKind::ScopeSum, &row.scope, message);
             } else if computed.sum != row.set.sum {
-                faults.add(FaultKind::ScopeSum, &row.scope, "the sum is not that of the documents");
+                faults.add(
+                    FaultKind::ScopeSum,
+                    &row.scope,
+                    "the sum is not that of the documents",
+                );
             }
         }
         for scope in sums.keys() {
@@ -176,8 +202,11 @@ impl Reader {
     }
 
     fn verify_scope_chains(&self, faults: &mut Faults) -> Result<(), Error> {
-        let ends: BTreeMap<FederationId, (u64, Hash)> =
-            self.scopes()?.into_iter().map(|row| (row.scope, (row.last_position, row.chain))).collect();
+        let ends: BTreeMap<FederationId, (u64, Hash)> = self
+            .scopes()?
+            .into_iter()
+            .map(|row| (row.scope, (row.last_position, row.chain)))
+            .collect();
         for (scope, end) in ends {
             let (mut chain, mut last) = (Hash::default(), 0);
             let mut follows = true;
@@ -226,12 +255,19 @@ impl Reader {
             Ok(())
         })?;
         if last > self.position()? {
-            faults.add(FaultKind::Log, last, "the log goes on after the position noted as its end");
+            faults.add(
+                FaultKind::Log,
+                last,
+                "the log goes on after the position noted as its end",
+            );
         }
         let sql = "SELECT c.document_id, c.position FROM change c LEFT JOIN log l ON l.position = c.position \
                    AND l.document_id = c.document_id WHERE l.position IS NULL";
         self.each(sql, [], |row| {
-            let message = format!("a change has position {}, which is not its document's", row.u64(1)?);
+            let message = format!(
+                "a change has position {}, which is not its document's",
+                row.u64(1)?
+            );
             faults.add(FaultKind::Log, row.document_id(0)?, message);
             Ok(())
         })
@@ -247,10 +283,18 @@ impl Reader {
             end = next_origin(&end, row.document_id(1)?, &row.hash(2)?);
             if follows && (end.position != row.u64(0)? || end.chain != row.hash(3)?) {
                 follows = false;
-                faults.add(FaultKind::OriginChain, row.u64(0)?, "the chain of this node's own log does not follow");
+                faults.add(
+                    FaultKind::OriginChain,
+                    row.u64(0)?,
+                    "the chain of this node's own log does not follow",
+                );
             }
             if !row.bool(4)? {
-                faults.add(FaultKind::OriginChain, row.u64(0)?, "the change behind this entry is missing");
+                faults.add(
+                    FaultKind::OriginChain,
+                    row.u64(0)?,
+                    "the change behind this entry is missing",
+                );
             }
             Ok(())
         })
@@ -275,23 +319,39 @@ impl Reader {
     fn verify_kept_bytes(&self, faults: &mut Faults) -> Result<(), Error> {
         self.each("SELECT hash, bytes, checksum FROM receipt", [], |row| {
             if Hash::from(Sha256::digest(row.blob(1)?)) != row.hash(2)? {
-                faults.add(FaultKind::Receipt, hex(&row.hash(0)?), "the bytes of the receipt have changed");
+                faults.add(
+                    FaultKind::Receipt,
+                    hex(&row.hash(0)?),
+                    "the bytes of the receipt have changed",
+                );
             }
             Ok(())
         })?;
-        self.each("SELECT quarantine_id, bytes, content_hash FROM quarantine", [], |row| {
-            if Hash::from(Sha256::digest(row.blob(1)?)) != row.hash(2)? {
-                faults.add(FaultKind::Quarantine, row.u64(0)?, "the bytes kept apart have changed");
-            }
-            Ok(())
-        })
+        self.each(
+            "SELECT quarantine_id, bytes, content_hash FROM quarantine",
+            [],
+            |row| {
+                if Hash::from(Sha256::digest(row.blob(1)?)) != row.hash(2)? {
+                    faults.add(
+                        FaultKind::Quarantine,
+                        row.u64(0)?,
+                        "the bytes kept apart have changed",
+                    );
+                }
+                Ok(())
+            },
+        )
     }
 
     fn verify_facts(&self, faults: &mut Faults) -> Result<(), Error> {
         let sql = "SELECT document_id FROM fact GROUP BY document_id \
                    HAVING sum(current) <> 1 OR max(CASE current WHEN 1 THEN position END) <> max(position)";
         self.each(sql, [], |row| {
-            faults.add(FaultKind::Facts, row.document_id(0)?, "the current facts are not the last");
+            faults.add(
+                FaultKind::Facts,
+                row.document_id(0)?,
+                "the current facts are not the last",
+            );
             Ok(())
         })
     }
@@ -300,3 +360,6 @@ impl Reader {
 fn hex(hash: &Hash) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,8 +24,11 @@ const STYLESHEET: Asset = Asset {
     content: include_bytes!("../static/rollcall.css"),
 };
 
-const ICON: Asset =
-    Asset { name: "icon.svg", media_type: "image/svg+xml", content: include_bytes!("../static/icon.svg") };
+const ICON: Asset = Asset {
+    name: "icon.svg",
+    media_type: "image/svg+xml",
+    content: include_bytes!("../static/icon.svg"),
+};
 
 impl Asset {
     fn path(&self) -> String {

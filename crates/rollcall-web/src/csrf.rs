@@ -29,14 +29,28 @@ impl TokenKey {
 
     /// Whether a form's token fits the visitor's cookie: none or nonsense is not ours, another visitor's is old.
     pub(crate) fn check(&self, cookie: Option<&[u8; 32]>, token: Option<&str>) -> Result<(), Error> {
-        let given = token.and_then(random::from_text::<32>).ok_or(Error::FormNotOurs)?;
+        let given = token
+            .and_then(random::from_text::<32>)
+            .ok_or(Error::FormNotOurs)?;
         let expected = self.digest(cookie.ok_or(Error::SessionOld)?);
-        let difference = given.iter().zip(expected).fold(0, |all, (left, right)| all | (left ^ right));
-        if difference == 0 { Ok(()) } else { Err(Error::SessionOld) }
+        let difference = given
+            .iter()
+            .zip(expected)
+            .fold(0, |all, (left, right)| all | (left ^ right));
+        if difference == 0 {
+            Ok(())
+        } else {
+            Err(Error::SessionOld)
+        }
     }
 
     fn digest(&self, cookie: &[u8; 32]) -> [u8; 32] {
-        Sha256::new().chain_update(b"rollcall form").chain_update(self.0).chain_update(cookie).finalize().into()
+        Sha256::new()
+            .chain_update(b"rollcall form")
+            .chain_update(self.0)
+            .chain_update(cookie)
+            .finalize()
+            .into()
     }
 }
 

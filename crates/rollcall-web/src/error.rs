@@ -84,13 +84,18 @@ impl Error {
 
     /// A refusal by a rule of the field, told to the user as it stands.
     pub fn refused(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Refused { code: code.into(), message: message.into() }
+        Self::Refused {
+            code: code.into(),
+            message: message.into(),
+        }
     }
 
     /// The status line of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::HostNotAllowed | Self::FormNotOurs | Self::SessionOld | Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::HostNotAllowed | Self::FormNotOurs | Self::SessionOld | Self::NotAllowed => {
+                StatusCode::FORBIDDEN
+            }
             Self::ParamInvalid { .. } | Self::UploadCut => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

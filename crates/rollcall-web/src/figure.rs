@@ -19,7 +19,10 @@ pub struct Share {
 impl Share {
     /// A pair.
     pub const fn new(numerator: u64, denominator: u64) -> Self {
-        Self { numerator, denominator }
+        Self {
+            numerator,
+            denominator,
+        }
     }
 
     /// `85.71%`, or the words for "no data".
@@ -38,10 +41,12 @@ impl Share {
         if self.denominator == 0 {
             return 0;
         }
-        let reaches = |percent: u128| {
-            u128::from(self.numerator) * 100 >= percent * u128::from(self.denominator)
-        };
-        1 + [40, 60, 75, 85].into_iter().filter(|percent| reaches(*percent)).count() as u8
+        let reaches =
+            |percent: u128| u128::from(self.numerator) * 100 >= percent * u128::from(self.denominator);
+        1 + [40, 60, 75, 85]
+            .into_iter()
+            .filter(|percent| reaches(*percent))
+            .count() as u8
     }
 }
 
@@ -186,8 +191,13 @@ mod tests {
             near: true,
             missing: 1,
         };
-        let tones = [(Some(true), false), (Some(false), true), (Some(false), false), (None, false)]
-            .map(|(met, near)| Target { met, near, ..target }.badge(&Locale::English).tone);
+        let tones = [
+            (Some(true), false),
+            (Some(false), true),
+            (Some(false), false),
+            (None, false),
+        ]
+        .map(|(met, near)| Target { met, near, ..target }.badge(&Locale::English).tone);
         assert_eq!(tones, [Tone::Good, Tone::Waiting, Tone::Attention, Tone::Plain]);
     }
 }

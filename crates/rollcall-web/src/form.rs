@@ -2,6 +2,8 @@
 //! Owns the extractors and carrying a form out once; tokens are in `csrf`, files in `form::upload`.
 
 mod once;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use axum::body::Bytes;
@@ -9,11 +11,11 @@ use axum::extract::{Form, FromRequest, FromRequestParts, Query, Request};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::Method;
 use http::request::Parts;
-use serde::de::{DeserializeOwned, Deserializer};
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer};
 
-use crate::visit::{NOTICE_PARAMETER, Visit};
 use crate::Error;
+use crate::visit::{NOTICE_PARAMETER, Visit};
 
 pub(crate) use once::OnceTable;
 pub use upload::{Upload, UploadRequest, upload_limit};
@@ -31,7 +33,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for CheckedQuery<T
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Error::ParamInvalid { detail: rejection.body_text() }),
+            Err(rejection) => Err(Error::ParamInvalid {
+                detail: rejection.body_text(),
+            }),
         }
     }
 }
@@ -62,7 +66,10 @@ impl Paging {
 
 impl Default for Paging {
     fn default() -> Self {
-        Self { page: 1, size: Self::SIZE_DEFAULT }
+        Self {
+            page: 1,
+            size: Self::SIZE_DEFAULT,
+        }
     }
 }
 
@@ -83,9 +90,11 @@ impl TryFrom<RawPaging> for Paging {
     fn try_from(raw: RawPaging) -> Result<Self, OutOfBounds> {
         let read = |text: Option<String>, name, default, max| match text.as_deref() {
             None | Some("") => Ok(default),
-            Some(text) => {
-                text.parse::<u64>().ok().filter(|value| (1..=max).contains(value)).ok_or(OutOfBounds(name))
-            }
+            Some(text) => text
+                .parse::<u64>()
+                .ok()
+                .filter(|value| (1..=max).contains(value))
+                .ok_or(OutOfBounds(name)),
         };
         Ok(Self {
             page: read(raw.page, "page", 1, Self::PAGE_MAX)?,
@@ -131,16 +140,27 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for CheckedForm<T> {
         }
         let (mut parts, body) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, state).await?;
-        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await.map_err(|rejection| {
-            if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
-                Error::TooBig { size_bytes_max: crate::site::BODY_SIZE_BYTES_MAX as u64 }
-            } else {
-                Error::UploadCut
-            }
-        })?;
+        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state)
+            .await
+            .map_err(|rejection| {
+                if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
+                    Error::TooBig {
+                        size_bytes_max: crate::site::BODY_SIZE_BYTES_MAX as u64,
+                    }
+                } else {
+                    Error::UploadCut
+                }
+            })?;
         let hidden: Hidden = read_form(&parts, &body, state).await?;
-        visit.site.token_key().check(visit.cookie.as_ref(), hidden.form_token.as_deref())?;
-        Ok(Self { value: read_form(&parts, &body, state).await?, visit, once: hidden.form_once })
+        visit
+            .site
+            .token_key()
+            .check(visit.cookie.as_ref(), hidden.form_token.as_deref())?;
+        Ok(Self {
+            value: read_form(&parts, &body, state).await?,
+            visit,
+            once: hidden.form_once,
+        })
     }
 }
 
@@ -157,7 +177,11 @@ impl<T> CheckedForm<T> {
 }
 
 /// Carries out the action behind an idempotency key once and redirects to its result.
-async fn submit_once<F>(visit: &Visit, key: Option<&str>, action: impl FnOnce() -> F) -> Result<Response, Error>
+async fn submit_once<F>(
+    visit: &Visit,
+    key: Option<&str>,
+    action: impl FnOnce() -> F,
+) -> Result<Response, Error>
 where
     F: Future<Output = Result<String, Error>>,
 {
@@ -172,7 +196,11 @@ where
             action()
         })
         .await?;
-    Ok(if first { see_other(address) } else { see_other(&with_notice(address, "already_done")) })
+    Ok(if first {
+        see_other(address)
+    } else {
+        see_other(&with_notice(address, "already_done"))
+    })
 }
 
 /// The address with a message to show: `name` is a text key without its `notice.`.
@@ -186,10 +214,16 @@ pub fn see_other(address: &str) -> Response {
     Redirect::to(address).into_response()
 }
 
-async fn read_form<S: Send + Sync, F: DeserializeOwned>(parts: &Parts, body: &Bytes, state: &S) -> Result<F, Error> {
+async fn read_form<S: Send + Sync, F: DeserializeOwned>(
+    parts: &Parts,
+    body: &Bytes,
+    state: &S,
+) -> Result<F, Error> {
     let request = Request::from_parts(parts.clone(), body.clone().into());
     match Form::<F>::from_request(request, state).await {
         Ok(Form(value)) => Ok(value),
-        Err(rejection) => Err(Error::ParamInvalid { detail: rejection.body_text() }),
+        Err(rejection) => Err(Error::ParamInvalid {
+            detail: rejection.body_text(),
+        }),
     }
 }

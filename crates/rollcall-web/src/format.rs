@@ -73,7 +73,11 @@ pub fn number(value: i128) -> String {
         }
         grouped.push(digit);
     }
-    if value < 0 { format!("\u{2212}{grouped}") } else { grouped }
+    if value < 0 {
+        format!("\u{2212}{grouped}")
+    } else {
+        grouped
+    }
 }
 
 /// Two decimals, half up, without a sign: `85.71`. `None` where there is nothing to divide by.
@@ -107,8 +111,10 @@ impl Locale {
 
     /// `85.71%`, or the words for "no data" where the denominator is 0.
     pub fn percent(self, numerator: u64, denominator: u64) -> String {
-        percent_half_up(numerator, denominator)
-            .map_or_else(|| self.text("figure.no_data").to_owned(), |percent| format!("{percent}%"))
+        percent_half_up(numerator, denominator).map_or_else(
+            || self.text("figure.no_data").to_owned(),
+            |percent| format!("{percent}%"),
+        )
     }
 
     /// A date in words: `2024年12月31日`, `31 Dec 2024`.
@@ -134,8 +140,21 @@ impl Locale {
     /// A moment in China Standard Time, to the minute.
     pub fn moment(self, unix_ms: impl Given<i64>) -> String {
         let unix_ms = unix_ms.given();
-        let minutes = unix_ms.saturating_add(8 * 3_600_000).div_euclid(60_000).rem_euclid(1440);
-        format!("{} {:02}:{:02}", self.day(Day::of_unix_ms(unix_ms)), minutes / 60, minutes % 60)
+        let minutes = unix_ms
+            .saturating_add(8 * 3_600_000)
+            .div_euclid(60_000)
+            .rem_euclid(1440);
+        format!(
+            "{} {:02}:{:02}",
+            self.day(Day::of_unix_ms(unix_ms)),
+            minutes / 60,
+            minutes % 60
+        )
+    }
+
+    /// The day of a moment in China Standard Time, where the minute does not matter.
+    pub fn day_of(self, unix_ms: impl Given<i64>) -> String {
+        self.day(Day::of_unix_ms(unix_ms.given()))
     }
 
     /// A stretch of time in its largest whole unit: `3 days`, `5 小时`.
@@ -161,7 +180,9 @@ impl Locale {
 }
 
 fn short_month(month: u8) -> &'static str {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     MONTHS[usize::from(month - 1)]
 }
 
@@ -171,7 +192,13 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_three() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-12_345, "\u{2212}12,345")];
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+            (-12_345, "\u{2212}12,345"),
+        ];
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }
@@ -192,7 +219,11 @@ mod tests {
             (3, 2, Some("150.00")),
         ];
         for (numerator, denominator, text) in cases {
-            assert_eq!(percent_half_up(numerator, denominator).as_deref(), text, "{numerator}/{denominator}");
+            assert_eq!(
+                percent_half_up(numerator, denominator).as_deref(),
+                text,
+                "{numerator}/{denominator}"
+            );
         }
         assert_eq!(Locale::English.percent(0, 0), "no data");
     }
@@ -215,7 +246,10 @@ mod tests {
         let last = Day::from_ymd(2024, 12, 31).unwrap();
         assert_eq!(Locale::Chinese.day(last), "2024年12月31日");
         assert_eq!(Locale::English.day(last), "31 Dec 2024");
-        assert_eq!(Locale::English.partial_date(PartialDate::Month { year: 2015, month: 3 }), "Mar 2015");
+        assert_eq!(
+            Locale::English.partial_date(PartialDate::Month { year: 2015, month: 3 }),
+            "Mar 2015"
+        );
         assert_eq!(Locale::Chinese.partial_date(PartialDate::Year(2015)), "2015年");
         // 2025-01-03T02:11:09Z, and a minute before midnight of the first day of the era.
         assert_eq!(Locale::Chinese.moment(1_735_870_269_000), "2025年1月3日 10:11");
@@ -224,9 +258,17 @@ mod tests {
 
     #[test]
     fn spans_and_sizes_use_one_unit() {
-        let cases = [(59_000, "0 minutes"), (3_599_999, "59 minutes"), (3_600_000, "1 hours"), (172_800_000, "2 days")];
+        let cases = [
+            (59_000, "0 minutes"),
+            (3_599_999, "59 minutes"),
+            (3_600_000, "1 hours"),
+            (172_800_000, "2 days"),
+        ];
         for (duration_ms, text) in cases {
-            assert_eq!(Locale::English.span(duration_ms).replace("(s)", "s"), text.replace("(s)", "s"));
+            assert_eq!(
+                Locale::English.span(duration_ms).replace("(s)", "s"),
+                text.replace("(s)", "s")
+            );
         }
         let sizes = [(0, "0 B"), (1024, "1 KiB"), (1025, "2 KiB"), (20 << 20, "20 MiB")];
         for (size, text) in sizes {

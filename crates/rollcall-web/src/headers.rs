@@ -20,9 +20,18 @@ const FIXED: [(HeaderName, &str); 7] = [
     (header::X_FRAME_OPTIONS, "DENY"),
     // With `no-referrer` browsers send `Origin: null` on our own forms; this keeps it and tells outsiders nothing.
     (header::REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
 ];
 
 /// Puts the fixed headers on an answer; pages are never kept by caches unless the handler said otherwise.
@@ -30,7 +39,9 @@ pub(crate) fn apply(headers: &mut HeaderMap) {
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// The names (with port) this program answers to.
@@ -65,7 +76,9 @@ impl HostList {
 
 /// Refuses a request that names none of our hosts, or several.
 pub(crate) fn check_host(hosts: &HostList, parts: &Parts) -> Result<(), Error> {
-    let host = single(&parts.headers, header::HOST).filter(|host| hosts.holds(host)).ok_or(Error::HostNotAllowed)?;
+    let host = single(&parts.headers, header::HOST)
+        .filter(|host| hosts.holds(host))
+        .ok_or(Error::HostNotAllowed)?;
     match parts.uri.authority() {
         Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => Err(Error::HostNotAllowed),
         _ => Ok(()),
@@ -87,7 +100,9 @@ pub(crate) fn check_origin(parts: &Parts) -> Result<(), Error> {
     if parts.headers.contains_key(header::ORIGIN) {
         let host = single(&parts.headers, header::HOST).ok_or(Error::HostNotAllowed)?;
         let origin = single(&parts.headers, header::ORIGIN).ok_or(Error::FormNotOurs)?;
-        let named = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        let named = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
         if !named.is_some_and(|named| named.eq_ignore_ascii_case(host)) {
             return Err(Error::FormNotOurs);
         }
@@ -119,12 +134,31 @@ mod tests {
     #[test]
     fn only_our_own_host_names_are_answered() {
         let hosts = HostList::loopback(8080).with("Union.Example", 443);
-        let taken = ["localhost:8080", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080", "union.example"];
+        let taken = [
+            "localhost:8080",
+            "LOCALHOST:8080",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "union.example",
+        ];
         for host in taken {
-            assert!(check_host(&hosts, &parts("GET", "/", &[("host", host)])).is_ok(), "{host}");
+            assert!(
+                check_host(&hosts, &parts("GET", "/", &[("host", host)])).is_ok(),
+                "{host}"
+            );
         }
-        for host in ["localhost", "localhost:80", "0.0.0.0:8080", "127.0.0.1.evil.example:8080", "evil.example", ""] {
-            assert!(check_host(&hosts, &parts("GET", "/", &[("host", host)])).is_err(), "{host}");
+        for host in [
+            "localhost",
+            "localhost:80",
+            "0.0.0.0:8080",
+            "127.0.0.1.evil.example:8080",
+            "evil.example",
+            "",
+        ] {
+            assert!(
+                check_host(&hosts, &parts("GET", "/", &[("host", host)])).is_err(),
+                "{host}"
+            );
         }
         assert!(check_host(&hosts, &parts("GET", "/", &[])).is_err());
         let twice = [("host", "localhost:8080"), ("host", "localhost:8080")];
@@ -136,7 +170,8 @@ mod tests {
     #[test]
     fn unsafe_request_must_come_from_our_own_page() {
         const HOST: (&str, &str) = ("host", "localhost:8080");
-        let cases: &[(&str, &[(&str, &str)], bool)] = &[
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], bool);
+        let cases: &[Case<'_>] = &[
             ("GET", &[("origin", "http://evil.example")], true),
             ("POST", &[], true),
             ("POST", &[("origin", "http://localhost:8080")], true),
@@ -146,12 +181,30 @@ mod tests {
             ("POST", &[("sec-fetch-site", "same-origin")], true),
             ("POST", &[("sec-fetch-site", "same-site")], false),
             ("POST", &[("sec-fetch-site", "cross-site")], false),
-            ("DELETE", &[("sec-fetch-site", "cross-site"), ("origin", "http://localhost:8080")], false),
-            ("PUT", &[("sec-fetch-site", "same-origin"), ("origin", "http://evil.example")], false),
+            (
+                "DELETE",
+                &[
+                    ("sec-fetch-site", "cross-site"),
+                    ("origin", "http://localhost:8080"),
+                ],
+                false,
+            ),
+            (
+                "PUT",
+                &[
+                    ("sec-fetch-site", "same-origin"),
+                    ("origin", "http://evil.example"),
+                ],
+                false,
+            ),
         ];
         for (method, headers, taken) in cases {
             let headers: Vec<_> = [HOST].iter().chain(*headers).copied().collect();
-            assert_eq!(check_origin(&parts(method, "/", &headers)).is_ok(), *taken, "{method} {headers:?}");
+            assert_eq!(
+                check_origin(&parts(method, "/", &headers)).is_ok(),
+                *taken,
+                "{method} {headers:?}"
+            );
         }
     }
 }

@@ -76,7 +76,9 @@ impl Frame {
     /// The text of a key put together from a prefix and a name, such as `stage` and `elected`.
     pub fn term(&self, prefix: &str, name: &str) -> String {
         let key = format!("{prefix}.{name}");
-        self.locale.lookup(&key).map_or_else(|| name.to_owned(), str::to_owned)
+        self.locale
+            .lookup(&key)
+            .map_or_else(|| name.to_owned(), str::to_owned)
     }
 
     /// The text of a key with its places filled.
@@ -153,7 +155,10 @@ pub struct Badge {
 impl Badge {
     /// A badge.
     pub fn new(tone: Tone, text: impl Into<String>) -> Self {
-        Self { tone, text: text.into() }
+        Self {
+            tone,
+            text: text.into(),
+        }
     }
 }
 
@@ -178,7 +183,11 @@ impl Pager {
 
     /// Number of the first row on this page, from 1; 0 for an empty list.
     pub fn first(&self) -> u64 {
-        if self.total == 0 { 0 } else { ((self.page.saturating_sub(1)) * self.size + 1).min(self.total) }
+        if self.total == 0 {
+            0
+        } else {
+            ((self.page.saturating_sub(1)) * self.size + 1).min(self.total)
+        }
     }
 
     /// Number of the last row on this page.
@@ -230,25 +239,49 @@ mod tests {
     use super::*;
 
     fn pager(page: u64, total: u64) -> Pager {
-        Pager { page, size: 50, total, address: "/organisations?q=x".into() }
+        Pager {
+            page,
+            size: 50,
+            total,
+            address: "/organisations?q=x".into(),
+        }
     }
 
     #[test]
     fn pager_counts_rows_and_pages() {
-        let cases = [((1, 0), (1, 0, 0)), ((1, 50), (1, 1, 50)), ((2, 51), (2, 51, 51)), ((3, 312), (7, 101, 150))];
+        let cases = [
+            ((1, 0), (1, 0, 0)),
+            ((1, 50), (1, 1, 50)),
+            ((2, 51), (2, 51, 51)),
+            ((3, 312), (7, 101, 150)),
+        ];
         for ((page, total), (pages, first, last)) in cases {
             let pager = pager(page, total);
-            assert_eq!((pager.pages(), pager.first(), pager.last()), (pages, first, last), "{page} of {total}");
+            assert_eq!(
+                (pager.pages(), pager.first(), pager.last()),
+                (pages, first, last),
+                "{page} of {total}"
+            );
         }
         assert_eq!(pager(1, 60).previous(), None);
         assert_eq!(pager(2, 60).next(), None);
-        assert_eq!(pager(1, 60).address_of(&2), "/organisations?q=x&page=2");
+        assert_eq!(pager(1, 60).address_of(2), "/organisations?q=x&page=2");
     }
 
     #[test]
     fn pager_links_ends_and_neighbours_with_gaps() {
         let links = pager(10, 1000).links();
-        let expected = [Some(1), None, Some(8), Some(9), Some(10), Some(11), Some(12), None, Some(20)];
+        let expected = [
+            Some(1),
+            None,
+            Some(8),
+            Some(9),
+            Some(10),
+            Some(11),
+            Some(12),
+            None,
+            Some(20),
+        ];
         assert_eq!(links, expected);
         assert_eq!(pager(1, 100).links(), [Some(1), Some(2)]);
     }

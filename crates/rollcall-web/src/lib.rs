@@ -2,23 +2,26 @@
 //!
 //! Refuses to know: stores, documents, figures' rules, TLS. A page is a struct of plain values that a program fills;
 //! accounts come through the trait [`login::Accounts`]; the clock comes from the program.
-//! Read in this order.
+//!
+//! Read in this order: [`serve`] (sockets), [`site`] (the parts put together), [`headers`] and [`respond`] (around
+//! every request), [`error`], [`visit`] (one request), [`login`], [`csrf`] and [`form`] (what comes in), [`locale`] and
+//! [`format`](mod@format) (words and numbers), [`layout`], [`figure`] and [`page`] (what goes out), [`asset`].
 
+pub mod asset;
+pub mod csrf;
+pub mod error;
+pub mod figure;
+pub mod form;
+pub mod format;
+pub mod headers;
+pub mod layout;
+pub mod locale;
+pub mod login;
+pub mod page;
+pub mod respond;
 pub mod serve;
 pub mod site;
-pub mod headers;
-pub mod respond;
-pub mod error;
 pub mod visit;
-pub mod login;
-pub mod csrf;
-pub mod form;
-pub mod locale;
-pub mod format;
-pub mod layout;
-pub mod figure;
-pub mod asset;
-pub mod page;
 
 mod random;
 #[cfg(test)]

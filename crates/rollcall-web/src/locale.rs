@@ -48,7 +48,9 @@ impl Locale {
     /// The language of a tag such as `zh`, `zh-Hans-CN` or `EN-gb`.
     pub fn from_tag(tag: &str) -> Option<Self> {
         let primary = tag.trim().split(['-', '_']).next().unwrap_or_default();
-        Self::ALL.into_iter().find(|locale| locale.tag().eq_ignore_ascii_case(primary))
+        Self::ALL
+            .into_iter()
+            .find(|locale| locale.tag().eq_ignore_ascii_case(primary))
     }
 
     /// The best language of an `Accept-Language` line; Chinese where it names neither.
@@ -83,7 +85,10 @@ impl Locale {
         while let Some(start) = rest.find('{') {
             filled.push_str(&rest[..start]);
             rest = &rest[start..];
-            let place = rest.as_bytes().get(1).filter(|digit| digit.is_ascii_digit() && rest.as_bytes().get(2) == Some(&b'}'));
+            let place = rest
+                .as_bytes()
+                .get(1)
+                .filter(|digit| digit.is_ascii_digit() && rest.as_bytes().get(2) == Some(&b'}'));
             match place.and_then(|digit| values.get(usize::from(digit - b'0'))) {
                 Some(value) => {
                     filled.push_str(value);
@@ -146,7 +151,9 @@ mod tests {
     }
 
     fn places(text: &str) -> BTreeSet<&str> {
-        text.match_indices('{').map(|(start, _)| &text[start..(start + 3).min(text.len())]).collect()
+        text.match_indices('{')
+            .map(|(start, _)| &text[start..(start + 3).min(text.len())])
+            .collect()
     }
 
     #[test]
@@ -160,7 +167,10 @@ mod tests {
             assert_eq!(sorted, keys);
         }
         let (chinese, english) = (Locale::Chinese.table(), Locale::English.table());
-        assert_eq!(chinese.keys().collect::<Vec<_>>(), english.keys().collect::<Vec<_>>());
+        assert_eq!(
+            chinese.keys().collect::<Vec<_>>(),
+            english.keys().collect::<Vec<_>>()
+        );
         for (key, text) in chinese {
             assert!(!text.is_empty() && !english[key].is_empty(), "{key}");
             assert_eq!(places(text), places(english[key]), "{key}");
@@ -194,7 +204,10 @@ mod tests {
         }
         keys.remove("no.such.key");
         assert!(keys.len() > 100, "the search found only {}", keys.len());
-        let missing: Vec<_> = keys.iter().filter(|key| Locale::Chinese.lookup(key).is_none()).collect();
+        let missing: Vec<_> = keys
+            .iter()
+            .filter(|key| Locale::Chinese.lookup(key).is_none())
+            .collect();
         assert!(missing.is_empty(), "missing: {missing:#?}");
     }
 
@@ -224,7 +237,14 @@ mod tests {
     #[test]
     fn values_are_filled_in_once_and_never_read_as_places() {
         let filled = Locale::English.fill("pager.range", &["{1}", "20", "300"]);
-        assert_eq!(filled, Locale::English.text("pager.range").replace("{1}", "20").replace("{2}", "300").replace("{0}", "{1}"));
+        assert_eq!(
+            filled,
+            Locale::English
+                .text("pager.range")
+                .replace("{1}", "20")
+                .replace("{2}", "300")
+                .replace("{0}", "{1}")
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@
 mod pages;
 mod password;
 mod session;
+#[cfg(test)]
+mod tests;
 mod tries;
 
 use std::net::IpAddr;
@@ -20,8 +22,10 @@ use crate::visit::Visit;
 use crate::{Error, Site};
 
 pub(crate) use pages::routes;
-pub use password::{PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, PasswordProblem, check_password, hash_password};
 pub(crate) use password::Hashing;
+pub use password::{
+    PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, PasswordProblem, check_password, hash_password,
+};
 pub use session::{IDLE_MS_MAX, LIFETIME_MS_MAX};
 pub(crate) use session::{Session, Sessions};
 pub(crate) use tries::Tries;
@@ -195,7 +199,10 @@ async fn present_account(visit: &Visit) -> Result<Option<AccountView>, Error> {
         return Ok(None);
     };
     let id = session.account_id.clone();
-    let account = visit.site.ask_accounts(move |accounts| accounts.find_by_id(&id)).await?;
+    let account = visit
+        .site
+        .ask_accounts(move |accounts| accounts.find_by_id(&id))
+        .await?;
     let Some(account) = account.filter(|account| !account.disabled) else {
         visit.site.sessions().close(cookie);
         return Ok(None);
@@ -218,7 +225,14 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
         if account.must_change {
             return Err(NotSignedIn::Redirect(pages::PASSWORD_PATH.to_owned()));
         }
-        Ok(Self { account: Account { id: account.id, name: account.name, role: account.role }, visit })
+        Ok(Self {
+            account: Account {
+                id: account.id,
+                name: account.name,
+                role: account.role,
+            },
+            visit,
+        })
     }
 }
 
@@ -268,6 +282,11 @@ at_least! {
 /// Writes to the program's audit trail.
 async fn audit(visit: &Visit, kind: LoginEventKind, account_id: Option<String>) -> Result<(), Error> {
     let site: &Site = &visit.site;
-    let event = LoginEvent { kind, account_id, address: visit.client, unix_ms: site.now_unix_ms() };
+    let event = LoginEvent {
+        kind,
+        account_id,
+        address: visit.client,
+        unix_ms: site.now_unix_ms(),
+    };
     site.ask_accounts(move |accounts| accounts.audit(&event)).await
 }

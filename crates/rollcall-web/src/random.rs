@@ -30,7 +30,13 @@ mod tests {
         let secret = bytes::<32>();
         assert_eq!(from_text(&to_text(&secret)), Some(secret));
         assert_ne!(bytes::<32>(), secret);
-        for bad in ["", "short", &to_text(&[0; 31]), &format!("{}=", to_text(&secret)), "汉字"] {
+        for bad in [
+            "",
+            "short",
+            &to_text(&[0; 31]),
+            &format!("{}=", to_text(&secret)),
+            "汉字",
+        ] {
             assert_eq!(from_text::<32>(bad), None, "{bad}");
         }
     }

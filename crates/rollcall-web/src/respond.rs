@@ -79,7 +79,11 @@ pub(crate) async fn answer(State(site): State<Site>, request: Request, next: Nex
     let response = match checked {
         Err(error) => error.into_response(),
         Ok(()) => {
-            let limit = if carries_file(&parts.headers) { UPLOAD_TIMEOUT } else { ANSWER_TIMEOUT };
+            let limit = if carries_file(&parts.headers) {
+                UPLOAD_TIMEOUT
+            } else {
+                ANSWER_TIMEOUT
+            };
             parts.extensions.insert(visit.clone());
             let handled = AssertUnwindSafe(next.run(Request::from_parts(parts, body))).catch_unwind();
             match tokio::time::timeout(limit, handled.instrument(span.clone())).await {
@@ -119,9 +123,13 @@ fn error_of(response: &Response) -> Option<Arc<Error>> {
         _ if !plain => return None,
         StatusCode::NOT_FOUND => Error::NotFound,
         StatusCode::METHOD_NOT_ALLOWED => Error::MethodNotAllowed,
-        StatusCode::PAYLOAD_TOO_LARGE => Error::TooBig { size_bytes_max: crate::site::BODY_SIZE_BYTES_MAX as u64 },
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooBig {
+            size_bytes_max: crate::site::BODY_SIZE_BYTES_MAX as u64,
+        },
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            Error::ParamInvalid { detail: format!("status {}", response.status()) }
+            Error::ParamInvalid {
+                detail: format!("status {}", response.status()),
+            }
         }
         _ => return None,
     };
@@ -148,12 +156,17 @@ fn as_json(error: &Error, visit: &Visit) -> Response {
         "code": error.code(), "message": title, "remedy": remedy, "request_id": visit.request_id,
     });
     let media_type = [(header::CONTENT_TYPE, "application/json")];
-    with_retry(error, (error.status(), media_type, body.to_string()).into_response())
+    with_retry(
+        error,
+        (error.status(), media_type, body.to_string()).into_response(),
+    )
 }
 
 fn with_retry(error: &Error, mut response: Response) -> Response {
     if let Error::TooManyTries { wait_seconds } = error {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*wait_seconds));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(*wait_seconds));
     }
     response
 }
@@ -185,12 +198,17 @@ fn words(error: &Error, visit: &Visit) -> (String, String) {
 
 /// Programs ask for JSON by name; browsers name HTML first.
 fn prefers_json(headers: &http::HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|line| line.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|line| line.to_str().ok())
+        .unwrap_or_default();
     accept.contains("application/json") && !accept.contains("text/html")
 }
 
 fn carries_file(headers: &http::HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|media_type| media_type.as_bytes().starts_with(b"multipart/"))
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|media_type| media_type.as_bytes().starts_with(b"multipart/"))
 }
 
 /// One line per request. Never the query, which may hold a name somebody searched for.
@@ -200,13 +218,29 @@ fn log(status: StatusCode, error: Option<&Error>, duration: Duration) {
         None => tracing::debug!(response.status = status, duration_ms, "request answered"),
         Some(error) if status >= 500 => {
             let chain = chain(error);
-            tracing::error!(response.status = status, duration_ms, error.code = error.code(), chain, "request failed");
+            tracing::error!(
+                response.status = status,
+                duration_ms,
+                error.code = error.code(),
+                chain,
+                "request failed"
+            );
         }
         Some(error @ (Error::HostNotAllowed | Error::FormNotOurs | Error::TooManyTries { .. })) => {
-            tracing::warn!(response.status = status, duration_ms, error.code = error.code(), "request refused");
+            tracing::warn!(
+                response.status = status,
+                duration_ms,
+                error.code = error.code(),
+                "request refused"
+            );
         }
         Some(error) => {
-            tracing::debug!(response.status = status, duration_ms, error.code = error.code(), "request refused");
+            tracing::debug!(
+                response.status = status,
+                duration_ms,
+                error.code = error.code(),
+                "request refused"
+            );
         }
     }
 }
@@ -222,3 +256,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     sentence
 }
+
+#[cfg(test)]
+mod tests;

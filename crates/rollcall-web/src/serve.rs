@@ -45,8 +45,12 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 }
 
 /// Like [`serve`], with a handshake (TLS) on each stream before HTTP begins.
-pub async fn serve_wrapped<S, H>(listener: TcpListener, handshake: H, router: Router, shutdown: CancellationToken)
-where
+pub async fn serve_wrapped<S, H>(
+    listener: TcpListener,
+    handshake: H,
+    router: Router,
+    shutdown: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handshake<S>,
 {
@@ -94,7 +98,10 @@ where
         });
     }
     drop(listener);
-    if tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("connections were still open when the time for shutdown ended");
     }
 }
@@ -120,7 +127,10 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> io::Result<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed");
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((place, stream, peer))
@@ -151,10 +161,15 @@ mod tests {
 
     #[tokio::test]
     async fn answers_knows_the_client_and_ends_on_shutdown() {
-        let router = Router::new().route(
-            "/",
-            get(|axum::Extension(client): axum::Extension<ClientAddress>| async move { client.0.ip().to_string() }),
-        );
+        let router =
+            Router::new().route(
+                "/",
+                get(
+                    |axum::Extension(client): axum::Extension<ClientAddress>| async move {
+                        client.0.ip().to_string()
+                    },
+                ),
+            );
         let (address, shutdown, task) = start(router).await;
         let answer = ask(address, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -171,8 +186,21 @@ mod tests {
             let lines: String = (0..count).map(|number| format!("X-{number}: y\r\n")).collect();
             let request = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n");
             let answer = ask(address, &request).await;
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{count}: {answer}");
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{count}: {answer}"
+            );
         }
+    }
+
+    #[tokio::test]
+    async fn head_that_never_ends_is_cut() {
+        let (address, _shutdown, _task) = start(Router::new().route("/", get(|| async { "in" }))).await;
+        let began = std::time::Instant::now();
+        let answer =
+            tokio::time::timeout(HEADER_READ_TIMEOUT * 2, ask(address, "GET / HTTP/1.1\r\nHost:")).await;
+        assert!(!answer.expect("the connection ends by itself").contains("200"));
+        assert!(began.elapsed() >= HEADER_READ_TIMEOUT - Duration::from_secs(1));
     }
 
     #[tokio::test]

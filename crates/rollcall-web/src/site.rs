@@ -102,7 +102,10 @@ impl Site {
             .merge(login::routes())
             .merge(asset::routes())
             .layer(DefaultBodyLimit::max(BODY_SIZE_BYTES_MAX))
-            .layer(axum::middleware::from_fn_with_state(self.clone(), respond::answer))
+            .layer(axum::middleware::from_fn_with_state(
+                self.clone(),
+                respond::answer,
+            ))
     }
 
     /// The settings.

@@ -43,8 +43,16 @@ impl Visit {
     /// Reads a request's head.
     pub(crate) fn read(site: &Site, parts: &Parts) -> Self {
         let parameter = |name: &str| {
-            let pairs = parts.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-            pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
+            let pairs = parts
+                .uri
+                .query()
+                .unwrap_or_default()
+                .split('&')
+                .filter_map(|pair| pair.split_once('='));
+            pairs
+                .filter(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_owned())
+                .next()
         };
         let chosen_locale = parameter(LANGUAGE_PARAMETER).and_then(|tag| Locale::from_tag(&tag));
         let locale = chosen_locale
@@ -55,10 +63,16 @@ impl Visit {
             })
             .unwrap_or(Locale::Chinese);
         let cookie = cookie(&parts.headers, site.cookie_name()).and_then(random::from_text);
-        let client = parts.extensions.get::<ClientAddress>().map(|address| address.0.ip());
+        let client = parts
+            .extensions
+            .get::<ClientAddress>()
+            .map(|address| address.0.ip());
         Self {
             locale,
-            request_id: random::bytes::<8>().iter().map(|byte| format!("{byte:02x}")).collect(),
+            request_id: random::bytes::<8>()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             client: client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             session: cookie.and_then(|cookie| site.sessions().find(&cookie, site.now_unix_ms())),
             cookie,
@@ -72,24 +86,33 @@ impl Visit {
     /// The frame of a page that belongs to `section` of the navigation (a text key; empty for none).
     pub fn frame(&self, section: &'static str) -> Frame {
         let config = self.site.config();
-        let account = self
-            .session
-            .as_ref()
-            .map(|session| AccountFace { name: session.name.clone(), role_key: session.role.text_key() });
+        let account = self.session.as_ref().map(|session| AccountFace {
+            name: session.name.clone(),
+            role_key: session.role.text_key(),
+        });
         Frame {
             locale: self.locale,
             program_key: config.program.text_key(),
             place: config.place.clone(),
             version: config.version.clone(),
-            navigation: if account.is_some() { config.navigation.clone() } else { Vec::new() },
+            navigation: if account.is_some() {
+                config.navigation.clone()
+            } else {
+                Vec::new()
+            },
             section,
             account,
             address: self.address.clone(),
-            form_token: self.cookie.map(|cookie| self.site.token_key().token(&cookie)).unwrap_or_default(),
+            form_token: self
+                .cookie
+                .map(|cookie| self.site.token_key().token(&cookie))
+                .unwrap_or_default(),
             once: random::to_text(&random::bytes::<16>()),
-            notice_key: self.notice.as_ref().map(|name| format!("notice.{name}")).filter(|key| {
-                self.locale.lookup(key).is_some()
-            }),
+            notice_key: self
+                .notice
+                .as_ref()
+                .map(|name| format!("notice.{name}"))
+                .filter(|key| self.locale.lookup(key).is_some()),
             as_of: None,
             position: None,
             request_id: self.request_id.clone(),
@@ -113,14 +136,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
-        Ok(parts.extensions.get::<Self>().expect("Site::wrap puts the visit on every request").clone())
+        Ok(parts
+            .extensions
+            .get::<Self>()
+            .expect("Site::wrap puts the visit on every request")
+            .clone())
     }
 }
 
 /// The value of a cookie.
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+    let lines = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Path and query without some parameters.
@@ -131,7 +163,11 @@ fn address_without(uri: &Uri, parameters: &[&str]) -> String {
         .split('&')
         .filter(|pair| !pair.is_empty() && !parameters.contains(&pair.split('=').next().unwrap_or_default()))
         .collect();
-    if kept.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), kept.join("&")) }
+    if kept.is_empty() {
+        uri.path().to_owned()
+    } else {
+        format!("{}?{}", uri.path(), kept.join("&"))
+    }
 }
 
 #[cfg(test)]
@@ -143,7 +179,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, HeaderValue::from_static("ab=1; a=2"));
         headers.append(header::COOKIE, HeaderValue::from_static("c=3"));
-        let cases = [("a", Some("2")), ("ab", Some("1")), ("c", Some("3")), ("b", None), ("", None)];
+        let cases = [
+            ("a", Some("2")),
+            ("ab", Some("1")),
+            ("c", Some("3")),
+            ("b", None),
+            ("", None),
+        ];
         for (name, value) in cases {
             assert_eq!(cookie(&headers, name), value, "{name}");
         }

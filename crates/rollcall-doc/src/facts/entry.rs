@@ -4,8 +4,8 @@
 
 use rollcall_core::problem::Problem;
 use rollcall_core::record::{
-    CheckEntry, ContactEntry, CoverageEntry, ExclusionEntry, FundEntry, HandoverEntry, OrganiserEntry, OtherUnitsEntry,
-    StageEntry, SubsidyEntry, TargetEntry, UnionEventEntry,
+    CheckEntry, ContactEntry, CoverageEntry, ExclusionEntry, FundEntry, HandoverEntry, OrganiserEntry,
+    OtherUnitsEntry, StageEntry, SubsidyEntry, TargetEntry, UnionEventEntry,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -30,14 +30,30 @@ macro_rules! entries {
     };
 }
 entries!(
-    CheckEntry, ContactEntry, CoverageEntry, ExclusionEntry, FundEntry, HandoverEntry, OrganiserEntry, OtherUnitsEntry,
-    StageEntry, SubsidyEntry, TargetEntry, UnionEventEntry,
+    CheckEntry,
+    ContactEntry,
+    CoverageEntry,
+    ExclusionEntry,
+    FundEntry,
+    HandoverEntry,
+    OrganiserEntry,
+    OtherUnitsEntry,
+    StageEntry,
+    SubsidyEntry,
+    TargetEntry,
+    UnionEventEntry,
 );
 
 /// The entries of the container of this name.
 pub(super) fn entries<T: Entry>(content: &Content, container: &str, problems: &mut Vec<Problem>) -> Vec<T> {
-    let form = schema::of(content.kind).containers.iter().find(|known| known.name == container).map(|known| known.form);
-    let Some(Form::Set(fields) | Form::Ledger(fields)) = form else { return Vec::new() };
+    let form = schema::of(content.kind)
+        .containers
+        .iter()
+        .find(|known| known.name == container)
+        .map(|known| known.form);
+    let Some(Form::Set(fields) | Form::Ledger(fields)) = form else {
+        return Vec::new();
+    };
     let mut read = Vec::new();
     for cell in content.container(container) {
         report_doubles(container, cell, problems);
@@ -61,7 +77,9 @@ pub(super) fn entries<T: Entry>(content: &Content, container: &str, problems: &m
 
 /// Reads an entry with its id put in front of its members; `None` where anything is out of the ordinary.
 fn parse<T: Entry>(name: &str, text: &str) -> Option<T> {
-    let members = text.strip_prefix('{').filter(|members| !members.starts_with('}'))?;
+    let members = text
+        .strip_prefix('{')
+        .filter(|members| !members.starts_with('}'))?;
     let id = serde_json::to_string(name).ok()?;
     serde_json::from_str(&format!("{{\"id\":{id},{members}")).ok()
 }

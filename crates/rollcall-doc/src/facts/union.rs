@@ -12,19 +12,24 @@ use crate::conflict;
 
 impl Reader<'_> {
     pub(super) fn union(&mut self) -> UnionFacts {
-        let events = self.entries::<UnionEventEntry>("events").into_iter().map(|entry| UnionEventFact {
-            event: entry.event,
-            on: entry.on,
-            cycle: entry.cycle,
-            has_number: entry.number.is_some_and(|number| !number.trim().is_empty()),
-            approved_by: entry.approved_by,
-            term_years: entry.term_years,
-            until: entry.until.map(PartialDate::first_day),
-        });
+        let events = self
+            .entries::<UnionEventEntry>("events")
+            .into_iter()
+            .map(|entry| UnionEventFact {
+                event: entry.event,
+                on: entry.on,
+                cycle: entry.cycle,
+                has_number: entry.number.is_some_and(|number| !number.trim().is_empty()),
+                approved_by: entry.approved_by,
+                term_years: entry.term_years,
+                until: entry.until.map(PartialDate::first_day),
+            });
         let mut events: Vec<UnionEventFact> = events.collect();
         events.sort_by_key(|event| (event.on.last_day(), event.cycle, event.event));
         let other_units = self.entries::<OtherUnitsEntry>("other_units").into_iter();
-        let mut other_units: Vec<_> = other_units.map(|entry| (entry.on.last_day(), entry.count)).collect();
+        let mut other_units: Vec<_> = other_units
+            .map(|entry| (entry.on.last_day(), entry.count))
+            .collect();
         other_units.sort_unstable();
         UnionFacts {
             code: self.shown("code", |text| CreditCode::parse(text).ok()),

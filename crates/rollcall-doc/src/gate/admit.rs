@@ -11,7 +11,7 @@ use super::trial;
 use super::walker::{self, PlainChange};
 use super::{AcceptedChange, Admission, PendingChange, Refusal, RefusedChange, rules};
 use crate::document::Document;
-use crate::{genesis, mention};
+use crate::{genesis, mention, schema};
 
 /// How far operation numbers may run ahead of what a change depends on.
 const OPERATIONS_AHEAD_MAX: u64 = 1_000_000;
@@ -33,7 +33,9 @@ pub fn admit(held: &Document, held_hashes: &HashSet<[u8; 32]>, incoming: &[&[u8]
     let mut waiting = Vec::new();
     for bytes in incoming {
         match frame::open(bytes) {
-            Ok(Frame { hash, .. }) if held_hashes.contains(&hash) || !seen.insert(hash) => admission.duplicates += 1,
+            Ok(Frame { hash, .. }) if held_hashes.contains(&hash) || !seen.insert(hash) => {
+                admission.duplicates += 1
+            }
             Ok(Frame { hash, body }) => match check(held, body) {
                 Ok(change) => waiting.push(Checked { bytes, hash, change }),
                 Err(refusal) => admission.refuse(Some(hash), bytes, refusal, false),
@@ -47,13 +49,22 @@ pub fn admit(held: &Document, held_hashes: &HashSet<[u8; 32]>, incoming: &[&[u8]
     let mut history = History::of(held);
     let ready = order(&mut history, waiting, &mut admission);
     if !ready.is_empty() {
-        let trial::Outcome { document, passed, refused } = trial::run(held, ready);
+        let trial::Outcome {
+            document,
+            passed,
+            refused,
+        } = trial::run(held, ready);
         admission.document = document.filter(|_| !passed.is_empty());
         let orphaned: HashSet<[u8; 32]> = refused.iter().map(|(checked, _)| checked.hash).collect();
         for (checked, refusal) in refused {
             // What only depends on a poisoned change is not poisoned itself: it waits.
-            let missing: Vec<[u8; 32]> =
-                checked.change.deps.iter().copied().filter(|dep| orphaned.contains(dep)).collect();
+            let missing: Vec<[u8; 32]> = checked
+                .change
+                .deps
+                .iter()
+                .copied()
+                .filter(|dep| orphaned.contains(dep))
+                .collect();
             if missing.is_empty() {
                 admission.refuse(Some(checked.hash), checked.bytes, refusal, false);
             } else {
@@ -61,13 +72,17 @@ pub fn admit(held: &Document, held_hashes: &HashSet<[u8; 32]>, incoming: &[&[u8]
             }
         }
         let genesis = genesis::actor(held.id());
-        admission.accepted.extend(passed.into_iter().map(|Checked { bytes, hash, change }| AcceptedChange {
-            hash,
-            actor: ActorId(change.actor),
-            seq: change.seq,
-            bytes: bytes.to_vec(),
-            mentions: mention::of_change(held.kind(), genesis, &change),
-        }));
+        admission.accepted.extend(
+            passed
+                .into_iter()
+                .map(|Checked { bytes, hash, change }| AcceptedChange {
+                    hash,
+                    actor: ActorId(change.actor),
+                    seq: change.seq,
+                    bytes: bytes.to_vec(),
+                    mentions: mention::of_change(held.kind(), genesis, &change),
+                }),
+        );
     }
     admission
 }
@@ -76,17 +91,27 @@ fn check<'a>(held: &Document, body: &'a [u8]) -> Result<PlainChange<'a>, Refusal
     let change = walker::walk(body)?;
     let genesis = genesis::actor(held.id());
     if change.actor == genesis.0 {
-        return Err(Refusal::new("ACTOR_FOREIGN", "the genesis actor makes no other change"));
+        return Err(Refusal::new(
+            "ACTOR_FOREIGN",
+            "the genesis actor makes no other change",
+        ));
     }
     if change.deps.is_empty() {
-        return Err(Refusal::new("OP_RANGE", "the change follows nothing, not even the genesis change"));
+        return Err(Refusal::new(
+            "OP_RANGE",
+            "the change follows nothing, not even the genesis change",
+        ));
     }
     rules::check(held.kind(), genesis, &change)?;
     Ok(change)
 }
 
 /// Changes whose dependencies are known, in an order that respects them; the rest is refused or waits.
-fn order<'a>(history: &mut History, mut waiting: Vec<Checked<'a>>, admission: &mut Admission) -> Vec<Checked<'a>> {
+fn order<'a>(
+    history: &mut History,
+    mut waiting: Vec<Checked<'a>>,
+    admission: &mut Admission,
+) -> Vec<Checked<'a>> {
     let mut ready = Vec::new();
     // Every round either takes a change out or is the last one. Rounds go in order of operation numbers, in which
     // dependencies come first, so that an honest bundle takes a single round in whatever order it comes.
@@ -94,7 +119,12 @@ fn order<'a>(history: &mut History, mut waiting: Vec<Checked<'a>>, admission: &m
     loop {
         let before = waiting.len();
         for checked in std::mem::take(&mut waiting) {
-            if checked.change.deps.iter().any(|dep| !history.changes.contains_key(dep)) {
+            if checked
+                .change
+                .deps
+                .iter()
+                .any(|dep| !history.changes.contains_key(dep))
+            {
                 waiting.push(checked);
                 continue;
             }
@@ -103,7 +133,9 @@ fn order<'a>(history: &mut History, mut waiting: Vec<Checked<'a>>, admission: &m
                     history.add(&checked);
                     ready.push(checked);
                 }
-                Err((refusal, forked)) => admission.refuse(Some(checked.hash), checked.bytes, refusal, forked),
+                Err((refusal, forked)) => {
+                    admission.refuse(Some(checked.hash), checked.bytes, refusal, forked)
+                }
             }
         }
         if waiting.len() == before || waiting.is_empty() {
@@ -111,7 +143,13 @@ fn order<'a>(history: &mut History, mut waiting: Vec<Checked<'a>>, admission: &m
         }
     }
     for checked in waiting {
-        let missing = checked.change.deps.iter().copied().filter(|dep| !history.changes.contains_key(dep)).collect();
+        let missing = checked
+            .change
+            .deps
+            .iter()
+            .copied()
+            .filter(|dep| !history.changes.contains_key(dep))
+            .collect();
         admission.pend(&checked, missing);
     }
     ready
@@ -120,11 +158,21 @@ fn order<'a>(history: &mut History, mut waiting: Vec<Checked<'a>>, admission: &m
 impl Admission {
     fn refuse(&mut self, hash: Option<[u8; 32]>, bytes: &[u8], refusal: Refusal, forked: bool) {
         let Refusal { code, message } = refusal;
-        self.refused.push(RefusedChange { hash, bytes: bytes.to_vec(), code, message, forked });
+        self.refused.push(RefusedChange {
+            hash,
+            bytes: bytes.to_vec(),
+            code,
+            message,
+            forked,
+        });
     }
 
     fn pend(&mut self, checked: &Checked<'_>, missing: Vec<[u8; 32]>) {
-        self.pending.push(PendingChange { hash: checked.hash, bytes: checked.bytes.to_vec(), missing });
+        self.pending.push(PendingChange {
+            hash: checked.hash,
+            bytes: checked.bytes.to_vec(),
+            missing,
+        });
     }
 }
 
@@ -146,10 +194,32 @@ struct Last {
 
 impl History {
     fn of(document: &Document) -> Self {
-        let mut history = Self { changes: HashMap::new(), last_by_actor: HashMap::new() };
+        let mut history = Self {
+            changes: HashMap::new(),
+            last_by_actor: HashMap::new(),
+        };
+        if document.is_blank() {
+            let hash = genesis::hash(document.kind(), document.id());
+            let max_op = schema::of(document.kind()).containers.len() as u64;
+            history.changes.insert(
+                hash,
+                Known {
+                    deps: Vec::new(),
+                    max_op,
+                },
+            );
+            history.note_last(genesis::actor(document.id()).0, 1, hash);
+            return history;
+        }
         for change in document.automerge().get_changes_meta(&[]) {
             let deps = change.deps.iter().map(|dep| dep.0).collect();
-            history.changes.insert(change.hash.0, Known { deps, max_op: change.max_op });
+            history.changes.insert(
+                change.hash.0,
+                Known {
+                    deps,
+                    max_op: change.max_op,
+                },
+            );
             if let Ok(actor) = <[u8; 16]>::try_from(change.actor.to_bytes()) {
                 history.note_last(actor, change.seq, change.hash.0);
             }
@@ -166,7 +236,13 @@ impl History {
 
     fn add(&mut self, checked: &Checked<'_>) {
         let Checked { hash, change, .. } = checked;
-        self.changes.insert(*hash, Known { deps: change.deps.clone(), max_op: change.max_op() });
+        self.changes.insert(
+            *hash,
+            Known {
+                deps: change.deps.clone(),
+                max_op: change.max_op(),
+            },
+        );
         self.note_last(change.actor, change.seq, *hash);
     }
 
@@ -177,23 +253,40 @@ impl History {
         let last = self.last_by_actor.get(&change.actor);
         let due = last.map_or(1, |last| last.seq + 1);
         if (1..due).contains(&change.seq) {
-            let message = format!("another change of the same actor is held as number {}", change.seq);
+            let message = format!(
+                "another change of the same actor is held as number {}",
+                change.seq
+            );
             return Err((Refusal::new("FORKED", message), true));
         }
         if change.seq != due {
-            return refuse("SEQ_GAP", format!("number {} of its actor where {due} is next", change.seq));
+            return refuse(
+                "SEQ_GAP",
+                format!("number {} of its actor where {due} is next", change.seq),
+            );
         }
         if let Some(last) = last
             && !self.follows(&change.deps, last.hash)
         {
-            return refuse("SEQ_GAP", "it does not follow its actor's change before".to_owned());
+            return refuse(
+                "SEQ_GAP",
+                "it does not follow its actor's change before".to_owned(),
+            );
         }
         for other in &change.other_actors {
             if !self.last_by_actor.contains_key(other) {
-                return refuse("SCHEMA", "it refers to an actor that the document does not know".to_owned());
+                return refuse(
+                    "SCHEMA",
+                    "it refers to an actor that the document does not know".to_owned(),
+                );
             }
         }
-        let floor = change.deps.iter().filter_map(|dep| self.changes.get(dep)).map(|dep| dep.max_op).max();
+        let floor = change
+            .deps
+            .iter()
+            .filter_map(|dep| self.changes.get(dep))
+            .map(|dep| dep.max_op)
+            .max();
         let floor = floor.unwrap_or(0);
         if change.start_op <= floor
             || change.start_op > floor + OPERATIONS_AHEAD_MAX
@@ -201,7 +294,10 @@ impl History {
         {
             return refuse(
                 "OP_RANGE",
-                format!("operations from number {} where the last it follows is {floor}", change.start_op),
+                format!(
+                    "operations from number {} where the last it follows is {floor}",
+                    change.start_op
+                ),
             );
         }
         Ok(())

@@ -126,7 +126,11 @@ enum Run<T> {
 impl<'a, T: Item<'a>> Column<'a, T> {
     /// The column in these bytes.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes: Bytes::new(bytes), left: 0, run: Run::Nothing }
+        Self {
+            bytes: Bytes::new(bytes),
+            left: 0,
+            run: Run::Nothing,
+        }
     }
 
     /// How many values the column claims, summed without reading runs out; `None` where it cannot be read.
@@ -181,8 +185,14 @@ mod tests {
             (&[0x81, 0x01], Some(129)),
             (&[0x81, 0x00], None),
             (&[0x80], None),
-            (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], Some(u64::MAX)),
-            (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02], None),
+            (
+                &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+                Some(u64::MAX),
+            ),
+            (
+                &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02],
+                None,
+            ),
         ];
         for (bytes, value) in unsigned {
             assert_eq!(Bytes::new(bytes).unsigned(), value, "{bytes:?}");
@@ -193,8 +203,14 @@ mod tests {
             (&[0x80, 0x7f], Some(-128)),
             (&[0xc0, 0x00], Some(64)),
             (&[0xbf, 0x00], None),
-            (&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f], Some(i64::MIN)),
-            (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], None),
+            (
+                &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f],
+                Some(i64::MIN),
+            ),
+            (
+                &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+                None,
+            ),
         ];
         for (bytes, value) in signed {
             assert_eq!(Bytes::new(bytes).signed(), value, "{bytes:?}");

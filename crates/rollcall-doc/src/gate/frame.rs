@@ -24,7 +24,10 @@ pub(crate) struct Frame<'a> {
 /// Checks the frame of one chunk.
 pub(crate) fn open(chunk: &[u8]) -> Result<Frame<'_>, Refusal> {
     if chunk.len() > CHANGE_BYTES_MAX {
-        return Err(Refusal::too_big(format!("the change has {} bytes, the limit is {CHANGE_BYTES_MAX}", chunk.len())));
+        return Err(Refusal::too_big(format!(
+            "the change has {} bytes, the limit is {CHANGE_BYTES_MAX}",
+            chunk.len()
+        )));
     }
     let damaged = |what: &str| Refusal::new("ENVELOPE_DAMAGED", format!("{what}; send the change again"));
     if chunk.len() < 10 || chunk[..4] != MAGIC {
@@ -33,7 +36,10 @@ pub(crate) fn open(chunk: &[u8]) -> Result<Frame<'_>, Refusal> {
     if chunk[8] != PLAIN_CHANGE {
         return Err(Refusal::new(
             "CHUNK_TYPE",
-            format!("chunk type {} where a single plain change (type 1) is due", chunk[8]),
+            format!(
+                "chunk type {} where a single plain change (type 1) is due",
+                chunk[8]
+            ),
         ));
     }
     let mut rest = Bytes::new(&chunk[9..]);

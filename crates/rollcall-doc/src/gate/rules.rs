@@ -19,13 +19,28 @@ pub(super) fn check(kind: DocumentKind, genesis: ActorId, change: &PlainChange<'
             )));
         }
         let refuse = |path: &str, expected: &str| {
-            Refusal::new("SCHEMA", format!("{path}{}: {expected} is expected", operation.key))
+            Refusal::new(
+                "SCHEMA",
+                format!("{path}{}: {expected} is expected", operation.key),
+            )
         };
         let Some(place) = place::of_operation(kind, genesis, change, operation) else {
             return Err(refuse("", "one of the document's own containers"));
         };
+        if place
+            .container
+            .is_some_and(|container| schema.containers[container].makes_once())
+            && !operation.preds.is_empty()
+        {
+            return Err(refuse(
+                "",
+                "an entry that replaces none: entries are made once and never overwritten",
+            ));
+        }
         match place.container {
-            None => schema.check_agreed(place.key, operation.value).map_err(|expected| refuse("", expected))?,
+            None => schema
+                .check_agreed(place.key, operation.value)
+                .map_err(|expected| refuse("", expected))?,
             Some(container) => schema
                 .check_entry(container, place.key, operation.value)
                 .map_err(|expected| refuse(&format!("{}/", schema.containers[container].name), expected))?,

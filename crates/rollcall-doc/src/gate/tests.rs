@@ -13,7 +13,12 @@ use crate::samples::{by, sample, write};
 use crate::{conflict, genesis};
 
 fn hashes(document: &Document) -> HashSet<[u8; 32]> {
-    document.automerge().get_changes_meta(&[]).into_iter().map(|change| change.hash.0).collect()
+    document
+        .automerge()
+        .get_changes_meta(&[])
+        .into_iter()
+        .map(|change| change.hash.0)
+        .collect()
 }
 
 fn admit_one(document: &Document, bytes: &[u8]) -> Admission {
@@ -23,7 +28,12 @@ fn admit_one(document: &Document, bytes: &[u8]) -> Admission {
 /// The code with which a change is refused; `accepted`, `pending` or `duplicate` where it is not.
 fn verdict(document: &Document, bytes: &[u8]) -> &'static str {
     let admission = admit_one(document, bytes);
-    match (admission.refused.first(), admission.accepted.len(), admission.pending.len(), admission.duplicates) {
+    match (
+        admission.refused.first(),
+        admission.accepted.len(),
+        admission.pending.len(),
+        admission.duplicates,
+    ) {
         (Some(refused), 0, 0, 0) => refused.code,
         (None, 1, 0, 0) => "accepted",
         (None, 0, 1, 0) => "pending",
@@ -54,34 +64,85 @@ fn each_attack_is_refused_with_its_code() {
     let long = "x".repeat(40_000);
     let in_entries = |key: &str, value: &str| forge().inside(genesis, 2).key(key).text(value);
     let cases: Vec<(&str, Forge, &str)> = vec![
-        ("bomb of 2^24 operations", forge().column(66, run(1 << 24, 1)), "CHANGE_TOO_BIG"),
-        ("bomb of 2^62 operations", forge().column(66, run(1 << 62, 1)), "CHANGE_TOO_BIG"),
+        (
+            "bomb of 2^24 operations",
+            forge().column(66, run(1 << 24, 1)),
+            "CHANGE_TOO_BIG",
+        ),
+        (
+            "bomb of 2^62 operations",
+            forge().column(66, run(1 << 62, 1)),
+            "CHANGE_TOO_BIG",
+        ),
         (
             "runs that sum past 2^64",
-            forge().column(66, [run(i64::MAX, 1), run(i64::MAX, 1), run(i64::MAX, 1)].concat()),
+            forge().column(
+                66,
+                [run(i64::MAX, 1), run(i64::MAX, 1), run(i64::MAX, 1)].concat(),
+            ),
             "POISON_CHANGE",
         ),
-        ("bomb in the keys", forge().column(21, [signed(1 << 40), text("name")[1..].to_vec()].concat()), "CHANGE_TOO_BIG"),
-        ("bomb of predecessors", forge().column(112, run(1, 1 << 60)).column(113, run(1 << 40, 0)), "CHANGE_TOO_BIG"),
-        ("predecessors that are not there", forge().column(112, run(-1, 1 << 60)), "POISON_CHANGE"),
+        (
+            "bomb in the keys",
+            forge().column(21, [signed(1 << 40), text("name")[1..].to_vec()].concat()),
+            "CHANGE_TOO_BIG",
+        ),
+        (
+            "bomb of predecessors",
+            forge().column(112, run(1, 1 << 60)).column(113, run(1 << 40, 0)),
+            "CHANGE_TOO_BIG",
+        ),
+        (
+            "predecessors that are not there",
+            forge().column(112, run(-1, 1 << 60)),
+            "POISON_CHANGE",
+        ),
         ("10,001 operations", forge().repeat(10_001), "CHANGE_TOO_BIG"),
         ("no operation", forge().without_operations(), "SCHEMA"),
         ("seq skips one", forge().seq(2).footer(&[]), "SEQ_GAP"),
         ("seq 0", forge().seq(0).footer(&[]), "SEQ_GAP"),
         ("seq at its end", forge().seq(u64::MAX).footer(&[]), "SEQ_GAP"),
-        ("start_op u32::MAX", forge().start_op(u64::from(u32::MAX)), "OP_RANGE"),
+        (
+            "start_op u32::MAX",
+            forge().start_op(u64::from(u32::MAX)),
+            "OP_RANGE",
+        ),
         ("start_op u64::MAX", forge().start_op(u64::MAX), "OP_RANGE"),
         ("start_op 0", forge().start_op(0), "OP_RANGE"),
         ("start_op before what it follows", forge().start_op(2), "OP_RANGE"),
-        ("start_op a million and one ahead", forge().ahead(1_000_001), "OP_RANGE"),
+        (
+            "start_op a million and one ahead",
+            forge().ahead(1_000_001),
+            "OP_RANGE",
+        ),
         ("actor of 21 bytes", forge().actor(&[7; 21]), "ACTOR_FOREIGN"),
         ("actor of no bytes", forge().actor(&[]), "ACTOR_FOREIGN"),
         ("the genesis actor", forge().actor(&genesis), "ACTOR_FOREIGN"),
-        ("other actor of 21 bytes", forge().others(&[&[8; 21]]), "ACTOR_FOREIGN"),
-        ("an actor the document lacks", forge().others(&[&[8; 16]]), "SCHEMA"),
-        ("other actors out of order", forge().others(&[&[9; 16], &[8; 16]]), "POISON_CHANGE"),
-        ("65 other actors", forge().others(&[&[8; 16][..]; 65]), "CHANGE_TOO_BIG"),
-        ("an actor nothing refers to", forge().others(&[&[1; 16]]), "POISON_CHANGE"),
+        (
+            "other actor of 21 bytes",
+            forge().others(&[&[8; 21]]),
+            "ACTOR_FOREIGN",
+        ),
+        (
+            "an actor the document lacks",
+            forge().others(&[&[8; 16]]),
+            "SCHEMA",
+        ),
+        (
+            "other actors out of order",
+            forge().others(&[&[9; 16], &[8; 16]]),
+            "POISON_CHANGE",
+        ),
+        (
+            "65 other actors",
+            forge().others(&[&[8; 16][..]; 65]),
+            "CHANGE_TOO_BIG",
+        ),
+        (
+            "an actor nothing refers to",
+            forge().others(&[&[1; 16]]),
+            "POISON_CHANGE",
+        ),
         ("nested map", forge().column(66, one(0)), "SCHEMA"),
         ("list", forge().column(66, one(2)), "SCHEMA"),
         ("delete", forge().column(66, one(3)), "SCHEMA"),
@@ -90,59 +151,147 @@ fn each_attack_is_refused_with_its_code() {
         ("mark", forge().column(66, one(7)), "SCHEMA"),
         ("unknown action", forge().column(66, one(42)), "SCHEMA"),
         ("an author in a later change", forge().seq(2), "POISON_CHANGE"),
-        ("insert", forge().column(52, [unsigned(0), unsigned(1)].concat()), "SCHEMA"),
-        ("no insert column", forge().column(52, Vec::new()), "POISON_CHANGE"),
+        (
+            "insert",
+            forge().column(52, [unsigned(0), unsigned(1)].concat()),
+            "SCHEMA",
+        ),
+        (
+            "no insert column",
+            forge().column(52, Vec::new()),
+            "POISON_CHANGE",
+        ),
         ("key of a list", forge().column(19, one(1)), "SCHEMA"),
         ("expand column", forge().column(148, unsigned(1)), "SCHEMA"),
         ("mark name", forge().column(165, text("bold")), "SCHEMA"),
         ("unknown column", forge().column(1000, one(1)), "SCHEMA"),
         ("deflated column", forge().column(21 | 8, text("name")), "SCHEMA"),
-        ("no key", forge().column(21, [signed(0), unsigned(1)].concat()), "SCHEMA"),
+        (
+            "no key",
+            forge().column(21, [signed(0), unsigned(1)].concat()),
+            "SCHEMA",
+        ),
         ("float", forge().raw_value(5, &[0; 8]), "SCHEMA"),
         ("bytes", forge().raw_value(7, b"abc"), "SCHEMA"),
         ("counter", forge().raw_value(8, &[1]), "SCHEMA"),
         ("timestamp", forge().raw_value(9, &[1]), "SCHEMA"),
         ("unsigned number", forge().raw_value(3, &[1]), "SCHEMA"),
         ("unknown value", forge().raw_value(12, b"abc"), "SCHEMA"),
-        ("null of three bytes", forge().raw_value(0, b"abc"), "POISON_CHANGE"),
-        ("text that is not UTF-8", forge().raw_value(6, &[0xff, 0xfe]), "POISON_CHANGE"),
-        ("value longer than there are bytes", forge().column(86, run(-1, (2000 << 4) | 6)), "POISON_CHANGE"),
+        (
+            "null of three bytes",
+            forge().raw_value(0, b"abc"),
+            "POISON_CHANGE",
+        ),
+        (
+            "text that is not UTF-8",
+            forge().raw_value(6, &[0xff, 0xfe]),
+            "POISON_CHANGE",
+        ),
+        (
+            "value longer than there are bytes",
+            forge().column(86, run(-1, (2000 << 4) | 6)),
+            "POISON_CHANGE",
+        ),
         ("value of 40,000 bytes", forge().text(&long), "CHANGE_TOO_BIG"),
         ("key of 300 bytes", forge().key(&long[..300]), "CHANGE_TOO_BIG"),
         ("key outside the schema", forge().key("telephone"), "SCHEMA"),
         ("a container overwritten", forge().key("events"), "SCHEMA"),
-        ("a term not in its list", forge().key("form").text("loose"), "SCHEMA"),
-        ("text for a flag", forge().key("full_time_chair").text("true"), "SCHEMA"),
-        ("a container of nobody", forge().inside([1; 16], 2).key("e9").text("{}"), "SCHEMA"),
-        ("a container beyond the last", forge().inside(genesis, 4).key("e9").text("{}"), "SCHEMA"),
-        ("container 0", forge().inside(genesis, 0).key("e9").text("{}"), "SCHEMA"),
+        (
+            "a term not in its list",
+            forge().key("form").text("loose"),
+            "SCHEMA",
+        ),
+        (
+            "text for a flag",
+            forge().key("full_time_chair").text("true"),
+            "SCHEMA",
+        ),
+        (
+            "a container of nobody",
+            forge().inside([1; 16], 2).key("e9").text("{}"),
+            "SCHEMA",
+        ),
+        (
+            "a container beyond the last",
+            forge().inside(genesis, 4).key("e9").text("{}"),
+            "SCHEMA",
+        ),
+        (
+            "container 0",
+            forge().inside(genesis, 0).key("e9").text("{}"),
+            "SCHEMA",
+        ),
         ("an entry without its fields", in_entries("e9", "{}"), "SCHEMA"),
         ("an entry that is no JSON", in_entries("e9", "hello"), "SCHEMA"),
-        ("JSON of depth 200", in_entries("e9", &format!("{{\"x\":{}1{}}}", "[".repeat(200), "]".repeat(200))), "SCHEMA"),
+        (
+            "JSON of depth 200",
+            in_entries(
+                "e9",
+                &format!("{{\"x\":{}1{}}}", "[".repeat(200), "]".repeat(200)),
+            ),
+            "SCHEMA",
+        ),
         (
             "a fraction in an entry",
             in_entries("e9", r#"{"event":"applied","on":"2023-01-01","cycle":0.5}"#),
             "SCHEMA",
         ),
-        ("an amendment of what stays", forge().inside(genesis, 3).key("events/e1/event").text("elected"), "SCHEMA"),
+        (
+            "an amendment of what stays",
+            forge().inside(genesis, 3).key("events/e1/event").text("elected"),
+            "SCHEMA",
+        ),
         ("a predecessor to come", forge().replaces(0, 10_000), "SCHEMA"),
-        ("a predecessor that never was", forge().replaces(0, 3), "POISON_CHANGE"),
+        (
+            "a predecessor that never was",
+            forge().replaces(0, 3),
+            "POISON_CHANGE",
+        ),
         ("a predecessor numbered 0", forge().replaces(0, 0), "SCHEMA"),
-        ("a predecessor of actor 9", forge().replaces(9, 3), "POISON_CHANGE"),
+        (
+            "a predecessor of actor 9",
+            forge().replaces(9, 3),
+            "POISON_CHANGE",
+        ),
+        (
+            "an entry overwritten",
+            in_entries("e1", r#"{"event":"applied","on":"2023-01-01"}"#).replaces(0, 4),
+            "SCHEMA",
+        ),
         ("time before 1970", forge().time(-1), "OP_RANGE"),
         ("time i64::MIN", forge().time(i64::MIN), "OP_RANGE"),
         ("time i64::MAX", forge().time(i64::MAX), "OP_RANGE"),
-        ("a reason of 40,000 bytes", forge().message(&long), "CHANGE_TOO_BIG"),
+        (
+            "a reason of 40,000 bytes",
+            forge().message(&long),
+            "CHANGE_TOO_BIG",
+        ),
         ("65 dependencies", forge().deps(&[[3; 32]; 65]), "CHANGE_TOO_BIG"),
-        ("the same dependency twice", forge().deps(&[document.heads()[0]; 2]), "POISON_CHANGE"),
+        (
+            "the same dependency twice",
+            forge().deps(&[document.heads()[0]; 2]),
+            "POISON_CHANGE",
+        ),
         ("no dependency", forge().deps(&[]), "OP_RANGE"),
         ("an unknown dependency", forge().deps(&[[3; 32]]), "pending"),
         ("no author", forge().footer(&[]), "SCHEMA"),
         ("an author of nothing", forge().footer(&[1, 0]), "SCHEMA"),
-        ("an author longer than its bytes", forge().footer(&[1, 200, b'a']), "SCHEMA"),
+        (
+            "an author longer than its bytes",
+            forge().footer(&[1, 200, b'a']),
+            "SCHEMA",
+        ),
         ("bytes after the author", forge().footer(b"\x01\x01ab"), "SCHEMA"),
-        ("a single value as a run", forge().column(66, run(1, 1)), "POISON_CHANGE"),
-        ("a run of nothing", forge().column(113, [signed(0), unsigned(0)].concat()), "POISON_CHANGE"),
+        (
+            "a single value as a run",
+            forge().column(66, run(1, 1)),
+            "POISON_CHANGE",
+        ),
+        (
+            "a run of nothing",
+            forge().column(113, [signed(0), unsigned(0)].concat()),
+            "POISON_CHANGE",
+        ),
     ];
     let mut wrong = Vec::new();
     for (name, forge, code) in cases {
@@ -166,8 +315,14 @@ fn chunks_other_than_one_plain_change_are_refused() {
     // A deflate bomb has the same frame: it is refused by its type, before anything is inflated.
     assert_eq!(verdict(&document, &deflated), "CHUNK_TYPE");
     assert_eq!(verdict(&document, &document.automerge().save()), "CHUNK_TYPE");
-    assert_eq!(verdict(&document, &[first.bytes.clone(), first.bytes.clone()].concat()), "ENVELOPE_DAMAGED");
-    assert_eq!(verdict(&document, &first.bytes[..first.bytes.len() - 1]), "ENVELOPE_DAMAGED");
+    assert_eq!(
+        verdict(&document, &[first.bytes.clone(), first.bytes.clone()].concat()),
+        "ENVELOPE_DAMAGED"
+    );
+    assert_eq!(
+        verdict(&document, &first.bytes[..first.bytes.len() - 1]),
+        "ENVELOPE_DAMAGED"
+    );
 }
 
 #[test]
@@ -180,7 +335,14 @@ fn a_second_change_at_a_number_is_a_fork_and_the_first_stays() {
     assert!(admission.refused[0].forked);
     assert_eq!(admission.refused[0].code, "FORKED");
     let held = admission.document.expect("one was accepted");
-    let again = admit_one(&held, if admission.accepted[0].bytes == one { &two } else { &one });
+    let again = admit_one(
+        &held,
+        if admission.accepted[0].bytes == one {
+            &two
+        } else {
+            &one
+        },
+    );
     assert!(again.refused[0].forked);
 }
 
@@ -205,10 +367,16 @@ fn changes_come_in_any_order_and_those_that_lack_something_wait() {
     }
     let backwards: Vec<&[u8]> = made.iter().rev().map(|change| change.bytes.as_slice()).collect();
     let all = admit(&base, &hashes(&base), &backwards);
-    assert_eq!(all.accepted.iter().map(|change| change.hash).collect::<Vec<_>>(), made.iter().map(|change| change.hash).collect::<Vec<_>>());
+    assert_eq!(
+        all.accepted.iter().map(|change| change.hash).collect::<Vec<_>>(),
+        made.iter().map(|change| change.hash).collect::<Vec<_>>()
+    );
     assert_eq!(all.document.expect("accepted").record(), document.record());
     let gap = admit(&base, &hashes(&base), &backwards[..2]);
-    assert_eq!((gap.accepted.len(), gap.pending.len(), gap.document.is_none()), (0, 2, true));
+    assert_eq!(
+        (gap.accepted.len(), gap.pending.len(), gap.document.is_none()),
+        (0, 2, true)
+    );
     assert_eq!(gap.pending[0].missing, [made[1].hash]);
     let twice = admit(&base, &hashes(&base), &[backwards[3], backwards[3]]);
     assert_eq!((twice.accepted.len(), twice.duplicates), (1, 1));
@@ -227,7 +395,14 @@ fn one_poisoned_change_does_not_take_others_with_it() {
     incoming.insert(7, poison.clone());
     let slices: Vec<&[u8]> = incoming.iter().map(Vec::as_slice).collect();
     let admission = admit(&base, &hashes(&base), &slices);
-    assert_eq!((admission.accepted.len(), admission.refused.len(), admission.pending.len()), (20, 1, 0));
+    assert_eq!(
+        (
+            admission.accepted.len(),
+            admission.refused.len(),
+            admission.pending.len()
+        ),
+        (20, 1, 0)
+    );
     assert_eq!(admission.refused[0].bytes, poison);
     assert_eq!(admission.document.expect("accepted").heads(), document.heads());
 }
@@ -242,7 +417,9 @@ fn sweep(document: &Document, bytes: &[u8], step: usize, (field, value): (&str, 
             mutant[at] = mutant[at].wrapping_add(delta);
             let mutant = with_checksum(mutant);
             let admission = admit(document, &held, &[&mutant]);
-            let Some(mut changed) = admission.document else { continue };
+            let Some(mut changed) = admission.document else {
+                continue;
+            };
             accepted += 1;
             let mut expected = document.heads();
             let change = automerge::Change::from_bytes(mutant.clone()).expect("accepted");
@@ -250,13 +427,17 @@ fn sweep(document: &Document, bytes: &[u8], step: usize, (field, value): (&str, 
             expected.push(change.hash().0);
             expected.sort_unstable();
             assert_eq!(changed.heads(), expected, "byte {at} + {delta}");
-            let reloaded = automerge::Automerge::load(&changed.automerge().save()).expect("what was accepted loads");
+            let reloaded =
+                automerge::Automerge::load(&changed.automerge().save()).expect("what was accepted loads");
             let reloaded = Document::from_automerge(changed.kind(), changed.id(), reloaded);
             assert_eq!(reloaded.heads(), expected, "byte {at} + {delta}");
             assert_eq!(reloaded.record(), changed.record(), "byte {at} + {delta}");
             assert_eq!(reloaded.facts(), changed.facts(), "byte {at} + {delta}");
             assert_eq!(changed.history().len(), document.history().len() + 1);
-            assert_eq!(conflict::count(&changed.content()) as usize, changed.conflicts().len());
+            assert_eq!(
+                conflict::count(&changed.content()) as usize,
+                changed.conflicts().len()
+            );
             // And it stays writable.
             let edits = changed.set(field, value).expect("a field");
             write(&mut changed, &edits, &by(200));
@@ -299,26 +480,77 @@ fn the_largest_inputs_stay_within_two_seconds() {
         let started = Instant::now();
         let admission = admit(&document, &held, &slices);
         let elapsed = started.elapsed();
-        assert!(elapsed < Duration::from_secs(2), "{name}: {elapsed:?}, {} refused", admission.refused.len());
+        assert!(
+            elapsed < Duration::from_secs(2),
+            "{name}: {elapsed:?}, {} refused",
+            admission.refused.len()
+        );
         admission
     };
-    let all = timed("10,000 operations on one key", &[Forge::after(&document).repeat(10_000).bytes()]);
+    let all = timed(
+        "10,000 operations on one key",
+        &[Forge::after(&document).repeat(10_000).bytes()],
+    );
     assert_eq!(all.accepted.len() + all.refused.len(), 1);
     let apart = |number: u64| {
         let actor = [&number.to_be_bytes()[..], &[9; 8]].concat();
-        Forge::after(&document).actor(&actor).text(&number.to_string()).bytes()
+        Forge::after(&document)
+            .actor(&actor)
+            .text(&number.to_string())
+            .bytes()
     };
     let batch: Vec<Vec<u8>> = (0..5_000).map(apart).collect();
     let size: usize = batch.iter().map(Vec::len).sum();
-    assert!(size > 500_000, "the batch is half as large as batches may be: {size}");
+    assert!(
+        size > 500_000,
+        "the batch is half as large as batches may be: {size}"
+    );
     let all = timed("5,000 changes apart on one key", &batch);
     assert_eq!(all.accepted.len(), 5_000);
+    // Such a document stays writable, though a change may follow 64 others only and name as many actors.
+    let mut crowded = all.document.expect("accepted");
+    for number in 20..23 {
+        let before = crowded.clone();
+        let edits = crowded.set("area_level", "township").expect("a field");
+        let made = write(&mut crowded, &edits, &by(number));
+        assert_eq!(verdict(&before, &made.bytes), "accepted");
+        assert!(crowded.heads().len() < before.heads().len());
+    }
     let poisoned: Vec<Vec<u8>> = (0..5_000_u64)
         .map(|number| {
             let actor = [&number.to_be_bytes()[..], &[9; 8]].concat();
-            Forge::after(&document).actor(&actor).replaces(0, 3).text(&number.to_string()).bytes()
+            Forge::after(&document)
+                .actor(&actor)
+                .replaces(0, 3)
+                .text(&number.to_string())
+                .bytes()
         })
         .collect();
     let all = timed("5,000 poisoned changes", &poisoned);
     assert_eq!(all.refused.len(), 5_000);
+}
+
+#[test]
+fn an_edit_too_large_for_a_change_is_refused_and_the_document_stays() {
+    let (mut document, _) = sample(DocumentKind::Union);
+    let before = document.heads();
+    let edits = document.set("name", "new").expect("a field");
+    let by = crate::EditBy {
+        reason: "x".repeat(40_000),
+        ..by(2)
+    };
+    assert!(matches!(
+        document.apply_edits(&edits, &by),
+        Err(crate::Error::EditTooBig)
+    ));
+    assert_eq!(document.heads(), before);
+    let nobody = crate::EditBy {
+        author: String::new(),
+        reason: String::new(),
+        ..by
+    };
+    assert!(matches!(
+        document.apply_edits(&edits, &nobody),
+        Err(crate::Error::AuthorMissing)
+    ));
 }

@@ -13,8 +13,10 @@ use crate::schema::VALUE_BYTES_MAX;
 
 /// Most operations in a change (`protocol.md` 1.18).
 pub(crate) const OPERATIONS_MAX: u64 = 10_000;
-const DEPENDENCIES_MAX: u64 = 64;
-const OTHER_ACTORS_MAX: u64 = 64;
+/// Most changes that one change follows directly.
+pub(crate) const DEPENDENCIES_MAX: u64 = 64;
+/// Most actors that a change refers to besides its own.
+pub(crate) const OTHER_ACTORS_MAX: u64 = 64;
 /// 9999-12-31, in seconds: nothing is dated later.
 pub(crate) const TIME_MAX: i64 = 253_402_300_799;
 
@@ -33,8 +35,18 @@ mod spec {
     pub(super) const PRED_COUNT: u64 = 112;
     pub(super) const PRED_ACTOR: u64 = 113;
     pub(super) const PRED_COUNTER: u64 = 115;
-    pub(super) const ALL: [u64; 10] =
-        [OBJECT_ACTOR, OBJECT_COUNTER, KEY, INSERT, ACTION, VALUE_META, VALUE, PRED_COUNT, PRED_ACTOR, PRED_COUNTER];
+    pub(super) const ALL: [u64; 10] = [
+        OBJECT_ACTOR,
+        OBJECT_COUNTER,
+        KEY,
+        INSERT,
+        ACTION,
+        VALUE_META,
+        VALUE,
+        PRED_COUNT,
+        PRED_ACTOR,
+        PRED_COUNTER,
+    ];
 }
 
 /// A change of `set` operations, decoded.
@@ -57,8 +69,11 @@ pub(crate) struct PlainChange<'a> {
     /// What it writes.
     pub(crate) operations: Vec<Operation<'a>>,
     /// Predecessors of all operations: position of the actor (0 is its own) and counter.
-    pub(crate) preds: Vec<(usize, u64)>,
+    pub(crate) preds: Vec<Pred>,
 }
+
+/// An operation that another replaces: position of its actor and counter.
+pub(crate) type Pred = (usize, u64);
 
 /// One `set`.
 #[derive(Debug)]
@@ -81,7 +96,9 @@ impl PlainChange<'_> {
 
     /// The actor at a position that an operation names; the decoder has checked that there is one.
     pub(crate) fn actor_at(&self, position: usize) -> [u8; 16] {
-        position.checked_sub(1).map_or(self.actor, |other| self.other_actors[other])
+        position
+            .checked_sub(1)
+            .map_or(self.actor, |other| self.other_actors[other])
     }
 }
 
@@ -112,7 +129,10 @@ pub(crate) fn walk(body: &[u8]) -> Result<PlainChange<'_>, Refusal> {
     let start_op = bytes.unsigned().ok_or_else(cut)?;
     let time = bytes.signed().ok_or_else(cut)?;
     if !(0..=TIME_MAX).contains(&time) {
-        return Err(Refusal::new("OP_RANGE", format!("the time {time} is not between the years 1970 and 9999")));
+        return Err(Refusal::new(
+            "OP_RANGE",
+            format!("the time {time} is not between the years 1970 and 9999"),
+        ));
     }
     let length = bytes.unsigned().ok_or_else(cut)?;
     at_most("bytes in the reason", length, VALUE_BYTES_MAX as u64)?;
@@ -132,7 +152,17 @@ pub(crate) fn walk(body: &[u8]) -> Result<PlainChange<'_>, Refusal> {
     let columns = Columns::read(&mut bytes)?;
     check_footer(bytes, seq)?;
     let (operations, preds) = columns.operations(start_op, other_actors.len())?;
-    Ok(PlainChange { deps, actor, seq, start_op, time, message, other_actors, operations, preds })
+    Ok(PlainChange {
+        deps,
+        actor,
+        seq,
+        start_op,
+        time,
+        message,
+        other_actors,
+        operations,
+        preds,
+    })
 }
 
 fn at_most(what: &str, count: u64, limit: u64) -> Result<(), Refusal> {
@@ -145,7 +175,10 @@ fn at_most(what: &str, count: u64, limit: u64) -> Result<(), Refusal> {
 fn read_actor(bytes: &mut Bytes<'_>) -> Result<[u8; 16], Refusal> {
     let length = bytes.unsigned().ok_or_else(|| undecodable("an actor is cut"))?;
     if length != 16 {
-        return Err(Refusal::new("ACTOR_FOREIGN", format!("an actor of {length} bytes; ours have 16")));
+        return Err(Refusal::new(
+            "ACTOR_FOREIGN",
+            format!("an actor of {length} bytes; ours have 16"),
+        ));
     }
     let actor = bytes.take(length).and_then(|actor| actor.try_into().ok());
     actor.ok_or_else(|| undecodable("an actor is cut"))
@@ -155,7 +188,11 @@ fn read_actor(bytes: &mut Bytes<'_>) -> Result<[u8; 16], Refusal> {
 fn check_footer(mut bytes: Bytes<'_>, seq: u64) -> Result<(), Refusal> {
     if seq != 1 {
         let empty = bytes.is_empty();
-        return if empty { Ok(()) } else { Err(undecodable("bytes after its columns")) };
+        return if empty {
+            Ok(())
+        } else {
+            Err(undecodable("bytes after its columns"))
+        };
     }
     let mut read = || {
         let footer = bytes.unsigned()?;
@@ -174,7 +211,9 @@ impl<'a> Columns<'a> {
         let cut = || undecodable("its columns are cut");
         let count = bytes.unsigned().ok_or_else(cut)?;
         if count > spec::ALL.len() as u64 {
-            return Err(not_in_schema("columns: more than operations that set a value have"));
+            return Err(not_in_schema(
+                "columns: more than operations that set a value have",
+            ));
         }
         let mut lengths = [0; spec::ALL.len()];
         let mut next = 0;
@@ -182,7 +221,9 @@ impl<'a> Columns<'a> {
             let found = bytes.unsigned().ok_or_else(cut)?;
             let position = spec::ALL.iter().position(|known| *known == found);
             let position = position.filter(|position| *position >= next).ok_or_else(|| {
-                not_in_schema(format!("columns: specification {found} is not one of operations that set a value"))
+                not_in_schema(format!(
+                    "columns: specification {found} is not one of operations that set a value"
+                ))
             })?;
             next = position + 1;
             lengths[position] = bytes.unsigned().filter(|length| *length > 0).ok_or_else(cut)?;
@@ -195,7 +236,10 @@ impl<'a> Columns<'a> {
     }
 
     fn get(&self, spec: u64) -> &'a [u8] {
-        let position = spec::ALL.iter().position(|known| *known == spec).expect("the specification is one of ALL");
+        let position = spec::ALL
+            .iter()
+            .position(|known| *known == spec)
+            .expect("the specification is one of ALL");
         self.0[position]
     }
 
@@ -203,18 +247,22 @@ impl<'a> Columns<'a> {
         &self,
         start_op: u64,
         other_actors: usize,
-    ) -> Result<(Vec<Operation<'a>>, Vec<(usize, u64)>), Refusal> {
+    ) -> Result<(Vec<Operation<'a>>, Vec<Pred>), Refusal> {
         let mut action = Column::<u64>::new(self.get(spec::ACTION));
         let count = claimed("operations", action.count())?;
         if count == 0 {
             return Err(not_in_schema("operations: the change writes nothing"));
         }
         if start_op == 0 || start_op.checked_add(count).is_none() {
-            return Err(Refusal::new("OP_RANGE", format!("the first operation is numbered {start_op}")));
+            return Err(Refusal::new(
+                "OP_RANGE",
+                format!("the first operation is numbered {start_op}"),
+            ));
         }
         let mut object_actor = Column::<u64>::new(self.get(spec::OBJECT_ACTOR));
         let mut object_counter = Column::<u64>::new(self.get(spec::OBJECT_COUNTER));
-        let all_at_root = self.get(spec::OBJECT_ACTOR).is_empty() && self.get(spec::OBJECT_COUNTER).is_empty();
+        let all_at_root =
+            self.get(spec::OBJECT_ACTOR).is_empty() && self.get(spec::OBJECT_COUNTER).is_empty();
         let mut key = Column::<&str>::new(self.get(spec::KEY));
         let mut value_meta = Column::<u64>::new(self.get(spec::VALUE_META));
         let mut pred_count = Column::<u64>::new(self.get(spec::PRED_COUNT));
@@ -232,27 +280,36 @@ impl<'a> Columns<'a> {
         ] {
             let found = claimed(name, found)?;
             if found != due {
-                return Err(undecodable(&format!("{name} column of {found} rows where {due} are due")));
+                return Err(undecodable(&format!(
+                    "{name} column of {found} rows where {due} are due"
+                )));
             }
         }
         self.check_nothing_inserted(count)?;
 
         let mut values = Bytes::new(self.get(spec::VALUE));
         let mut operations = Vec::with_capacity(count as usize);
-        let mut preds: Vec<(usize, u64)> = Vec::with_capacity(preds_in_all as usize);
+        let mut preds: Vec<Pred> = Vec::with_capacity(preds_in_all as usize);
         let mut counter = 0_i64;
         for index in 0..count {
             let short = || undecodable("a column is shorter than it claims");
             let action = action.next().flatten().ok_or_else(short)?;
             let key = key.next().ok_or_else(short)?;
-            let key = key.ok_or_else(|| not_in_schema(format!("operation {index}: a key that is a text is expected")))?;
+            let key = key.ok_or_else(|| {
+                not_in_schema(format!("operation {index}: a key that is a text is expected"))
+            })?;
             if action != SET {
-                return Err(not_in_schema(format!("{key}: action {action} where only setting a value is expected")));
+                return Err(not_in_schema(format!(
+                    "{key}: action {action} where only setting a value is expected"
+                )));
             }
             let object = if all_at_root {
                 None
             } else {
-                match (object_actor.next().ok_or_else(short)?, object_counter.next().ok_or_else(short)?) {
+                match (
+                    object_actor.next().ok_or_else(short)?,
+                    object_counter.next().ok_or_else(short)?,
+                ) {
                     (None, None) => None,
                     (Some(actor), Some(counter)) => Some((known_actor(actor, other_actors)?, counter)),
                     _ => return Err(undecodable("half an object")),
@@ -265,13 +322,22 @@ impl<'a> Columns<'a> {
                 let actor = pred_actor.next().flatten().ok_or_else(short)?;
                 let step = pred_counter.next().flatten().ok_or_else(short)?;
                 counter = counter.checked_add(step).ok_or_else(short)?;
-                let found = u64::try_from(counter).ok().filter(|counter| (1..start_op + index).contains(counter));
+                let found = u64::try_from(counter)
+                    .ok()
+                    .filter(|counter| (1..start_op + index).contains(counter));
                 let found = found.ok_or_else(|| {
-                    not_in_schema(format!("{key}: replaces operation {counter}, which does not come before it"))
+                    not_in_schema(format!(
+                        "{key}: replaces operation {counter}, which does not come before it"
+                    ))
                 })?;
                 preds.push((known_actor(actor, other_actors)?, found));
             }
-            operations.push(Operation { object, key, value, preds: from..preds.len() });
+            operations.push(Operation {
+                object,
+                key,
+                value,
+                preds: from..preds.len(),
+            });
         }
         if preds.len() as u64 != preds_in_all || !values.is_empty() {
             return Err(undecodable("columns are longer than its operations"));
@@ -317,7 +383,9 @@ fn read_value<'a>(key: &str, meta: u64, values: &mut Bytes<'a>) -> Result<Scalar
             let number = raw.signed().filter(|_| raw.is_empty()).ok_or_else(cut)?;
             Ok(ScalarRef::Integer(number))
         }
-        (6, _) => std::str::from_utf8(raw).map(ScalarRef::Text).map_err(|_| undecodable("a text is not UTF-8")),
+        (6, _) => std::str::from_utf8(raw)
+            .map(ScalarRef::Text)
+            .map_err(|_| undecodable("a text is not UTF-8")),
         (0..=2, _) => Err(cut()),
         _ => Err(not_in_schema(format!(
             "{}: a text, a whole number, a flag or nothing is expected",

@@ -9,7 +9,10 @@ pub(super) const SAME_AS: Schema = Schema {
     agreed: &[
         agreed("a", Type::Text),
         agreed("b", Type::Text),
-        agreed("of", Type::Term(|text| DocumentKind::ALL.iter().any(|kind| kind.name() == text))),
+        agreed(
+            "of",
+            Type::Term(|text| DocumentKind::ALL.iter().any(|kind| kind.name() == text)),
+        ),
         agreed("from", Type::Date),
         agreed("until", Type::Date),
         agreed("reason", Type::Text),
@@ -49,7 +52,10 @@ pub(super) const CAMPAIGN: Schema = Schema {
     containers: &[
         container(
             "targets",
-            Form::Set(entry![required("on", Type::Date), required("percent", Type::Count)]),
+            Form::Set(entry![
+                required("on", Type::Date),
+                required("percent", Type::Count)
+            ]),
         ),
         container("amendments", Form::Amendments),
     ],

@@ -5,7 +5,11 @@ use super::{Form, Schema, Type, agreed, container, entry, fixed, required, term}
 
 /// A federation's special fund of one year.
 pub(super) const FUND: Schema = Schema {
-    agreed: &[agreed("id", Type::Text), agreed("federation", Type::Federation), agreed("year", Type::Year)],
+    agreed: &[
+        agreed("id", Type::Text),
+        agreed("federation", Type::Federation),
+        agreed("year", Type::Year),
+    ],
     containers: &[container(
         "entries",
         Form::Ledger(entry![

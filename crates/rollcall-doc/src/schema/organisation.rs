@@ -48,7 +48,10 @@ pub(super) const ORGANISATION: Schema = Schema {
         ),
         container(
             "organisers",
-            Form::Set(entry![required("elected_on", Type::Date), agreed("ended_on", Type::Date)]),
+            Form::Set(entry![
+                required("elected_on", Type::Date),
+                agreed("ended_on", Type::Date)
+            ]),
         ),
         container(
             "handovers",
@@ -77,7 +80,10 @@ pub(super) const ORGANISATION: Schema = Schema {
         ),
         container(
             "checks",
-            Form::Set(entry![required("on", Type::Date), required("state", term!(OperatingState))]),
+            Form::Set(entry![
+                required("on", Type::Date),
+                required("state", term!(OperatingState))
+            ]),
         ),
         container(
             "services",

@@ -18,7 +18,13 @@ pub(crate) struct Part {
 
 impl Part {
     pub(crate) fn new(name: &str, content: impl Into<Vec<u8>>) -> Self {
-        Self { name: name.to_owned(), content: content.into(), flags: 0, attributes: 0, declared: None }
+        Self {
+            name: name.to_owned(),
+            content: content.into(),
+            flags: 0,
+            attributes: 0,
+            declared: None,
+        }
     }
 }
 
@@ -66,7 +72,14 @@ pub(crate) fn archive(parts: &[Part]) -> Vec<u8> {
 
 /// The parts of a workbook with one sheet; `after` follows the rows (merged cells).
 pub(crate) fn workbook_parts(rows: &str, after: &str, properties: &str) -> Vec<Part> {
-    sheets_parts(&[("Sheet1", "visible", &format!("<sheetData>{rows}</sheetData>{after}"))], properties)
+    sheets_parts(
+        &[(
+            "Sheet1",
+            "visible",
+            &format!("<sheetData>{rows}</sheetData>{after}"),
+        )],
+        properties,
+    )
 }
 
 /// The parts of a workbook: name, state and body of each sheet.
@@ -79,7 +92,9 @@ pub(crate) fn sheets_parts(sheets: &[(&str, &str, &str)], properties: &str) -> V
     for (index, (name, state, body)) in sheets.iter().enumerate() {
         let id = index + 1;
         list += &format!(r#"<sheet name="{name}" sheetId="{id}" state="{state}" r:id="rId{id}"/>"#);
-        relations += &format!(r#"<Relationship Id="rId{id}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{id}.xml"/>"#);
+        relations += &format!(
+            r#"<Relationship Id="rId{id}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{id}.xml"/>"#
+        );
         parts.push(Part::new(
             &format!("xl/worksheets/sheet{id}.xml"),
             format!(r#"<?xml version="1.0"?><worksheet xmlns="{MAIN}">{body}</worksheet>"#),
@@ -94,7 +109,10 @@ pub(crate) fn sheets_parts(sheets: &[(&str, &str, &str)], properties: &str) -> V
         "xl/workbook.xml",
         format!(r#"<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><workbookPr {properties}/><sheets>{list}</sheets></workbook>"#),
     ));
-    parts.push(Part::new("xl/_rels/workbook.xml.rels", format!(r#"<Relationships xmlns="{PACKAGE}">{relations}</Relationships>"#)));
+    parts.push(Part::new(
+        "xl/_rels/workbook.xml.rels",
+        format!(r#"<Relationships xmlns="{PACKAGE}">{relations}</Relationships>"#),
+    ));
     parts.push(Part::new(
         "_rels/.rels",
         format!(r#"<Relationships xmlns="{PACKAGE}"><Relationship Id="rId1" Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>"#),

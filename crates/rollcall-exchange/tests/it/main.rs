@@ -45,7 +45,8 @@ impl Register {
 
     fn import(&mut self, list: &List) -> Plan {
         let plan = self.plan(list);
-        self.records.extend(plan.candidates(list).map(|row| (row.id, row.record)));
+        self.records
+            .extend(plan.candidates(list).map(|row| (row.id, row.record)));
         plan
     }
 }
@@ -58,11 +59,23 @@ fn check_sums(list: &List, plan: &Plan) {
     assert_eq!(summary.rows_read, list.rows_read());
     assert_eq!(summary.rows_read, plan.rows.len() as u64);
     assert_eq!(summary.rows_read, summary.scope.values().sum::<u64>());
-    assert_eq!(plan.candidates(list).count() as u64, summary.new + summary.updated);
+    assert_eq!(
+        plan.candidates(list).count() as u64,
+        summary.new + summary.updated
+    );
     let reasons: usize = plan
         .rows
         .iter()
-        .map(|row| if let Outcome::Refused(problems) = &row.outcome { problems.len() } else { 0 })
+        .map(|row| {
+            if let Outcome::Refused(problems) = &row.outcome {
+                problems.len()
+            } else {
+                0
+            }
+        })
         .sum();
-    assert_eq!(reasons as u64, summary.problems.len() as u64 + summary.problems_left_out);
+    assert_eq!(
+        reasons as u64,
+        summary.problems.len() as u64 + summary.problems_left_out
+    );
 }

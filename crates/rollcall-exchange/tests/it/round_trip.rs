@@ -11,6 +11,7 @@ use rollcall_exchange::{
 };
 
 use crate::Register;
+use crate::archive_builder::{Part, archive, text_row, workbook_parts};
 
 fn write(format: ListFormat, heads: &[&str], rows: &[Vec<String>]) -> Vec<u8> {
     let mut writer = ListWriter::begin(format, Cursor::new(Vec::new()), heads).expect("memory does not fail");
@@ -47,11 +48,21 @@ fn an_exported_list_comes_back_as_updates_of_the_same_documents() {
         r#"{"value":"deregistered","from":"2024-03-01","source":"registry"}],"location":"140829","address":"=某路","#,
         r#""counts":[{"on":"2023-12-31","source":"check","workers":19,"members":3}]}"#
     );
-    let Record::Organisation(coded) = serde_json::from_str(line).expect("a record") else { panic!("an organisation") };
-    let held = OrganisationRecord { code: None, id: Some("held-1".to_owned()), ..(*coded).clone() };
+    let Record::Organisation(coded) = serde_json::from_str(line).expect("a record") else {
+        panic!("an organisation")
+    };
+    let held = OrganisationRecord {
+        code: None,
+        id: Some("held-1".to_owned()),
+        ..(*coded).clone()
+    };
     let as_of = Day::from_ymd(2024, 12, 31).expect("a day");
-    let ids = ["52140829MJ1938921G", "held-1"].map(|key| DocumentId::from_reference(DocumentKind::Organisation, key));
-    let rows = [organisation_cells(ids[0], &coded, as_of), organisation_cells(ids[1], &held, as_of)];
+    let ids = ["52140829MJ1938921G", "held-1"]
+        .map(|key| DocumentId::from_reference(DocumentKind::Organisation, key));
+    let rows = [
+        organisation_cells(ids[0], &coded, as_of),
+        organisation_cells(ids[1], &held, as_of),
+    ];
     for (format, name) in [(ListFormat::Csv, "a.csv"), (ListFormat::Xlsx, "a.xlsx")] {
         let bytes = write(format, &organisation_heads(), &rows);
         let list = read_list(&bytes, name, &ReadOptions::default()).expect(name);
@@ -78,7 +89,9 @@ fn an_exported_list_comes_back_as_updates_of_the_same_documents() {
 
 #[test]
 fn a_list_of_unions_has_heads_that_are_understood() {
-    let row = ["", "81530400560076062A", "某工会委员会", "own", "530400", ""].map(str::to_owned).to_vec();
+    let row = ["", "81530400560076062A", "某工会委员会", "own", "530400", ""]
+        .map(str::to_owned)
+        .to_vec();
     let bytes = write(ListFormat::Xlsx, &union_heads(), &[row]);
     let list = read_list(&bytes, "a.xlsx", &ReadOptions::default()).expect("readable");
     assert!(list.warnings.is_empty(), "{:?}", list.warnings);
@@ -117,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn no_flipped_byte_of_a_workbook_makes_it_panic(at in 0_usize..4000, to in any::<u8>()) {
+    fn no_changed_byte_of_a_workbook_makes_it_panic(at in 0_usize..4000, to in any::<u8>()) {
         let mut bytes = write(ListFormat::Xlsx, &["名称", "地址"], &[vec!["某校".to_owned(), "某路".to_owned()]]);
         let at = at % bytes.len();
         bytes[at] = to;
@@ -125,11 +138,35 @@ proptest! {
             Register::default().plan(&list);
         }
     }
+
+    #[test]
+    fn no_changed_byte_of_its_parts_makes_it_panic(part in 0_usize..6, at in any::<usize>(), to in any::<u8>(), cut in 0_usize..4) {
+        let rows = text_row(1, &["名称", "注册日期"]) + &text_row(2, &["某校", "2020-01-02"])
+            + r#"<row r="3"><c r="A3" s="1"><f>B2</f><v>43853</v></c><c r="B3" t="s"><v>0</v></c></row>"#;
+        let merged = r#"<mergeCells count="1"><mergeCell ref="A1:B1"/></mergeCells>"#;
+        let mut parts = workbook_parts(&rows, merged, r#"date1904="1""#);
+        parts.push(Part::new("xl/sharedStrings.xml", r#"<sst count="1"><si><t>x</t></si></sst>"#));
+        let content = &mut parts[part].content;
+        let at = at % content.len();
+        content[at] = to;
+        if cut == 0 {
+            content.truncate(at);
+        }
+        if let Ok(list) = read_list(&archive(&parts), "a.xlsx", &ReadOptions::default()) {
+            Register::default().plan(&list);
+        }
+    }
 }
 
 /// What stands in the file: CSV has the guard before what a spreadsheet would compute.
 fn guarded(cell: &str, format: ListFormat) -> String {
-    let number = cell.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = cell
+        .strip_prefix('-')
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
     let formula = cell.starts_with(['=', '+', '-', '@', '\n']) && !number;
-    if format == ListFormat::Csv && formula { format!("'{cell}") } else { cell.to_owned() }
+    if format == ListFormat::Csv && formula {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
 }

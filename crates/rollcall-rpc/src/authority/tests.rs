@@ -1,3 +1,5 @@
+//! What the authority issues, and what it refuses to.
+
 use super::*;
 
 const NOW_MS: i64 = 1_795_000_000_000;

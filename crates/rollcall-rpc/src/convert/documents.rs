@@ -1,11 +1,11 @@
 //! Batches and acknowledgements: documents, changes and outcomes in columns (`protocol.md` 4.4).
 
 use rollcall_core::id::DocumentKind;
-use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX, BATCH_WIRE_BYTES_MAX};
+use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX};
 use rollcall_sync::message::{Ack, Batch, ChangeEntry, DocumentChanges, DocumentOutcome, Outcome};
 
 use super::column::{self, Pieces, PositionColumns, ScopeColumns, count};
-use super::packed::{pack, unpack};
+use super::packed::{BATCH_BODY_BYTES_MAX, pack, unpack};
 use super::{
     Wire, cursor_from_wire, cursor_to_wire, hash_from_wire, hash_to_wire, required, signature_from_wire,
 };
@@ -103,11 +103,7 @@ impl Wire for Batch {
 
     fn to_wire(&self) -> Result<pb::Batch, RpcError> {
         limit_documents(self.documents.len())?;
-        let documents = pack(&documents_to_wire(&self.documents), "batch", BATCH_RAW_BYTES_MAX)?;
-        limit_wire(
-            documents.as_ref().map_or(0, |packed| packed.body.len()),
-            &self.documents,
-        )?;
+        let documents = pack(&documents_to_wire(&self.documents), "batch", BATCH_BODY_BYTES_MAX)?;
         Ok(pb::Batch {
             from: self.from,
             to: self.to,
@@ -119,10 +115,8 @@ impl Wire for Batch {
     }
 
     fn from_wire(wire: pb::Batch) -> Result<Self, RpcError> {
-        let bytes = wire.documents.as_ref().map_or(0, |packed| packed.body.len());
-        let columns = unpack(wire.documents, "batch", BATCH_RAW_BYTES_MAX)?;
+        let columns = unpack(wire.documents, "batch", BATCH_BODY_BYTES_MAX)?;
         let documents = documents_from_wire(columns, BATCH_DOCUMENTS_MAX)?;
-        limit_wire(bytes, &documents)?;
         Ok(Self {
             from: wire.from,
             to: wire.to,
@@ -145,25 +139,12 @@ fn limit_documents(documents: usize) -> Result<(), RpcError> {
     Ok(())
 }
 
-/// One change may be as large as a batch; it travels alone, with its envelope around it.
-fn limit_wire(bytes: usize, documents: &[DocumentChanges]) -> Result<(), RpcError> {
-    let changes: usize = documents.iter().map(|document| document.changes.len()).sum();
-    if bytes > BATCH_WIRE_BYTES_MAX && changes > 1 {
-        return Err(RpcError::TooLarge {
-            what: "batch on the wire",
-            bytes,
-            limit: BATCH_WIRE_BYTES_MAX,
-        });
-    }
-    Ok(())
-}
-
 impl Wire for Ack {
     type Pb = pb::Ack;
 
     fn to_wire(&self) -> Result<pb::Ack, RpcError> {
         limit_documents(self.outcomes.len())?;
-        let outcomes = pack(&outcomes_to_wire(&self.outcomes), "ack", BATCH_RAW_BYTES_MAX)?;
+        let outcomes = pack(&outcomes_to_wire(&self.outcomes), "ack", BATCH_BODY_BYTES_MAX)?;
         Ok(pb::Ack {
             cursor: Some(cursor_to_wire(&self.cursor)),
             outcomes,
@@ -172,7 +153,7 @@ impl Wire for Ack {
 
     fn from_wire(wire: pb::Ack) -> Result<Self, RpcError> {
         let cursor = cursor_from_wire(required(wire.cursor, "cursor")?)?;
-        let outcomes = outcomes_from_wire(unpack(wire.outcomes, "ack", BATCH_RAW_BYTES_MAX)?)?;
+        let outcomes = outcomes_from_wire(unpack(wire.outcomes, "ack", BATCH_BODY_BYTES_MAX)?)?;
         Ok(Self { cursor, outcomes })
     }
 }

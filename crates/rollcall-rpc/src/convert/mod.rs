@@ -8,7 +8,9 @@ mod packed;
 mod receipt;
 mod repair;
 #[cfg(test)]
-pub(crate) mod tests;
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
 
 use rollcall_core::id::FederationId;
 use rollcall_sync::limits::MESSAGE_BYTES_MAX;
@@ -16,6 +18,9 @@ use rollcall_sync::message::{Cursor, Hash, SetSum};
 
 use crate::error::RpcError;
 use crate::pb::sync as pb;
+
+/// Largest part of an answer that travels in parts.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// A message that has a form on the wire.
 pub(crate) trait Wire: Sized {
@@ -38,6 +43,40 @@ pub(crate) fn sized<M: prost::Message>(message: M) -> Result<M, RpcError> {
             limit: MESSAGE_BYTES_MAX,
         }),
         _ => Ok(message),
+    }
+}
+
+/// A serialised message in parts that each fit a gRPC message with room to spare.
+pub(crate) fn into_pieces(message: &impl prost::Message) -> Vec<pb::Piece> {
+    let bytes = message.encode_to_vec();
+    bytes
+        .chunks(PIECE_BYTES)
+        .map(|part| pb::Piece { part: part.to_vec() })
+        .collect()
+}
+
+/// The parts again as one, growing as they come, up to a limit.
+#[derive(Default)]
+pub(crate) struct Pieces(Vec<u8>);
+
+impl Pieces {
+    pub(crate) fn push(&mut self, piece: &pb::Piece) -> Result<(), RpcError> {
+        self.0.extend_from_slice(&piece.part);
+        if self.0.len() > packed::ANSWER_RAW_BYTES_MAX {
+            let (bytes, limit) = (self.0.len(), packed::ANSWER_RAW_BYTES_MAX);
+            return Err(RpcError::TooLarge {
+                what: "answer",
+                bytes,
+                limit,
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn read<W: Wire<Pb: prost::Message + Default>>(self) -> Result<W, RpcError> {
+        let wire =
+            prost::Message::decode(self.0.as_slice()).map_err(|_| RpcError::Malformed { field: "answer" })?;
+        W::from_wire(wire)
     }
 }
 

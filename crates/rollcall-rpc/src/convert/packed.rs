@@ -2,12 +2,17 @@
 //! The declared length is a promise: inflating stops there, and a ratio above 64 is refused before it begins.
 
 use prost::Message;
+use rollcall_sync::limits::{BATCH_RAW_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 use crate::error::RpcError;
 use crate::pb::sync::Packed;
 
-/// Largest unary body before compression, bytes.
-pub(super) const UNARY_RAW_BYTES_MAX: usize = 4 * rollcall_sync::limits::MESSAGE_BYTES_MAX;
+/// Largest request of a repair before compression, bytes; it travels as one message.
+pub(super) const REQUEST_RAW_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
+/// Largest answer of a repair before compression, bytes: the digests of 300,000 documents.
+pub(super) const ANSWER_RAW_BYTES_MAX: usize = 16 * MESSAGE_BYTES_MAX;
+/// Largest batch before compression, bytes: changes up to their limit, and the columns that describe them.
+pub(super) const BATCH_BODY_BYTES_MAX: usize = BATCH_RAW_BYTES_MAX + 128 * 1024;
 
 /// Compression below this is not worth its frame.
 const COMPRESS_FROM: usize = 256;
@@ -177,7 +182,7 @@ mod tests {
         };
         assert_eq!(packed(vec![1; 100]).raw_len, 0);
         assert!(packed(vec![1; 1000]).body.len() < 100);
-        let noise: Vec<u8> = (0u64..500).flat_map(|i| ring_noise(i)).collect();
+        let noise: Vec<u8> = (0u64..500).flat_map(ring_noise).collect();
         assert_eq!(packed(noise).raw_len, 0);
     }
 

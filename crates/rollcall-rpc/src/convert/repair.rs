@@ -6,7 +6,7 @@ use rollcall_sync::message::{DigestAnswer, DigestEntry, DigestRequest, Hash, Res
 
 use super::column::{self, Pieces, count};
 use super::documents::{documents_from_wire, documents_to_wire};
-use super::packed::{UNARY_RAW_BYTES_MAX, pack, unpack};
+use super::packed::{ANSWER_RAW_BYTES_MAX, REQUEST_RAW_BYTES_MAX, pack, unpack};
 use super::{Wire, scope_from_wire};
 use crate::error::RpcError;
 use crate::pb::sync as pb;
@@ -26,12 +26,12 @@ impl Wire for DigestRequest {
             scopes: scopes.collect::<Result<_, RpcError>>()?,
         };
         Ok(pb::DigestRequest {
-            sums: pack(&sums, "digest request", UNARY_RAW_BYTES_MAX)?,
+            sums: pack(&sums, "digest request", REQUEST_RAW_BYTES_MAX)?,
         })
     }
 
     fn from_wire(wire: pb::DigestRequest) -> Result<Self, RpcError> {
-        let sums: pb::ScopeSums = unpack(wire.sums, "digest request", UNARY_RAW_BYTES_MAX)?;
+        let sums: pb::ScopeSums = unpack(wire.sums, "digest request", REQUEST_RAW_BYTES_MAX)?;
         let scopes = sums.scopes.into_iter().map(|bucket| {
             Ok((
                 scope_from_wire(&bucket.scope)?,
@@ -80,7 +80,7 @@ impl Wire for DigestAnswer {
             buckets: buckets.collect::<Result<_, RpcError>>()?,
             entries: runs.collect(),
         };
-        let differences = pack(&differences, "digest answer", UNARY_RAW_BYTES_MAX)?;
+        let differences = pack(&differences, "digest answer", ANSWER_RAW_BYTES_MAX)?;
         Ok(pb::DigestAnswer {
             position: self.position,
             differences,
@@ -88,7 +88,7 @@ impl Wire for DigestAnswer {
     }
 
     fn from_wire(wire: pb::DigestAnswer) -> Result<Self, RpcError> {
-        let differences: pb::Differences = unpack(wire.differences, "digest answer", UNARY_RAW_BYTES_MAX)?;
+        let differences: pb::Differences = unpack(wire.differences, "digest answer", ANSWER_RAW_BYTES_MAX)?;
         let buckets = differences.buckets.into_iter().map(|bucket| {
             limit_buckets(bucket.numbers.len())?;
             Ok((scope_from_wire(&bucket.scope)?, bucket.numbers))
@@ -147,13 +147,13 @@ impl Wire for ResolveRequest {
         let held = pack(
             &hash_lists_to_wire(&self.documents),
             "resolve request",
-            UNARY_RAW_BYTES_MAX,
+            REQUEST_RAW_BYTES_MAX,
         )?;
         Ok(pb::ResolveRequest { held })
     }
 
     fn from_wire(wire: pb::ResolveRequest) -> Result<Self, RpcError> {
-        let held = unpack(wire.held, "resolve request", UNARY_RAW_BYTES_MAX)?;
+        let held = unpack(wire.held, "resolve request", REQUEST_RAW_BYTES_MAX)?;
         Ok(Self {
             documents: hash_lists_from_wire(held)?,
         })
@@ -168,19 +168,19 @@ impl Wire for ResolveAnswer {
             changes: pack(
                 &documents_to_wire(&self.changes),
                 "resolve answer",
-                UNARY_RAW_BYTES_MAX,
+                ANSWER_RAW_BYTES_MAX,
             )?,
             wanted: pack(
                 &hash_lists_to_wire(&self.wanted),
                 "resolve answer",
-                UNARY_RAW_BYTES_MAX,
+                ANSWER_RAW_BYTES_MAX,
             )?,
         })
     }
 
     fn from_wire(wire: pb::ResolveAnswer) -> Result<Self, RpcError> {
-        let changes = unpack(wire.changes, "resolve answer", UNARY_RAW_BYTES_MAX)?;
-        let wanted = unpack(wire.wanted, "resolve answer", UNARY_RAW_BYTES_MAX)?;
+        let changes = unpack(wire.changes, "resolve answer", ANSWER_RAW_BYTES_MAX)?;
+        let wanted = unpack(wire.wanted, "resolve answer", ANSWER_RAW_BYTES_MAX)?;
         Ok(Self {
             changes: documents_from_wire(changes, usize::MAX)?,
             wanted: hash_lists_from_wire(wanted)?,

@@ -1,289 +1,15 @@
 //! Every message comes back as it was; nothing that is not one gets through.
 
 use prost::Message;
-use rollcall_core::id::{DocumentId, DocumentKind, LogEpoch, StoreId};
-use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX, BATCH_WIRE_BYTES_MAX};
+use rollcall_core::id::DocumentId;
+use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX};
 use rollcall_sync::message::{
-    Ack, Batch, ChangeEntry, ClientFrame, DigestAnswer, DigestEntry, DigestRequest, DocumentChanges,
-    DocumentOutcome, Hello, HelloAck, Outcome, Receipt, RepairReason, ResolveAnswer, ResolveRequest,
-    ScopeGrant, ScopeReceipt, ServerFrame, Verdict,
+    Ack, Batch, ClientFrame, DigestAnswer, DigestEntry, DigestRequest, DocumentOutcome, Hello, HelloAck,
+    Outcome, ResolveAnswer, ResolveRequest, ServerFrame,
 };
 
+use super::samples::{Noise, client_frames, hello, hello_ack, scopes, server_frames};
 use super::*;
-
-/// Bytes that do not compress, the same in every run.
-pub(crate) struct Noise(u64);
-
-impl Noise {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        let mut bytes = [0; N];
-        for byte in &mut bytes {
-            *byte = self.next().to_le_bytes()[0];
-        }
-        bytes
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 ^ (self.0 >> 33)) >> 17
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next()).expect("64 bits") % limit
-    }
-
-    fn document(&mut self, changes: usize, length: usize) -> DocumentChanges {
-        let all = scopes();
-        let change = |noise: &mut Self| ChangeEntry {
-            position: noise.next() % 100_000,
-            committed_at_ms: 1_790_000_000_000 + noise.below(1_000_000_000) as i64,
-            bytes: (0..length).map(|_| noise.bytes::<1>()[0]).collect(),
-        };
-        DocumentChanges {
-            document_id: DocumentId(self.bytes()),
-            kind: DocumentKind::ALL[self.below(7)],
-            scopes: all.into_iter().take(self.below(3)).collect(),
-            changes: (0..changes).map(|_| change(self)).collect(),
-        }
-    }
-
-    fn batch(&mut self, documents: usize, changes: usize, length: usize) -> Batch {
-        Batch {
-            from: 17,
-            to: 17 + documents as u64,
-            end_chain: self.bytes(),
-            signature: self.bytes::<64>().to_vec(),
-            documents: (0..documents).map(|_| self.document(changes, length)).collect(),
-            drained: documents.is_multiple_of(2),
-        }
-    }
-}
-
-fn scopes() -> Vec<FederationId> {
-    ["330106", "330000/education", "100000"]
-        .map(|text| text.parse().expect("a federation"))
-        .to_vec()
-}
-
-pub(crate) fn hello() -> Hello {
-    let mut noise = Noise::new(1);
-    Hello {
-        protocol: 1,
-        version: "0.1.0".into(),
-        session_id: noise.bytes(),
-        store_id: StoreId(noise.bytes()),
-        log_epoch: LogEpoch(noise.bytes()),
-        boot_id: noise.bytes(),
-        origin_end: Cursor {
-            position: 4711,
-            chain: noise.bytes(),
-        },
-        acknowledged: Cursor {
-            position: 4700,
-            chain: noise.bytes(),
-        },
-        known_peer: Some((StoreId(noise.bytes()), LogEpoch(noise.bytes()))),
-        down_position: 1_000_000,
-        scopes_hash: noise.bytes(),
-        set: SetSum {
-            count: 30_000,
-            sum: noise.bytes(),
-        },
-        receipt_hash: noise.bytes(),
-    }
-}
-
-pub(crate) fn hello_ack() -> HelloAck {
-    let mut noise = Noise::new(2);
-    HelloAck {
-        store_id: StoreId(noise.bytes()),
-        log_epoch: LogEpoch(noise.bytes()),
-        verdict: Verdict::InSync,
-        cursor: Cursor {
-            position: 4711,
-            chain: noise.bytes(),
-        },
-        position: 1_000_000,
-        time_ms: 1_795_000_000_000,
-        scopes: vec![],
-        set: SetSum {
-            count: 30_000,
-            sum: noise.bytes(),
-        },
-        receipt_hash: noise.bytes(),
-    }
-}
-
-fn receipt() -> Receipt {
-    let mut noise = Noise::new(3);
-    Receipt {
-        store_id: StoreId(noise.bytes()),
-        log_epoch: LogEpoch(noise.bytes()),
-        position: u64::MAX,
-        time_ms: -1,
-        origin_store: StoreId(noise.bytes()),
-        origin_epoch: LogEpoch(noise.bytes()),
-        origin: Cursor::default(),
-        scopes: scopes()
-            .into_iter()
-            .map(|scope| ScopeReceipt {
-                scope,
-                documents: 5,
-                root: noise.bytes(),
-            })
-            .collect(),
-        quarantined: vec![DocumentId(noise.bytes()), DocumentId(noise.bytes())],
-        signature: noise.bytes::<64>().to_vec(),
-    }
-}
-
-fn ack() -> Ack {
-    let mut noise = Noise::new(4);
-    let outcomes = [
-        (
-            Outcome::Applied,
-            vec![(10, 1_790_000_000_000), (10, 1_790_000_000_000), (0, 0), (11, 5)],
-        ),
-        (Outcome::Duplicate, vec![(u64::MAX, i64::MIN), (0, i64::MAX)]),
-        (Outcome::Pending, vec![]),
-        (Outcome::Forked, vec![(0, 0)]),
-        (Outcome::Quarantined("POISON_CHANGE".into()), vec![(0, 0)]),
-        (Outcome::Rejected("FOREIGN_JURISDICTION".into()), vec![]),
-    ];
-    let outcomes = outcomes
-        .into_iter()
-        .enumerate()
-        .map(|(index, (outcome, positions))| DocumentOutcome {
-            document_id: DocumentId(noise.bytes()),
-            outcome,
-            positions,
-            scopes: scopes().into_iter().take(index % 4).collect(),
-        });
-    Ack {
-        outcomes: outcomes.collect(),
-        cursor: Cursor {
-            position: 9,
-            chain: [9; 32],
-        },
-    }
-}
-
-fn client_frames() -> Vec<ClientFrame> {
-    let mut noise = Noise::new(5);
-    let mut frames = vec![
-        ClientFrame::Hello(Box::new(hello())),
-        ClientFrame::Applied {
-            position: 3,
-            set: SetSum {
-                count: 1,
-                sum: noise.bytes(),
-            },
-        },
-        ClientFrame::Applied {
-            position: 0,
-            set: SetSum::default(),
-        },
-        ClientFrame::WantReceipt,
-    ];
-    let mut plain = hello();
-    plain.known_peer = None;
-    plain.acknowledged = plain.origin_end;
-    plain.receipt_hash = [0; 32];
-    plain.scopes_hash = [0; 32];
-    plain.set = SetSum::default();
-    frames.push(ClientFrame::Hello(Box::new(plain)));
-    for (documents, changes, length) in [
-        (0, 0, 0),
-        (1, 1, 70),
-        (3, 0, 0),
-        (5, 4, 100),
-        (500, 1, 90),
-        (1, 1, 262_144),
-    ] {
-        frames.push(ClientFrame::Batch(Box::new(
-            noise.batch(documents, changes, length),
-        )));
-    }
-    let mut upward = noise.batch(2, 2, 80);
-    for document in &mut upward.documents {
-        document.scopes.clear();
-        document
-            .changes
-            .iter_mut()
-            .for_each(|change| (change.position, change.committed_at_ms) = (0, 0));
-    }
-    frames.push(ClientFrame::Batch(Box::new(upward)));
-    // Emptier than the ratio allows, and still not refused.
-    let mut empty = noise.batch(4, 1, 1);
-    empty
-        .documents
-        .iter_mut()
-        .flat_map(|d| &mut d.changes)
-        .for_each(|change| change.bytes = vec![0; 250_000]);
-    frames.push(ClientFrame::Batch(Box::new(empty)));
-    frames
-}
-
-fn server_frames() -> Vec<ServerFrame> {
-    let mut noise = Noise::new(6);
-    let mut frames = vec![
-        ServerFrame::Batch(Box::new(Batch {
-            signature: vec![],
-            end_chain: [0; 32],
-            ..noise.batch(7, 3, 90)
-        })),
-        ServerFrame::Ack(Box::new(ack())),
-        ServerFrame::Ack(Box::new(Ack {
-            cursor: Cursor::default(),
-            outcomes: vec![],
-        })),
-        ServerFrame::Receipt(Box::new(receipt())),
-        ServerFrame::Receipt(Box::new(Receipt {
-            scopes: vec![],
-            quarantined: vec![],
-            signature: vec![],
-            ..receipt()
-        })),
-        ServerFrame::Busy { retry_after_ms: 1500 },
-        ServerFrame::Goaway {
-            code: "ENVELOPE_NEWER".into(),
-            message: "update this node".into(),
-        },
-    ];
-    let repairs = [
-        RepairReason::NoCursor,
-        RepairReason::EpochChanged,
-        RepairReason::ChainMismatch,
-        RepairReason::ReceiverAhead,
-        RepairReason::DigestMismatch,
-    ];
-    let verdicts = repairs
-        .map(Verdict::Repair)
-        .into_iter()
-        .chain([Verdict::InSync, Verdict::CatchUp]);
-    for verdict in verdicts {
-        let grants = scopes().into_iter().enumerate();
-        let scopes = grants
-            .map(|(index, scope)| ScopeGrant {
-                scope,
-                write: index == 0,
-            })
-            .collect();
-        frames.push(ServerFrame::HelloAck(Box::new(HelloAck {
-            verdict,
-            scopes,
-            ..hello_ack()
-        })));
-    }
-    frames
-}
 
 /// There and back, through the bytes.
 fn check<W>(message: &W)
@@ -366,7 +92,7 @@ fn hello_and_its_answer_stay_small() {
 fn an_edit_and_its_ack_cost_little_beside_the_change() {
     let mut noise = Noise::new(8);
     let mut batch = noise.batch(1, 1, 120);
-    batch.documents[0].changes[0].position = 0;
+    batch.documents[0].changes[0].position = 4711;
     batch.documents[0].changes[0].committed_at_ms = 0;
     batch.documents[0].scopes.clear();
     let up = batch.to_wire().expect("fits").encoded_len();
@@ -395,34 +121,94 @@ fn an_edit_and_its_ack_cost_little_beside_the_change() {
 fn limits_hold_when_sending_and_when_receiving() {
     let mut noise = Noise::new(9);
     let too_many = noise.batch(BATCH_DOCUMENTS_MAX + 1, 1, 66);
-    let too_wide = noise.batch(2, 1, BATCH_WIRE_BYTES_MAX / 2 + 50);
     let too_long = noise.batch(5, 1, BATCH_RAW_BYTES_MAX / 4);
-    for batch in [too_many.clone(), too_wide.clone(), too_long] {
-        assert!(matches!(batch.to_wire(), Err(RpcError::TooLarge { .. })));
-    }
-    for batch in [too_many, too_wide] {
+    let too_fine = noise.batch(2, BATCH_RAW_BYTES_MAX / 128 + 1, 1);
+    assert!(matches!(too_many.to_wire(), Err(RpcError::TooLarge { .. })));
+    assert!(matches!(too_long.to_wire(), Err(RpcError::TooLarge { .. })));
+    for batch in [too_many, too_long, too_fine] {
         let documents = packed::pack(
             &documents::documents_to_wire(&batch.documents),
             "test",
             usize::MAX,
         );
+        let rest = Batch {
+            documents: vec![],
+            ..batch
+        }
+        .to_wire()
+        .expect("fits");
         let wire = pb::Batch {
             documents: documents.expect("packs"),
-            ..Batch {
-                documents: vec![],
-                ..batch
-            }
-            .to_wire()
-            .expect("fits")
+            ..rest
         };
         assert!(matches!(Batch::from_wire(wire), Err(RpcError::TooLarge { .. })));
     }
 }
 
 #[test]
+fn the_largest_batch_that_is_cut_fits_a_message() {
+    // Half of it noise, as in real changes.
+    let mut noise = Noise::new(12);
+    let mut batch = noise.batch(500, 1, (BATCH_RAW_BYTES_MAX - 64 * 1024) / 500);
+    for change in batch
+        .documents
+        .iter_mut()
+        .flat_map(|document| &mut document.changes)
+    {
+        let half = change.bytes.len() / 2;
+        change.bytes[..half].fill(7);
+    }
+    check(&ClientFrame::Batch(Box::new(batch)));
+}
+
+#[test]
+fn an_answer_travels_in_pieces_and_is_bounded() {
+    let mut noise = Noise::new(13);
+    let mut entry = || DigestEntry {
+        scope: scopes()[0].clone(),
+        document_id: DocumentId(noise.bytes()),
+        digest: noise.bytes(),
+    };
+    let entries = (0..30_000).map(|_| entry()).collect();
+    let answer = DigestAnswer {
+        position: 1,
+        buckets: vec![(scopes()[0].clone(), (0..2048).collect())],
+        entries,
+    };
+    let sent = into_pieces(&answer.to_wire().expect("fits"));
+    assert!(
+        sent.len() > 4
+            && sent
+                .iter()
+                .all(|piece| piece.encoded_len() < MESSAGE_BYTES_MAX / 2)
+    );
+    let mut received = Pieces::default();
+    sent.iter()
+        .try_for_each(|piece| received.push(piece))
+        .expect("within the limit");
+    assert_eq!(received.read::<DigestAnswer>().expect("reads"), answer);
+
+    let mut endless = Pieces::default();
+    let piece = pb::Piece {
+        part: vec![0; 1024 * 1024],
+    };
+    let taken = (0..100).take_while(|_| endless.push(&piece).is_ok()).count();
+    assert_eq!(taken, 16);
+    let mut cut = Pieces::default();
+    sent[1..]
+        .iter()
+        .try_for_each(|piece| cut.push(piece))
+        .expect("within the limit");
+    assert!(cut.read::<DigestAnswer>().is_err());
+}
+
+/// Makes a good message a bad one.
+type Spoil<M> = fn(&mut M);
+
+#[test]
 fn malformed_parts_are_refused_by_name() {
     let good = || hello().to_wire().expect("fits");
-    let table: [(&str, fn(&mut pb::Hello)); 10] = [
+    let table: [(&str, Spoil<pb::Hello>); 10] = [
         ("session id", |h| h.session_id.truncate(15)),
         ("store id", |h| h.store_id.push(0)),
         ("log epoch", |h| h.log_epoch.clear()),
@@ -462,7 +248,7 @@ fn columns_that_do_not_fit_each_other_are_refused() {
         documents::documents_from_wire(good(), 2).is_err(),
         "more documents than allowed"
     );
-    let table: [(&str, fn(&mut pb::Documents)); 14] = [
+    let table: [(&str, Spoil<pb::Documents>); 14] = [
         ("half an id", |d| d.document_ids.truncate(40)),
         ("an id too many", |d| d.document_ids.extend([0; 16])),
         ("a kind too few", |d| d.kinds.truncate(2)),

@@ -7,7 +7,7 @@ use rollcall_core::id::StoreId;
 use super::loopback::{Aggregator, now_ms};
 use crate::authority::{Authority, CertificateRequest};
 use crate::client::{Client, ClientConfig, Timeouts};
-use crate::convert::tests::hello;
+use crate::convert::samples::hello;
 use crate::enrolment::{EnrolAnswer, Enrolment};
 use crate::error::RpcError;
 use crate::signing::SigningKey;

@@ -14,8 +14,9 @@ use tonic::{Code, Status};
 use super::loopback::{Aggregator, now_ms};
 use crate::accept::ConnectionLimits;
 use crate::authority::Authority;
-use crate::client::{Client, Connection, Timeouts};
-use crate::convert::tests::{hello, hello_ack};
+use crate::client::{Client, Timeouts};
+use crate::connection::Connection;
+use crate::convert::samples::{hello, hello_ack};
 use crate::error::RpcError;
 use crate::server::ServerConfig;
 use crate::session::FRAMES_WAITING_MAX;
@@ -256,10 +257,10 @@ async fn a_peer_that_sends_without_end_is_cut_off() {
 async fn connections_that_say_nothing_are_closed() {
     let config = ServerConfig {
         connections: ConnectionLimits {
-            handshake: Duration::from_millis(200),
+            handshake: Duration::from_millis(600),
             ..ConnectionLimits::default()
         },
-        connection_idle: Duration::from_millis(200),
+        connection_idle: Duration::from_millis(300),
         ..ServerConfig::default()
     };
     let aggregator = Aggregator::start_with(config).await;
@@ -272,7 +273,7 @@ async fn connections_that_say_nothing_are_closed() {
 
     let idle = aggregator.connect().await;
     idle.hello(&hello()).await.expect("answers");
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(!idle.is_open(), "closed without a call");
 
     // Past the handshake, but no HTTP/2 either.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_sync::message::{
-    ClientFrame, DigestAnswer, DigestRequest, Hello, HelloAck, ResolveAnswer, ResolveRequest, ServerFrame,
-    Verdict,
+    ClientFrame, DigestAnswer, DigestEntry, DigestRequest, Hello, HelloAck, ResolveAnswer, ResolveRequest,
+    ServerFrame, Verdict,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::authority::{Authority, CertificateRequest};
 use crate::client::{Client, ClientConfig, Timeouts};
-use crate::convert::tests::hello_ack;
+use crate::convert::samples::{Noise, hello_ack};
 use crate::enrolment::{EnrolAnswer, EnrolRequest};
 use crate::error::{EnrolError, RpcError};
 use crate::peer_identity::PeerIdentity;
@@ -29,7 +30,7 @@ use crate::tls::ServerTls;
 use crate::token::EnrolmentToken;
 
 pub(super) fn now_ms() -> i64 {
-    i64::try_from(time::OffsetDateTime::now_utc().unix_timestamp()).expect("64 bits") * 1000
+    time::OffsetDateTime::now_utc().unix_timestamp() * 1000
 }
 
 /// Answers with what the tests expect; `version` of a Hello says how a session goes on.
@@ -71,6 +72,15 @@ impl SyncService for Echo {
                             "Two stores, one log.",
                         ));
                     }
+                    if hello.version == "gush" {
+                        let batch = Noise::new(3).batch(2, 1, 100_000);
+                        while outbound
+                            .send(ServerFrame::Batch(Box::new(batch.clone())))
+                            .await
+                            .is_ok()
+                        {}
+                        return Ok(());
+                    }
                     ServerFrame::HelloAck(Box::new(HelloAck {
                         verdict: Verdict::InSync,
                         ..hello_ack()
@@ -93,7 +103,16 @@ impl SyncService for Echo {
         Ok(())
     }
 
+    /// Twenty documents for each bucket beyond five.
     async fn digest(&self, _peer: PeerIdentity, request: DigestRequest) -> Result<DigestAnswer, Refusal> {
+        let count = request.scopes.iter().map(|(_, sums)| sums.len()).sum::<usize>();
+        let mut noise = Noise::new(1);
+        let entries = (0..if count > 5 { 20 * count } else { 0 }).map(|_| DigestEntry {
+            scope: FederationId::national(),
+            document_id: DocumentId(noise.bytes()),
+            digest: noise.bytes(),
+        });
+        let entries = entries.collect();
         let buckets = request
             .scopes
             .into_iter()
@@ -102,7 +121,7 @@ impl SyncService for Echo {
         Ok(DigestAnswer {
             position: 1,
             buckets,
-            entries: vec![],
+            entries,
         })
     }
 

@@ -10,7 +10,7 @@ use rollcall_sync::message::{
 
 use super::loopback::{Aggregator, line, now_ms};
 use crate::client::{Client, Timeouts};
-use crate::convert::tests::{hello, hello_ack};
+use crate::convert::samples::{hello, hello_ack};
 use crate::error::RpcError;
 use crate::server::ServerConfig;
 use crate::status::RefusalKind;
@@ -98,12 +98,16 @@ async fn a_session_in_which_nothing_changed_stays_under_a_kilobyte() {
     let closed = client.close().await;
 
     let total = |traffic: crate::Traffic| traffic.bytes_sent + traffic.bytes_received;
-    eprintln!("first session: {first:?}, {} bytes", total(first));
-    eprintln!(
-        "second session on the same connection: {} bytes",
-        total(both) - total(first)
-    );
-    eprintln!("goodbye: {} bytes", total(closed) - total(both));
+    // The figure is wanted on the way: run with --nocapture.
+    #[allow(clippy::print_stderr)]
+    {
+        eprintln!("first session: {first:?}, {} bytes", total(first));
+        eprintln!(
+            "second session on the same connection: {} bytes",
+            total(both) - total(first)
+        );
+        eprintln!("goodbye: {} bytes", total(closed) - total(both));
+    }
     assert!(total(first) + total(closed) - total(both) < 1024, "{first:?}");
     assert!(total(both) - total(first) < 700, "{both:?}");
 }
@@ -111,7 +115,7 @@ async fn a_session_in_which_nothing_changed_stays_under_a_kilobyte() {
 #[tokio::test]
 async fn hello_and_its_answer_take_one_round_trip() {
     let aggregator = Aggregator::start().await;
-    let one_way = Duration::from_millis(150);
+    let one_way = Duration::from_millis(300);
     let mut config = aggregator.node(now_ms());
     config.url = line(aggregator.address, one_way, 65_536).await;
     let client = Client::connect(&config).await.expect("connects");
@@ -203,6 +207,35 @@ async fn a_session_that_stands_still_is_ended() {
     from_server.recv().await.expect("a frame").expect("no error");
     let error = from_server.recv().await.expect("an item").expect_err("ended");
     assert!(error.code() == "TIMEOUT" && error.is_transient(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_is_ended_sooner() {
+    let config = ServerConfig {
+        session_stall: Duration::from_millis(200),
+        ..ServerConfig::default()
+    };
+    let aggregator = Aggregator::start_with(config).await;
+    let mut node = aggregator.node(now_ms());
+    node.timeouts.idle = Duration::from_secs(20);
+    let client = Client::connect(&node).await.expect("connects");
+    let (to_server, mut from_server) = client.exchange();
+    to_server.send(hello_saying("gush")).await.expect("open");
+    // The server pours out batches until neither windows nor channels take more. Then we look.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let ended = async {
+        loop {
+            match from_server.recv().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return error,
+                None => panic!("ended without a reason"),
+            }
+        }
+    };
+    let error = tokio::time::timeout(Duration::from_secs(5), ended)
+        .await
+        .expect("in time");
+    assert_eq!(error.code(), "TIMEOUT");
 }
 
 #[tokio::test]

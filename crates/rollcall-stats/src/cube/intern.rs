@@ -31,6 +31,10 @@ impl<T: Clone + Eq + Hash> Interned<T> {
         number
     }
 
+    pub(crate) fn contains(&self, value: &T) -> bool {
+        self.numbers.contains_key(value)
+    }
+
     pub(crate) fn value(&self, number: u32) -> &T {
         &self.values[number as usize]
     }

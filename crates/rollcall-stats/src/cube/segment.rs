@@ -159,8 +159,14 @@ impl Segments {
         self.of(number).iter().rev().find(|segment| segment.from <= day)
     }
 
+    /// Organisations.
     pub(crate) fn len(&self) -> u32 {
         self.spans.len() as u32
+    }
+
+    /// Segments in use.
+    pub(crate) fn segments(&self) -> usize {
+        self.block.len() - self.waste
     }
 
     pub(crate) fn replace(&mut self, number: u32, segments: &[Segment]) {

@@ -1,4 +1,4 @@
-//! Unions as columns: per document its states by day, and where and as what it counts among all unions.
+//! Unions by day: per document the states it goes through.
 //! Owns how links and names reach a union's state; the state itself is a rule of `rollcall-core`.
 
 use rollcall_core::date::Day;
@@ -20,21 +20,10 @@ pub(crate) struct UnionSegment {
     pub(crate) state: UnionState,
 }
 
-/// Where and as what a union counts from a day on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct UnionCount {
-    pub(crate) from: Day,
-    /// Number of its higher union.
-    pub(crate) place: u32,
-    /// Its form while it is established and counts under this document.
-    pub(crate) form: Option<UnionForm>,
-}
-
 /// One union document's columns.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UnionRow {
     pub(crate) states: Box<[UnionSegment]>,
-    pub(crate) counts: Box<[UnionCount]>,
     /// Which organisation it names is in conflict.
     pub(crate) organisation_disputed: bool,
 }
@@ -54,10 +43,6 @@ pub(crate) fn forms_of(bits: u8) -> Vec<UnionForm> {
 impl UnionRow {
     pub(crate) fn state_at(&self, on: Day) -> Option<&UnionSegment> {
         self.states.iter().rev().find(|segment| segment.from <= on)
-    }
-
-    pub(crate) fn count_at(&self, on: Day) -> Option<&UnionCount> {
-        self.counts.iter().rev().find(|count| count.from <= on)
     }
 
     fn view_at(&self, cube: &Cube, on: Day) -> Option<UnionView> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use rollcall_core::coverage::outlives;
 use rollcall_core::date::Day;
 use rollcall_core::fact::{Facts, OrganisationFacts, SameAsFacts, UnionFacts};
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
@@ -15,7 +16,7 @@ use super::component::Component;
 use super::register::forget;
 use super::segment::{NONE, Profile, Reading, Readings, SET, Segment, Standing};
 use super::stored::{Packed, StoredOrganisation, StoredUnion};
-use super::union_row::{UnionCount, UnionRow, UnionSegment, UnionsOfCube, form_bits, forms_of};
+use super::union_row::{UnionRow, UnionSegment, UnionsOfCube, form_bits, forms_of};
 use crate::establishment::{Outcome, Outcomes, Subject};
 
 impl Cube {
@@ -127,6 +128,7 @@ impl Cube {
             None => {
                 let number = self.unions.number(id);
                 self.union_rows.push(UnionRow::default());
+                self.union_forms.push(0);
                 number
             }
         };
@@ -291,6 +293,7 @@ impl Cube {
             let row = &mut self.union_rows[*number as usize];
             row.states = states.into_boxed_slice();
             row.organisation_disputed = stored.facts.organisation.len() > 1;
+            self.union_forms[*number as usize] = row.states.last().map_or(0, |last| last.forms);
         }
     }
 
@@ -316,7 +319,7 @@ impl Cube {
         }
         days.sort_unstable();
         days.dedup();
-        let mut counts: Vec<UnionCount> = Vec::new();
+        let mut column: Vec<Segment> = Vec::new();
         for day in days {
             let Some(segment) = row.state_at(day) else {
                 continue;
@@ -330,23 +333,21 @@ impl Cube {
             });
             let ended = form == UnionForm::Own
                 && !employers.is_empty()
-                && employers.iter().all(|employer| {
-                    !rollcall_core::coverage::outlives(&segment.state, employer.ended_until(day))
-                });
+                && employers
+                    .iter()
+                    .all(|employer| !outlives(&segment.state, employer.ended_until(day)));
             let counts_here = segment.lead == number && segment.state.established && !ended;
-            let count = UnionCount {
-                from: day,
+            let profile = if counts_here { form as u32 } else { NONE };
+            let reading = Reading {
                 place,
-                form: counts_here.then_some(form),
+                profile,
+                cover: NONE,
+                workers: 0,
+                members: 0,
             };
-            if counts
-                .last()
-                .is_none_or(|last| UnionCount { from: day, ..*last } != count)
-            {
-                counts.push(count);
-            }
+            push(&mut column, Segment { from: day.0, reading });
         }
-        self.union_rows[number as usize].counts = counts.into_boxed_slice();
+        self.union_segments.replace(number, &column);
     }
 
     fn recompute_counts_of_unions_naming(

@@ -30,12 +30,20 @@ pub(crate) enum Use {
 /// Opens the file with every setting of a live store.
 pub(crate) fn connect(path: &Path, purpose: Use) -> Result<Connection, Error> {
     let db = connect_plain(path)?;
-    let mode: String =
-        db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(engine)?;
+    if db.is_readonly(rusqlite::MAIN_DB).map_err(engine)? {
+        return Err(Error::ReadOnly);
+    }
+    let mode: String = db
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .map_err(engine)?;
     if mode != "wal" {
         return Err(Error::ReadOnly);
     }
-    let cache_kib = if purpose == Use::Write { WRITER_CACHE_KIB } else { READER_CACHE_KIB };
+    let cache_kib = if purpose == Use::Write {
+        WRITER_CACHE_KIB
+    } else {
+        READER_CACHE_KIB
+    };
     db.execute_batch(&format!(
         "PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1; \
          PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; \
@@ -48,7 +56,10 @@ pub(crate) fn connect(path: &Path, purpose: Use) -> Result<Connection, Error> {
 
 /// Opens an existing file with the settings that do not touch it.
 pub(crate) fn connect_plain(path: &Path) -> Result<Connection, Error> {
-    assert!(rusqlite::version_number() >= ENGINE_VERSION_MIN, "the bundled engine is at least 3.53");
+    assert!(
+        rusqlite::version_number() >= ENGINE_VERSION_MIN,
+        "the bundled engine is at least 3.53"
+    );
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags).map_err(engine)?;
     db.busy_timeout(BUSY_TIMEOUT).map_err(engine)?;
@@ -60,14 +71,30 @@ pub(crate) fn connect_plain(path: &Path) -> Result<Connection, Error> {
     ] {
         db.set_db_config(setting, on).map_err(engine)?;
     }
-    db.execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;").map_err(engine)?;
+    db.execute_batch("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;")
+        .map_err(engine)?;
     Ok(db)
 }
 
-/// The engine's own check of the file: pages, trees and that each index fits its table.
+/// The engine's own check of the file: pages, trees, constraints.
 pub(crate) fn quick_check(db: &Connection) -> Result<(), Error> {
-    let mut statement = db.prepare("PRAGMA quick_check(20)").map_err(engine)?;
-    let findings = statement.query_map([], |row| row.get::<_, String>(0)).map_err(engine)?;
+    check(db, "PRAGMA quick_check(20)")
+}
+
+/// The same, and that each index has exactly the rows of its table; takes several times as long.
+pub(crate) fn integrity_check(db: &Connection) -> Result<(), Error> {
+    check(db, "PRAGMA integrity_check(20)")
+}
+
+fn check(db: &Connection, pragma: &str) -> Result<(), Error> {
+    let mut statement = db.prepare(pragma).map_err(engine)?;
+    let findings = statement
+        .query_map([], |row| row.get::<_, String>(0))
+        .map_err(engine)?;
     let findings: Vec<String> = findings.collect::<Result<_, _>>().map_err(engine)?;
-    if findings == ["ok"] { Ok(()) } else { Err(Error::Corrupt(findings)) }
+    if findings == ["ok"] {
+        Ok(())
+    } else {
+        Err(Error::Corrupt(findings))
+    }
 }

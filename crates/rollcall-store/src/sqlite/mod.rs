@@ -6,7 +6,7 @@ mod pool;
 mod row;
 mod writer;
 
-pub(crate) use connection::{APPLICATION_ID, Use, connect, connect_plain, quick_check};
+pub(crate) use connection::{APPLICATION_ID, Use, connect, connect_plain, integrity_check, quick_check};
 pub(crate) use pool::Pool;
 pub(crate) use row::{RowExt, hashes_of, to_i64};
 pub(crate) use writer::{WriterHandle, start};
@@ -78,7 +78,11 @@ impl Writer {
 
 impl Reader {
     pub(crate) fn new(db: Connection, identity: Identity) -> Self {
-        Self { db, identity, staged: RefCell::default() }
+        Self {
+            db,
+            identity,
+            staged: RefCell::default(),
+        }
     }
 
     /// What this store is, as of this snapshot.
@@ -96,7 +100,10 @@ impl Reader {
 
     /// Runs a statement that returns no rows; how many rows it changed.
     pub(crate) fn run(&self, sql: &str, params: impl Params) -> Result<usize, Error> {
-        self.db.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).map_err(engine)
+        self.db
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params))
+            .map_err(engine)
     }
 
     /// The first row, if there is one.
@@ -143,7 +150,8 @@ impl Reader {
 
     /// The count or other number that a statement always gives.
     pub(crate) fn number(&self, sql: &str, params: impl Params) -> Result<u64, Error> {
-        self.one(sql, params, |row| row.u64(0))?.ok_or(Error::Damaged("a count"))
+        self.one(sql, params, |row| row.u64(0))?
+            .ok_or(Error::Damaged("a count"))
     }
 
     /// A counter's value.
@@ -151,7 +159,9 @@ impl Reader {
         if let Some((value, _)) = self.staged.borrow().counters.get(name) {
             return Ok(*value);
         }
-        let value = self.one("SELECT value FROM counter WHERE name = ?1", [name], |row| row.i64(0))?;
+        let value = self.one("SELECT value FROM counter WHERE name = ?1", [name], |row| {
+            row.i64(0)
+        })?;
         let value = value.unwrap_or(0);
         self.staged.borrow_mut().counters.insert(name, (value, false));
         Ok(value)

@@ -28,7 +28,14 @@ struct State {
 
 impl Pool {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, state: Mutex::new(State { idle: Vec::new(), busy: 0 }), freed: Condvar::new() }
+        Self {
+            path,
+            state: Mutex::new(State {
+                idle: Vec::new(),
+                busy: 0,
+            }),
+            freed: Condvar::new(),
+        }
     }
 
     /// Runs `f` in one read transaction.
@@ -37,10 +44,15 @@ impl Pool {
         identity: &Identity,
         f: impl FnOnce(&Reader) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut lent = Lent { pool: self, reader: self.take() };
+        let mut lent = Lent {
+            pool: self,
+            reader: self.take(),
+        };
         let reader = match lent.reader.as_mut() {
             Some(reader) => reader,
-            None => lent.reader.insert(Reader::new(connect(&self.path, Use::Read)?, identity.clone())),
+            None => lent
+                .reader
+                .insert(Reader::new(connect(&self.path, Use::Read)?, identity.clone())),
         };
         let begun = Instant::now();
         reader.discard();
@@ -48,7 +60,10 @@ impl Pool {
         reader.refresh_identity()?;
         let answer = f(reader);
         if begun.elapsed() > READ_LONG {
-            tracing::warn!(duration_ms = begun.elapsed().as_millis() as u64, "a snapshot was held for long");
+            tracing::warn!(
+                duration_ms = begun.elapsed().as_millis() as u64,
+                "a snapshot was held for long"
+            );
         }
         answer
     }
@@ -80,9 +95,10 @@ struct Lent<'p> {
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let reader = self.reader.take().filter(|reader| {
-            reader.db().is_autocommit() || reader.db().execute_batch("ROLLBACK").is_ok()
-        });
+        let reader = self
+            .reader
+            .take()
+            .filter(|reader| reader.db().is_autocommit() || reader.db().execute_batch("ROLLBACK").is_ok());
         let mut state = self.pool.lock();
         state.busy -= 1;
         state.idle.extend(reader);

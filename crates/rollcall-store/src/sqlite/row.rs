@@ -15,7 +15,9 @@ pub(crate) trait RowExt {
     fn i64_or_none(&self, index: usize) -> Result<Option<i64>, Error>;
 
     fn bytes<const N: usize>(&self, index: usize) -> Result<[u8; N], Error> {
-        self.blob(index)?.try_into().map_err(|_| Error::Damaged("a blob's length"))
+        self.blob(index)?
+            .try_into()
+            .map_err(|_| Error::Damaged("a blob's length"))
     }
     fn u64(&self, index: usize) -> Result<u64, Error> {
         u64::try_from(self.i64(index)?).map_err(|_| Error::Damaged("a count or position"))
@@ -40,10 +42,14 @@ pub(crate) trait RowExt {
     }
     fn kind(&self, index: usize) -> Result<DocumentKind, Error> {
         let number = u8::try_from(self.i64(index)?).ok();
-        number.and_then(DocumentKind::from_number).ok_or(Error::Damaged("a document kind"))
+        number
+            .and_then(DocumentKind::from_number)
+            .ok_or(Error::Damaged("a document kind"))
     }
     fn federation(&self, index: usize) -> Result<FederationId, Error> {
-        self.text(index)?.parse().map_err(|_| Error::Damaged("a federation"))
+        self.text(index)?
+            .parse()
+            .map_err(|_| Error::Damaged("a federation"))
     }
     fn federations(&self, index: usize) -> Result<Vec<FederationId>, Error> {
         serde_json::from_str(&self.text(index)?).map_err(|_| Error::Damaged("a list of federations"))
@@ -81,5 +87,9 @@ pub(crate) fn to_i64(value: u64) -> i64 {
 /// Hashes laid end to end.
 pub(crate) fn hashes_of(blob: &[u8]) -> Result<Vec<Hash>, Error> {
     let (hashes, rest) = blob.as_chunks::<32>();
-    if rest.is_empty() { Ok(hashes.to_vec()) } else { Err(Error::Damaged("a list of hashes")) }
+    if rest.is_empty() {
+        Ok(hashes.to_vec())
+    } else {
+        Err(Error::Damaged("a list of hashes"))
+    }
 }

@@ -7,12 +7,21 @@ use crate::testing::{Draft, Fixture, options};
 fn a_store_is_created_once_and_opened_as_what_it_is() {
     let fixture = Fixture::new(Role::Aggregator);
     let path = fixture.path();
-    assert!(matches!(Store::create(&path, &options(Role::Node)), Err(Error::FileExists(_))));
+    assert!(matches!(
+        Store::create(&path, &options(Role::Node)),
+        Err(Error::FileExists(_))
+    ));
     let expected = options(Role::Aggregator);
     fixture.store.clone().close();
     let identity = Store::open(&path).expect("open").identity();
-    assert_eq!((identity.store_id, identity.log_epoch), (expected.store_id, expected.log_epoch));
-    assert_eq!((identity.role, identity.name), (Role::Aggregator, "test".to_owned()));
+    assert_eq!(
+        (identity.store_id, identity.log_epoch),
+        (expected.store_id, expected.log_epoch)
+    );
+    assert_eq!(
+        (identity.role, identity.name),
+        (Role::Aggregator, "test".to_owned())
+    );
 }
 
 #[test]
@@ -20,7 +29,10 @@ fn a_closed_store_answers_closed() {
     let fixture = Fixture::new(Role::Node);
     let other = fixture.store.clone();
     fixture.store.clone().close();
-    assert!(matches!(other.write("late", |_| Ok(())).wait(), Err(Error::Closed)));
+    assert!(matches!(
+        other.write("late", |_| Ok(())).wait(),
+        Err(Error::Closed)
+    ));
 }
 
 #[test]
@@ -31,12 +43,18 @@ fn what_is_not_a_store_of_this_version_is_refused() {
     std::fs::write(&path, "this is a text and no database, however long it may be").expect("write");
     assert!(matches!(Store::open(&path), Err(Error::NotAStore(_))));
     std::fs::remove_file(&path).expect("remove");
-    Connection::open(&path).expect("a database").execute_batch("CREATE TABLE t (x)").expect("a table");
+    Connection::open(&path)
+        .expect("a database")
+        .execute_batch("CREATE TABLE t (x)")
+        .expect("a table");
     assert!(matches!(Store::open(&path), Err(Error::NotAStore(_))));
 
     let fixture = Fixture::new(Role::Node);
     fixture.store.clone().close();
-    Connection::open(fixture.path()).expect("open").execute_batch("PRAGMA user_version = 99").expect("set");
+    Connection::open(fixture.path())
+        .expect("open")
+        .execute_batch("PRAGMA user_version = 99")
+        .expect("set");
     let refused = Store::open(&fixture.path()).expect_err("newer");
     assert!(matches!(refused, Error::Newer { found: 99 }));
     assert_eq!(refused.code(), Some("STORE_NEWER"));
@@ -58,17 +76,32 @@ fn every_connection_has_the_settings_of_a_live_store() {
     ];
     let values = move |reader: &Reader| {
         let value = |name: &str| {
-            let read = |row: &rusqlite::Row<'_>| row.get_ref(0).map(|value| match value {
-                rusqlite::types::ValueRef::Integer(n) => n.to_string(),
-                other => other.as_str().unwrap_or_default().to_owned(),
-            });
-            reader.db().query_row(&format!("PRAGMA {name}"), [], read).map_err(engine)
+            let read = |row: &rusqlite::Row<'_>| {
+                row.get_ref(0).map(|value| match value {
+                    rusqlite::types::ValueRef::Integer(n) => n.to_string(),
+                    other => other.as_str().unwrap_or_default().to_owned(),
+                })
+            };
+            reader
+                .db()
+                .query_row(&format!("PRAGMA {name}"), [], read)
+                .map_err(engine)
         };
-        expected.iter().map(|(name, _)| value(name)).collect::<Result<Vec<_>, _>>()
+        expected
+            .iter()
+            .map(|(name, _)| value(name))
+            .collect::<Result<Vec<_>, _>>()
     };
     let wanted: Vec<&str> = expected.iter().map(|(_, value)| *value).collect();
     assert_eq!(fixture.store.read(values).expect("read"), wanted);
-    assert_eq!(fixture.store.write("settings", move |writer| values(writer)).wait().expect("write"), wanted);
+    assert_eq!(
+        fixture
+            .store
+            .write("settings", move |writer| values(writer))
+            .wait()
+            .expect("write"),
+        wanted
+    );
 }
 
 #[test]
@@ -102,7 +135,10 @@ fn two_handles_on_one_file_see_each_other_and_take_turns() {
             std::thread::spawn(move || {
                 for n in 0..50 {
                     let commit = Draft::new(half as u32 * 1_000 + n).edit(&[330106]);
-                    store.write("half", move |writer| writer.commit_document(&commit)).wait().expect("commit");
+                    store
+                        .write("half", move |writer| writer.commit_document(&commit))
+                        .wait()
+                        .expect("commit");
                 }
             })
         })
@@ -111,8 +147,9 @@ fn two_handles_on_one_file_see_each_other_and_take_turns() {
         writer.join().expect("no panic");
     }
     for store in [&fixture.store, &second] {
-        let (documents, position) =
-            store.read(|reader| Ok((reader.documents_count()?, reader.position()?))).expect("read");
+        let (documents, position) = store
+            .read(|reader| Ok((reader.documents_count()?, reader.position()?)))
+            .expect("read");
         assert_eq!((documents, position), (100, 100));
     }
     assert_eq!(fixture.faults(), []);
@@ -122,9 +159,18 @@ fn two_handles_on_one_file_see_each_other_and_take_turns() {
 fn another_process_s_change_of_identity_is_seen() {
     let fixture = Fixture::new(Role::Node);
     let second = Store::open(&fixture.path()).expect("open again");
-    second.write("rename", |writer| writer.set_name("renamed")).wait().expect("rename");
-    let name = fixture.store.read(|reader| Ok(reader.identity().name.clone())).expect("read");
-    assert_eq!((name.as_str(), fixture.store.identity().name.as_str()), ("renamed", "renamed"));
+    second
+        .write("rename", |writer| writer.set_name("renamed"))
+        .wait()
+        .expect("rename");
+    let name = fixture
+        .store
+        .read(|reader| Ok(reader.identity().name.clone()))
+        .expect("read");
+    assert_eq!(
+        (name.as_str(), fixture.store.identity().name.as_str()),
+        ("renamed", "renamed")
+    );
 }
 
 /// A copy of the files while the store is open is what a power cut leaves.
@@ -141,9 +187,13 @@ fn after_a_crash_every_answered_commit_is_there_and_no_batch_is_half_there() {
     let fixture = Fixture::new(Role::Aggregator);
     let folder = tempfile::tempdir().expect("a folder");
     for batch in 0..3u32 {
-        let commits: Vec<_> = (0..10).map(|n| Draft::new(batch * 10 + n).edit(&[330106])).collect();
+        let commits: Vec<_> = (0..10)
+            .map(|n| Draft::new(batch * 10 + n).edit(&[330106]))
+            .collect();
         let write = fixture.store.write("batch", move |writer| {
-            commits.iter().try_for_each(|commit| writer.commit_document(commit).map(drop))
+            commits
+                .iter()
+                .try_for_each(|commit| writer.commit_document(commit).map(drop))
         });
         write.wait().expect("committed");
     }
@@ -172,12 +222,10 @@ fn after_a_crash_every_answered_commit_is_there_and_no_batch_is_half_there() {
 fn an_unclean_stop_leads_to_a_check_that_finds_damage() {
     let fixture = Fixture::new(Role::Aggregator);
     for n in 0..200 {
-        fixture.commit(Draft::new(n).edit_sized(&[330106], 3_000)).expect("commit");
+        fixture
+            .commit(Draft::new(n).edit_sized(&[330106], 3_000))
+            .expect("commit");
     }
-    fixture.store.write("fold", |writer| {
-        // Inside a transaction nothing can be folded; the point is only to have waited for all of the above.
-        writer.documents_count().map(drop)
-    }).wait().expect("wait");
     let folder = tempfile::tempdir().expect("a folder");
     let image = crash_image(&fixture, folder.path());
     let mut bytes = std::fs::read(&image).expect("read");
@@ -191,4 +239,77 @@ fn an_unclean_stop_leads_to_a_check_that_finds_damage() {
     // Without a log left behind the stop was clean, and nothing is checked beyond what is read.
     std::fs::write(beside(&image, "-wal"), []).expect("empty log");
     assert!(Store::open(&image).is_ok());
+}
+
+#[test]
+fn a_reader_that_panics_takes_nothing_with_it_and_many_readers_wait_for_their_turn() {
+    let fixture = Fixture::new(Role::Aggregator);
+    fixture.commit(Draft::new(1).edit(&[330106])).expect("commit");
+    for _ in 0..20 {
+        let read = || fixture.store.read::<()>(|_| panic!("on purpose"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).is_err());
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..30 {
+            scope.spawn(|| {
+                let counted = fixture.store.read(|reader| {
+                    std::thread::sleep(std::time::Duration::from_millis(2));
+                    reader.documents_count()
+                });
+                assert_eq!(counted.expect("read"), 1);
+            });
+        }
+    });
+}
+
+#[test]
+fn documents_are_paged_by_id_and_marked() {
+    use crate::document::DocumentState;
+    use crate::testing::id;
+    let fixture = Fixture::new(Role::Aggregator);
+    for n in 0..7 {
+        fixture.commit(Draft::new(n).edit(&[330106])).expect("commit");
+    }
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let page = fixture
+            .store
+            .read(|reader| reader.documents(after, 3))
+            .expect("read");
+        let Some(last) = page.last() else { break };
+        after = Some(last.document_id);
+        seen.extend(page.iter().map(|row| row.document_id));
+    }
+    let mut expected: Vec<_> = (0..7).map(id).collect();
+    expected.sort();
+    assert_eq!(seen, expected);
+    let mark = |n| {
+        fixture
+            .store
+            .write("mark", move |w| {
+                w.set_document_state(id(n), DocumentState::Forked)
+            })
+            .wait()
+    };
+    mark(3).expect("marked");
+    assert!(matches!(mark(9), Err(Error::NoDocument(_))));
+    let marked = fixture
+        .store
+        .read(|reader| reader.documents_not_clean())
+        .expect("read");
+    assert_eq!(
+        marked
+            .iter()
+            .map(|row| (row.document_id, row.state))
+            .collect::<Vec<_>>(),
+        [(id(3), DocumentState::Forked)]
+    );
+    let of = |kind| {
+        fixture
+            .store
+            .read(|reader| reader.documents_count_of(kind))
+            .expect("read")
+    };
+    use rollcall_core::id::DocumentKind::{Organisation, Union};
+    assert_eq!((of(Organisation), of(Union)), (7, 0));
 }

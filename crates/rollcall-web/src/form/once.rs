@@ -20,13 +20,20 @@ pub(crate) struct OnceTable(Mutex<HashMap<[u8; 32], (i64, Outcome)>>);
 impl OnceTable {
     /// The place for the result of the visitor's form with this key.
     pub(crate) fn cell(&self, cookie: &[u8; 32], key: &str, now_unix_ms: i64) -> Outcome {
-        let name = Sha256::new().chain_update(cookie).chain_update(key).finalize().into();
+        let name = Sha256::new()
+            .chain_update(cookie)
+            .chain_update(key)
+            .finalize()
+            .into();
         let mut forms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, outcome)) = forms.get(&name) {
             return Arc::clone(outcome);
         }
         if forms.len() >= FORMS_MAX {
-            let oldest = forms.iter().min_by_key(|(_, (sent, _))| *sent).map(|(name, _)| *name);
+            let oldest = forms
+                .iter()
+                .min_by_key(|(_, (sent, _))| *sent)
+                .map(|(name, _)| *name);
             oldest.and_then(|name| forms.remove(&name));
         }
         let outcome = Outcome::default();

@@ -51,7 +51,9 @@ impl<S: Send + Sync> FromRequest<S> for UploadRequest {
         let visit = Visit::from_request_parts(&mut parts, state).await?;
         match Multipart::from_request(Request::from_parts(parts, body), state).await {
             Ok(multipart) => Ok(Self { visit, multipart }),
-            Err(rejection) => Err(Error::ParamInvalid { detail: rejection.body_text() }),
+            Err(rejection) => Err(Error::ParamInvalid {
+                detail: rejection.body_text(),
+            }),
         }
     }
 }
@@ -59,14 +61,24 @@ impl<S: Send + Sync> FromRequest<S> for UploadRequest {
 impl UploadRequest {
     /// Reads the form to its end and writes the file to `sink`. The token must stand before the file, as the hidden
     /// fields of our own pages do. On an error the sink holds a part that the caller drops.
-    pub async fn read(self, sink: &mut (impl AsyncWrite + Unpin), size_bytes_max: u64) -> Result<Upload, Error> {
+    pub async fn read(
+        self,
+        sink: &mut (impl AsyncWrite + Unpin),
+        size_bytes_max: u64,
+    ) -> Result<Upload, Error> {
         let Self { visit, mut multipart } = self;
         let mut fields = BTreeMap::new();
         let mut file = None;
-        while let Some(mut field) = multipart.next_field().await.map_err(|error| cut(&error, size_bytes_max))? {
+        while let Some(mut field) = multipart
+            .next_field()
+            .await
+            .map_err(|error| cut(&error, size_bytes_max))?
+        {
             let Some(raw_name) = field.file_name().map(str::to_owned) else {
                 if fields.len() >= FIELDS_MAX {
-                    return Err(Error::ParamInvalid { detail: "too many fields".to_owned() });
+                    return Err(Error::ParamInvalid {
+                        detail: "too many fields".to_owned(),
+                    });
                 }
                 let name = field.name().unwrap_or_default().to_owned();
                 let value = read_text(&mut field).await?;
@@ -74,7 +86,9 @@ impl UploadRequest {
                 continue;
             };
             if file.is_some() {
-                return Err(Error::ParamInvalid { detail: "more than one file".to_owned() });
+                return Err(Error::ParamInvalid {
+                    detail: "more than one file".to_owned(),
+                });
             }
             check(&visit, &fields)?;
             let mut size_bytes = 0;
@@ -89,10 +103,18 @@ impl UploadRequest {
         }
         sink.flush().await.map_err(Error::internal)?;
         check(&visit, &fields)?;
-        let (file_name, size_bytes) = file.ok_or(Error::ParamInvalid { detail: "no file".to_owned() })?;
+        let (file_name, size_bytes) = file.ok_or(Error::ParamInvalid {
+            detail: "no file".to_owned(),
+        })?;
         fields.remove(csrf::FIELD);
         let once = fields.remove(ONCE_FIELD);
-        Ok(Upload { fields, file_name, size_bytes, visit, once })
+        Ok(Upload {
+            fields,
+            file_name,
+            size_bytes,
+            visit,
+            once,
+        })
     }
 }
 
@@ -113,17 +135,29 @@ impl Upload {
 
 async fn read_text(field: &mut Field<'_>) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|error| cut(&error, FIELD_SIZE_BYTES_MAX as u64))? {
+    while let Some(chunk) = field
+        .chunk()
+        .await
+        .map_err(|error| cut(&error, FIELD_SIZE_BYTES_MAX as u64))?
+    {
         if bytes.len() + chunk.len() > FIELD_SIZE_BYTES_MAX {
-            return Err(Error::ParamInvalid { detail: "field too long".to_owned() });
+            return Err(Error::ParamInvalid {
+                detail: "field too long".to_owned(),
+            });
         }
         bytes.extend_from_slice(&chunk);
     }
-    String::from_utf8(bytes).map_err(|_| Error::ParamInvalid { detail: "field is not UTF-8".to_owned() })
+    String::from_utf8(bytes).map_err(|_| Error::ParamInvalid {
+        detail: "field is not UTF-8".to_owned(),
+    })
 }
 
 fn cut(error: &MultipartError, size_bytes_max: u64) -> Error {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE { Error::TooBig { size_bytes_max } } else { Error::UploadCut }
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        Error::TooBig { size_bytes_max }
+    } else {
+        Error::UploadCut
+    }
 }
 
 /// The last part of a file name, short and printable.
@@ -131,7 +165,11 @@ fn clean_file_name(raw: &str) -> String {
     let last = raw.rsplit(['/', '\\']).next().unwrap_or_default();
     let printable = last.chars().filter(|character| !character.is_control());
     let name: String = printable.take(FILE_NAME_CHARACTERS_MAX).collect();
-    if name.trim().is_empty() { "?".to_owned() } else { name }
+    if name.trim().is_empty() {
+        "?".to_owned()
+    } else {
+        name
+    }
 }
 
 #[cfg(test)]

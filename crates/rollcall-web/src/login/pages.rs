@@ -11,8 +11,8 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::{
-    AccountView, LoginEventKind, NotSignedIn, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, audit, check_password,
-    present_account,
+    AccountView, LoginEventKind, NotSignedIn, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, audit,
+    check_password, present_account,
 };
 use crate::form::{CheckedForm, CheckedQuery, see_other, with_notice};
 use crate::layout::Frame;
@@ -41,7 +41,11 @@ pub(super) fn login_address(address: &str) -> String {
             next.push_str(&format!("%{byte:02X}"));
         }
     }
-    if next == "/" { LOGIN_PATH.to_owned() } else { format!("{LOGIN_PATH}?next={next}") }
+    if next == "/" {
+        LOGIN_PATH.to_owned()
+    } else {
+        format!("{LOGIN_PATH}?next={next}")
+    }
 }
 
 #[derive(Template)]
@@ -96,9 +100,18 @@ async fn login_form(mut visit: Visit, CheckedQuery(query): CheckedQuery<LoginQue
     // The form's token hangs on the cookie, so a first visitor gets one before there is a login session.
     let fresh = visit.cookie.is_none();
     let cookie = *visit.cookie.get_or_insert_with(random::bytes);
-    let page = LoginPage { frame: visit.frame(""), next: query.next, name: String::new(), problem: None };
+    let page = LoginPage {
+        frame: visit.frame(""),
+        next: query.next,
+        name: String::new(),
+        problem: None,
+    };
     let response = Page(page).into_response();
-    if fresh { with_cookie(&visit.site, &cookie, response) } else { response }
+    if fresh {
+        with_cookie(&visit.site, &cookie, response)
+    } else {
+        response
+    }
 }
 
 async fn login_submit(visit: Visit, form: CheckedForm<LoginForm>) -> Result<Response, Error> {
@@ -106,7 +119,12 @@ async fn login_submit(visit: Visit, form: CheckedForm<LoginForm>) -> Result<Resp
     let name = name.trim().to_owned();
     let now_unix_ms = visit.site.now_unix_ms();
     let refused = |status: StatusCode, problem: String| {
-        let page = LoginPage { frame: visit.frame(""), next: next.clone(), name: name.clone(), problem: Some(problem) };
+        let page = LoginPage {
+            frame: visit.frame(""),
+            next: next.clone(),
+            name: name.clone(),
+            problem: Some(problem),
+        };
         (status, Page(page)).into_response()
     };
     if let Err(wait_seconds) = visit.site.tries().begin(&name, visit.client, now_unix_ms) {
@@ -114,26 +132,47 @@ async fn login_submit(visit: Visit, form: CheckedForm<LoginForm>) -> Result<Resp
         return Err(Error::TooManyTries { wait_seconds });
     }
     let asked = name.clone();
-    let account = visit.site.ask_accounts(move |accounts| accounts.find_by_name(&asked)).await?;
-    let account = account.filter(|account| !account.disabled && password.chars().count() <= PASSWORD_LENGTH_MAX);
+    let account = visit
+        .site
+        .ask_accounts(move |accounts| accounts.find_by_name(&asked))
+        .await?;
+    let account =
+        account.filter(|account| !account.disabled && password.chars().count() <= PASSWORD_LENGTH_MAX);
     let kept = account.as_ref().map(|account| account.password_hash.clone());
     let right = visit.site.hashing().verify(limited(password), kept).await?;
     let Some(account) = account.as_ref().filter(|_| right) else {
         audit(&visit, LoginEventKind::Refused, account.map(|account| account.id)).await?;
-        return Ok(refused(StatusCode::FORBIDDEN, visit.locale.text("login.wrong").to_owned()));
+        return Ok(refused(
+            StatusCode::FORBIDDEN,
+            visit.locale.text("login.wrong").to_owned(),
+        ));
     };
     visit.site.tries().clear(&name, visit.client);
     audit(&visit, LoginEventKind::SignedIn, Some(account.id.clone())).await?;
-    let address = if account.must_change { PASSWORD_PATH } else { local(&next) };
+    let address = if account.must_change {
+        PASSWORD_PATH
+    } else {
+        local(&next)
+    };
     Ok(open_session(&visit, account, see_other(address)))
 }
 
 async fn logout_submit(visit: Visit, _form: CheckedForm<Empty>) -> Result<Response, Error> {
     if let (Some(cookie), Some(session)) = (&visit.cookie, &visit.session) {
         visit.site.sessions().close(cookie);
-        audit(&visit, LoginEventKind::SignedOut, Some(session.account_id.clone())).await?;
+        audit(
+            &visit,
+            LoginEventKind::SignedOut,
+            Some(session.account_id.clone()),
+        )
+        .await?;
     }
-    Ok(with_cookie_line(&visit.site, "", "; Max-Age=0", see_other(&with_notice(LOGIN_PATH, "signed_out"))))
+    Ok(with_cookie_line(
+        &visit.site,
+        "",
+        "; Max-Age=0",
+        see_other(&with_notice(LOGIN_PATH, "signed_out")),
+    ))
 }
 
 /// A form with nothing in it but the hidden fields.
@@ -166,7 +205,10 @@ async fn password_submit(
 ) -> Result<Response, Error> {
     let PasswordForm { present, new, again } = form.value;
     let refused = |key: &str| {
-        let problem = visit.locale.fill(key, &[&PASSWORD_LENGTH_MIN.to_string(), &PASSWORD_LENGTH_MAX.to_string()]);
+        let problem = visit.locale.fill(
+            key,
+            &[&PASSWORD_LENGTH_MIN.to_string(), &PASSWORD_LENGTH_MAX.to_string()],
+        );
         let page = password_page(&visit, account.must_change, Some(problem));
         Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
     };
@@ -179,20 +221,36 @@ async fn password_submit(
     if let Err(problem) = check_password(&account.name, &new) {
         return refused(problem.text_key());
     }
-    if let Err(wait_seconds) = visit.site.tries().begin(&account.name, visit.client, visit.site.now_unix_ms()) {
+    if let Err(wait_seconds) = visit
+        .site
+        .tries()
+        .begin(&account.name, visit.client, visit.site.now_unix_ms())
+    {
         return Err(Error::TooManyTries { wait_seconds });
     }
-    if !visit.site.hashing().verify(limited(present), Some(account.password_hash.clone())).await? {
+    if !visit
+        .site
+        .hashing()
+        .verify(limited(present), Some(account.password_hash.clone()))
+        .await?
+    {
         return refused("password.wrong");
     }
     visit.site.tries().clear(&account.name, visit.client);
     let hash = visit.site.hashing().hash(new).await?;
     let id = account.id.clone();
-    visit.site.ask_accounts(move |accounts| accounts.set_password(&id, &hash)).await?;
+    visit
+        .site
+        .ask_accounts(move |accounts| accounts.set_password(&id, &hash))
+        .await?;
     audit(&visit, LoginEventKind::PasswordChanged, Some(account.id.clone())).await?;
     // Whoever knew the old password is out.
     visit.site.end_login_sessions(&account.id);
-    Ok(open_session(&visit, &account, see_other(&with_notice("/", "password_changed"))))
+    Ok(open_session(
+        &visit,
+        &account,
+        see_other(&with_notice("/", "password_changed")),
+    ))
 }
 
 fn password_page(visit: &Visit, forced: bool, problem: Option<String>) -> PasswordPage {
@@ -201,7 +259,12 @@ fn password_page(visit: &Visit, forced: bool, problem: Option<String>) -> Passwo
         // The other pages would only lead back here.
         frame.navigation.clear();
     }
-    PasswordPage { frame, forced, problem, length: (PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX) }
+    PasswordPage {
+        frame,
+        forced,
+        problem,
+        length: (PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX),
+    }
 }
 
 /// No longer than a password can be, so that hashing nonsense stays cheap.
@@ -213,7 +276,11 @@ fn limited(password: String) -> String {
 fn local(address: &str) -> &str {
     let inside = address.starts_with('/') && !address.starts_with("//");
     let plain = !address.contains(['\\', '\r', '\n', '\t']) && address.is_ascii();
-    if inside && plain && !address.starts_with(LOGIN_PATH) { address } else { "/" }
+    if inside && plain && !address.starts_with(LOGIN_PATH) {
+        address
+    } else {
+        "/"
+    }
 }
 
 /// A new cookie at every sign-in, so that one planted before is worth nothing.
@@ -231,7 +298,10 @@ fn with_cookie(site: &Site, cookie: &[u8; 32], response: Response) -> Response {
 
 fn with_cookie_line(site: &Site, value: &str, end: &str, mut response: Response) -> Response {
     let secure = if site.config().tls { "; Secure" } else { "" };
-    let line = format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{end}", site.cookie_name());
+    let line = format!(
+        "{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{end}",
+        site.cookie_name()
+    );
     let line = HeaderValue::try_from(line).expect("the cookie is made of letters, digits and marks");
     response.headers_mut().append(header::SET_COOKIE, line);
     response
@@ -260,6 +330,9 @@ mod tests {
     #[test]
     fn address_to_return_to_is_one_parameter() {
         assert_eq!(login_address("/"), "/login");
-        assert_eq!(login_address("/a?q=1&b=%E5"), "/login?next=/a%3Fq%3D1%26b%3D%25E5");
+        assert_eq!(
+            login_address("/a?q=1&b=%E5"),
+            "/login?next=/a%3Fq%3D1%26b%3D%25E5"
+        );
     }
 }

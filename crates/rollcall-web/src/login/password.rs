@@ -23,14 +23,75 @@ const AT_ONCE_MAX: usize = 2;
 
 /// Passwords of at least twelve characters that are tried first; compared without case, blanks and ends of digits.
 const COMMON: &[&str] = &[
-    "password", "passwordpassword", "passw0rd", "p@ssw0rd", "p@ssword", "qwertyuiop", "qwertyuiop[]", "qwertyqwerty",
-    "qazwsxedcrfv", "1qaz2wsx3edc", "1q2w3e4r5t6y", "q1w2e3r4t5y6", "asdfghjkl", "asdfghjkl;", "zxcvbnm", "zxcvbnm,./",
-    "abcdefghijkl", "abcdefg", "abcabcabcabc", "abcdabcdabcd", "administrator", "adminadmin", "adminadminadmin", "admin",
-    "admin@", "root", "rootroot", "welcome", "welcomewelcome", "letmein", "letmeinletmein", "changeme", "changemechangeme",
-    "iloveyou", "iloveyouiloveyou", "woaini", "woaini5201314", "woainiwoaini", "5201314", "zhongguo", "zhonghua", "beijing",
-    "gonghui", "gonghuigonghui", "zonggonghui", "rollcall", "rollcallrollcall", "correcthorsebatterystaple", "test",
-    "testtesttest", "user", "useruseruser", "guest", "default", "secret", "monkey", "dragon", "sunshine", "princess",
-    "football", "baseball", "superman", "trustno1", "computer", "internet", "google", "a1b2c3d4e5f6", "aa123456", "a123456",
+    "password",
+    "passwordpassword",
+    "passw0rd",
+    "p@ssw0rd",
+    "p@ssword",
+    "qwertyuiop",
+    "qwertyuiop[]",
+    "qwertyqwerty",
+    "qazwsxedcrfv",
+    "1qaz2wsx3edc",
+    "1q2w3e4r5t6y",
+    "q1w2e3r4t5y6",
+    "asdfghjkl",
+    "asdfghjkl;",
+    "zxcvbnm",
+    "zxcvbnm,./",
+    "abcdefghijkl",
+    "abcdefg",
+    "abcabcabcabc",
+    "abcdabcdabcd",
+    "administrator",
+    "adminadmin",
+    "adminadminadmin",
+    "admin",
+    "admin@",
+    "root",
+    "rootroot",
+    "welcome",
+    "welcomewelcome",
+    "letmein",
+    "letmeinletmein",
+    "changeme",
+    "changemechangeme",
+    "iloveyou",
+    "iloveyouiloveyou",
+    "woaini",
+    "woaini5201314",
+    "woainiwoaini",
+    "5201314",
+    "zhongguo",
+    "zhonghua",
+    "beijing",
+    "gonghui",
+    "gonghuigonghui",
+    "zonggonghui",
+    "rollcall",
+    "rollcallrollcall",
+    "correcthorsebatterystaple",
+    "test",
+    "testtesttest",
+    "user",
+    "useruseruser",
+    "guest",
+    "default",
+    "secret",
+    "monkey",
+    "dragon",
+    "sunshine",
+    "princess",
+    "football",
+    "baseball",
+    "superman",
+    "trustno1",
+    "computer",
+    "internet",
+    "google",
+    "a1b2c3d4e5f6",
+    "aa123456",
+    "a123456",
 ];
 
 /// Why a new password is not taken.
@@ -121,7 +182,9 @@ impl Hashing {
     /// The text to keep for a password.
     pub(crate) async fn hash(&self, password: String) -> Result<String, Error> {
         let _place = self.0.acquire().await.expect("the semaphore is never closed");
-        tokio::task::spawn_blocking(move || hash_password(&password)).await.map_err(Error::internal)?
+        tokio::task::spawn_blocking(move || hash_password(&password))
+            .await
+            .map_err(Error::internal)?
     }
 }
 
@@ -130,14 +193,20 @@ fn matches(password: &str, kept: &str) -> bool {
 }
 
 fn hasher() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the constants are within argon2's bounds");
+    let params =
+        Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the constants are within argon2's bounds");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
 /// One piece of up to four characters over and over.
 fn is_repetition(text: &str) -> bool {
     let characters: Vec<char> = text.chars().collect();
-    (1..=4).any(|length| characters.iter().zip(characters.iter().skip(length)).all(|(left, right)| left == right))
+    (1..=4).any(|length| {
+        characters
+            .iter()
+            .zip(characters.iter().skip(length))
+            .all(|(left, right)| left == right)
+    })
 }
 
 /// Characters in order, up or down, with 0 after 9: `123456789012`, `abcdefghijkl`.
@@ -181,9 +250,24 @@ mod tests {
         let kept = hash_password("seven quiet rivers").unwrap();
         assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
         let hashing = Hashing::default();
-        assert!(hashing.verify("seven quiet rivers".into(), Some(kept.clone())).await.unwrap());
-        assert!(!hashing.verify("seven quiet river".into(), Some(kept)).await.unwrap());
-        assert!(!hashing.verify("seven quiet rivers".into(), Some("nonsense".into())).await.unwrap());
+        assert!(
+            hashing
+                .verify("seven quiet rivers".into(), Some(kept.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hashing
+                .verify("seven quiet river".into(), Some(kept))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hashing
+                .verify("seven quiet rivers".into(), Some("nonsense".into()))
+                .await
+                .unwrap()
+        );
         assert!(!hashing.verify("seven quiet rivers".into(), None).await.unwrap());
     }
 }

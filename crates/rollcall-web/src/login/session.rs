@@ -49,7 +49,10 @@ impl Sessions {
             sessions.retain(|_, session| session.stands(now_unix_ms));
         }
         if sessions.len() >= SESSIONS_MAX {
-            let oldest = sessions.iter().min_by_key(|(_, session)| session.used_unix_ms).map(|(name, _)| *name);
+            let oldest = sessions
+                .iter()
+                .min_by_key(|(_, session)| session.used_unix_ms)
+                .map(|(name, _)| *name);
             oldest.and_then(|name| sessions.remove(&name));
         }
         let session = Session {
@@ -124,21 +127,34 @@ mod tests {
         let mut now = 0;
         while now + IDLE_MS_MAX - 1 < LIFETIME_MS_MAX {
             now += IDLE_MS_MAX - 1;
-            assert!(sessions.find(&cookie, now).is_some(), "used within the idle time, at {now}");
+            assert!(
+                sessions.find(&cookie, now).is_some(),
+                "used within the idle time, at {now}"
+            );
             sessions.touch(&cookie, now);
         }
         assert!(sessions.find(&cookie, LIFETIME_MS_MAX).is_none());
         let idle = sessions.open(&account("1"), 0);
         assert!(sessions.find(&idle, IDLE_MS_MAX).is_none());
-        assert!(sessions.find(&idle, 0).is_none(), "an ended one does not come back");
+        assert!(
+            sessions.find(&idle, 0).is_none(),
+            "an ended one does not come back"
+        );
     }
 
     #[test]
     fn closing_an_account_ends_all_of_its_sessions_only() {
         let sessions = Sessions::default();
-        let (one, two, other) = (sessions.open(&account("1"), 0), sessions.open(&account("1"), 0), sessions.open(&account("2"), 0));
+        let (one, two, other) = (
+            sessions.open(&account("1"), 0),
+            sessions.open(&account("1"), 0),
+            sessions.open(&account("2"), 0),
+        );
         sessions.close_all("1");
-        assert_eq!([one, two, other].map(|cookie| sessions.find(&cookie, 1).is_some()), [false, false, true]);
+        assert_eq!(
+            [one, two, other].map(|cookie| sessions.find(&cookie, 1).is_some()),
+            [false, false, true]
+        );
     }
 
     #[test]

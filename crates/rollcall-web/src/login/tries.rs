@@ -53,23 +53,40 @@ impl Tries {
                 return Err(wait_ms.cast_unsigned().div_ceil(1000));
             }
         } else if entries.len() >= ENTRIES_MAX {
-            let oldest = entries.iter().min_by_key(|(_, failures)| failures.last_unix_ms).map(|(key, _)| *key);
+            let oldest = entries
+                .iter()
+                .min_by_key(|(_, failures)| failures.last_unix_ms)
+                .map(|(key, _)| *key);
             oldest.and_then(|key| entries.remove(&key));
         }
         let count = before.map_or(0, |failures| failures.count).saturating_add(1);
-        entries.insert(key, Failures { count, last_unix_ms: now_unix_ms });
+        entries.insert(
+            key,
+            Failures {
+                count,
+                last_unix_ms: now_unix_ms,
+            },
+        );
         Ok(())
     }
 
     /// The try was right: its failures are forgotten.
     pub(crate) fn clear(&self, name: &str, address: IpAddr) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(name, address));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key(name, address));
     }
 }
 
 /// A hash of both, so that what was typed into the name field (now and then a password) is not kept.
 fn key(name: &str, address: IpAddr) -> [u8; 32] {
-    Sha256::new().chain_update(address.to_string()).chain_update([0]).chain_update(name.to_lowercase()).finalize().into()
+    Sha256::new()
+        .chain_update(address.to_string())
+        .chain_update([0])
+        .chain_update(name.to_lowercase())
+        .finalize()
+        .into()
 }
 
 #[cfg(test)]
@@ -93,8 +110,16 @@ mod tests {
             assert_eq!(tries.begin("li", HERE, now - 1), Err(1));
             assert_eq!(tries.begin("li", HERE, now), Ok(()));
         }
-        assert_eq!(tries.begin("wang", HERE, now), Ok(()), "another name is not delayed");
-        assert_eq!(tries.begin("li", IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), now), Ok(()), "nor another address");
+        assert_eq!(
+            tries.begin("wang", HERE, now),
+            Ok(()),
+            "another name is not delayed"
+        );
+        assert_eq!(
+            tries.begin("li", IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), now),
+            Ok(()),
+            "nor another address"
+        );
         tries.clear("li", HERE);
         assert_eq!(tries.begin("li", HERE, now), Ok(()));
     }
@@ -108,7 +133,10 @@ mod tests {
         assert!(tries.begin("li", HERE, 1).is_err());
         assert_eq!(tries.begin("li", HERE, FORGOTTEN_AFTER_MS), Ok(()));
         for number in 0..ENTRIES_MAX {
-            assert_eq!(tries.begin(&number.to_string(), HERE, FORGOTTEN_AFTER_MS + 1), Ok(()));
+            assert_eq!(
+                tries.begin(&number.to_string(), HERE, FORGOTTEN_AFTER_MS + 1),
+                Ok(())
+            );
         }
         assert_eq!(tries.0.lock().unwrap().len(), ENTRIES_MAX);
     }

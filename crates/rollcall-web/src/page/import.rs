@@ -161,9 +161,22 @@ mod tests {
 
     #[test]
     fn rows_read_are_rows_sorted() {
-        let counts = ImportCounts { rows_read: 15, new: 5, updated: 4, unchanged: 3, duplicate: 2, refused: 1 };
+        let counts = ImportCounts {
+            rows_read: 15,
+            new: 5,
+            updated: 4,
+            unchanged: 3,
+            duplicate: 2,
+            refused: 1,
+        };
         assert!(counts.adds_up());
-        assert!(!ImportCounts { rows_read: 16, ..counts }.adds_up());
+        assert!(
+            !ImportCounts {
+                rows_read: 16,
+                ..counts
+            }
+            .adds_up()
+        );
         assert_eq!(counts.writes(), 9);
     }
 }

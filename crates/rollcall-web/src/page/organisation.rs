@@ -49,7 +49,10 @@ pub struct Organisation {
 impl Organisation {
     /// How it stands, in words.
     pub fn badge(&self) -> Badge {
-        Badge::new(self.standing.tone(), self.frame.term("standing", self.standing.name()))
+        Badge::new(
+            self.standing.tone(),
+            self.frame.term("standing", self.standing.name()),
+        )
     }
 }
 

@@ -29,27 +29,42 @@ pub struct Organisations {
 impl Organisations {
     /// The choices of the first filter, with the chosen one marked.
     pub fn standings(&self) -> Vec<Choice> {
-        choices(StandingFilter::ALL.iter().map(|value| value.name()), self.filter.standing.map(StandingFilter::name))
+        choices(
+            StandingFilter::ALL.iter().map(|value| value.name()),
+            self.filter.standing.map(StandingFilter::name),
+        )
     }
 
     /// The choices of stage.
     pub fn stages(&self) -> Vec<Choice> {
-        choices(Stage::ALL.iter().map(|value| value.name()), self.filter.stage.map(Stage::name))
+        choices(
+            Stage::ALL.iter().map(|value| value.name()),
+            self.filter.stage.map(Stage::name),
+        )
     }
 
     /// The choices of form.
     pub fn forms(&self) -> Vec<Choice> {
-        choices(UnionForm::ALL.iter().map(|value| value.name()), self.filter.form.map(UnionForm::name))
+        choices(
+            UnionForm::ALL.iter().map(|value| value.name()),
+            self.filter.form.map(UnionForm::name),
+        )
     }
 
     /// The choices of category.
     pub fn categories(&self) -> Vec<Choice> {
-        choices(Category::ALL.iter().map(|value| value.name()), self.filter.category.map(Category::name))
+        choices(
+            Category::ALL.iter().map(|value| value.name()),
+            self.filter.category.map(Category::name),
+        )
     }
 
     /// The choices of kind.
     pub fn kinds(&self) -> Vec<Choice> {
-        choices(Kind::ALL.iter().map(|value| value.name()), self.filter.kind.map(Kind::name))
+        choices(
+            Kind::ALL.iter().map(|value| value.name()),
+            self.filter.kind.map(Kind::name),
+        )
     }
 }
 
@@ -63,7 +78,12 @@ pub struct Choice {
 }
 
 fn choices(names: impl Iterator<Item = &'static str>, chosen: Option<&'static str>) -> Vec<Choice> {
-    names.map(|name| Choice { name, chosen: chosen == Some(name) }).collect()
+    names
+        .map(|name| Choice {
+            name,
+            chosen: chosen == Some(name),
+        })
+        .collect()
 }
 
 /// How an organisation stands, as the first filter knows it.
@@ -86,8 +106,14 @@ pub enum StandingFilter {
 
 impl StandingFilter {
     /// Every value, in the order of the select box.
-    pub const ALL: [Self; 6] =
-        [Self::Covered, Self::Uncovered, Self::Excluded, Self::OutOfScope, Self::Held, Self::Conflict];
+    pub const ALL: [Self; 6] = [
+        Self::Covered,
+        Self::Uncovered,
+        Self::Excluded,
+        Self::OutOfScope,
+        Self::Held,
+        Self::Conflict,
+    ];
 
     /// The name in the query.
     pub const fn name(self) -> &'static str {
@@ -156,12 +182,20 @@ impl OrganisationFilter {
             let encoded: String = self.q.bytes().map(encode).collect();
             query.push(format!("q={encoded}"));
         }
-        query.extend(chosen.iter().filter_map(|(key, name)| name.map(|name| format!("{key}={name}"))));
+        query.extend(
+            chosen
+                .iter()
+                .filter_map(|(key, name)| name.map(|name| format!("{key}={name}"))),
+        );
         query.extend(self.area.map(|area| format!("area={area:06}")));
         if self.paging.size != Paging::SIZE_DEFAULT {
             query.push(format!("size={}", self.paging.size));
         }
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+        if query.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?{}", query.join("&"))
+        }
     }
 
     /// Whether anything is asked for.
@@ -171,13 +205,22 @@ impl OrganisationFilter {
 }
 
 fn encode(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    if byte.is_ascii_alphanumeric() {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
 }
 
 /// Reads a term by its name; empty is none.
-fn term<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+fn term<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     use serde::de::IntoDeserializer;
-    match Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?.as_deref().map(str::trim) {
+    match Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+        .as_deref()
+        .map(str::trim)
+    {
         None | Some("") => Ok(None),
         Some(name) => T::deserialize(name.to_owned().into_deserializer()).map(Some),
     }
@@ -228,19 +271,41 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> Option<OrganisationFilter> {
-        Query::try_from_uri(&format!("/?{query}").parse().unwrap()).ok().map(|Query(filter)| filter)
+        Query::try_from_uri(&format!("/?{query}").parse().unwrap())
+            .ok()
+            .map(|Query(filter)| filter)
     }
 
     #[test]
     fn query_is_read_with_empty_fields_and_refused_with_unknown_ones() {
-        let filter = read("q=%E5%AD%A6&standing=uncovered&stage=&kind=&form=joint&area=330106&page=2&size=100").unwrap();
-        assert_eq!((filter.q.as_str(), filter.standing), ("学", Some(StandingFilter::Uncovered)));
-        assert_eq!((filter.form, filter.stage, filter.area), (Some(UnionForm::Joint), None, Some(330_106)));
+        let filter =
+            read("q=%E5%AD%A6&standing=uncovered&stage=&kind=&form=joint&area=330106&page=2&size=100")
+                .unwrap();
+        assert_eq!(
+            (filter.q.as_str(), filter.standing),
+            ("学", Some(StandingFilter::Uncovered))
+        );
+        assert_eq!(
+            (filter.form, filter.stage, filter.area),
+            (Some(UnionForm::Joint), None, Some(330_106))
+        );
         assert_eq!(filter.paging, Paging { page: 2, size: 100 });
-        assert_eq!(filter.address("/o"), "/o?q=%E5%AD%A6&standing=uncovered&form=joint&area=330106&size=100");
+        assert_eq!(
+            filter.address("/o"),
+            "/o?q=%E5%AD%A6&standing=uncovered&form=joint&area=330106&size=100"
+        );
         assert_eq!(read("").unwrap(), OrganisationFilter::default());
         assert!(read("").unwrap().is_empty() && !filter.is_empty());
-        for bad in ["page=-1", "page=0", "page=x", "size=1000000000", "size=501", "stage=flying", "area=x", "kind=%27--"] {
+        for bad in [
+            "page=-1",
+            "page=0",
+            "page=x",
+            "size=1000000000",
+            "size=501",
+            "stage=flying",
+            "area=x",
+            "kind=%27--",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

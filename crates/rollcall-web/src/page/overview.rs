@@ -47,12 +47,18 @@ pub struct Overview {
 impl Overview {
     /// The rows that are tiles of the map: provinces by their code.
     pub fn tiles(&self) -> impl Iterator<Item = (&str, &AreaRow)> {
-        self.areas.iter().filter_map(|row| Some((row.code.as_deref()?.strip_suffix("0000")?, row)))
+        self.areas
+            .iter()
+            .filter_map(|row| Some((row.code.as_deref()?.strip_suffix("0000")?, row)))
     }
 
     /// The largest number of a stage, for the bars.
     pub fn stage_max(&self) -> u64 {
-        self.stages.iter().map(|stage| stage.organisations).max().unwrap_or(0)
+        self.stages
+            .iter()
+            .map(|stage| stage.organisations)
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -77,12 +83,27 @@ pub struct AreaRow {
     pub completeness: Completeness,
 }
 
+/// Ends of names that say what kind of area it is; the longest first.
+const AREA_ENDINGS: [&str; 6] = ["维吾尔自治区", "壮族自治区", "回族自治区", "自治区", "省", "市"];
+
 impl AreaRow {
+    /// The name without its ending, for a tile: 浙江, 内蒙古.
+    pub fn short_name(&self) -> &str {
+        AREA_ENDINGS
+            .iter()
+            .find_map(|ending| self.name.strip_suffix(ending))
+            .unwrap_or(&self.name)
+    }
+
     /// Whether its scopes were heard, in words.
     pub fn heard_badge(&self, locale: &Locale) -> Badge {
-        let heard = format!("{}\u{a0}/\u{a0}{}", self.completeness.scopes_heard, self.completeness.scopes_expected);
+        let count = |scopes: u64| locale.number(scopes);
+        let (heard, expected) = (self.completeness.scopes_heard, self.completeness.scopes_expected);
+        let heard = format!("{}\u{a0}/\u{a0}{}", count(heard), count(expected));
         let tone = match self.completeness {
-            Completeness { scopes_expected: 0, .. } => return Badge::new(Tone::Plain, locale.text("figure.no_data")),
+            Completeness {
+                scopes_expected: 0, ..
+            } => return Badge::new(Tone::Plain, locale.text("figure.no_data")),
             completeness if completeness.is_complete() => Tone::Good,
             Completeness { scopes_heard: 0, .. } => Tone::Attention,
             _ => Tone::Waiting,
@@ -154,4 +175,56 @@ pub struct FundSums {
     pub received_fen: i128,
     /// Handed on and not yet recorded as received, fen.
     pub in_transit_fen: i128,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, heard: u64, expected: u64) -> AreaRow {
+        AreaRow {
+            code: None,
+            name: name.to_owned(),
+            href: None,
+            in_scope: 0,
+            rate: Share::default(),
+            met: None,
+            open_conflicts: 0,
+            completeness: Completeness {
+                scopes_heard: heard,
+                scopes_expected: expected,
+                ..Completeness::default()
+            },
+        }
+    }
+
+    #[test]
+    fn heard_badge_has_a_tone_for_all_some_and_none() {
+        let cases = [
+            ((17, 17), Tone::Good, "17\u{a0}/\u{a0}17"),
+            ((2882, 3209), Tone::Waiting, "2,882\u{a0}/\u{a0}3,209"),
+            ((0, 122), Tone::Attention, "0\u{a0}/\u{a0}122"),
+            ((0, 0), Tone::Plain, "no data"),
+        ];
+        for ((heard, expected), tone, text) in cases {
+            assert_eq!(
+                row("x", heard, expected).heard_badge(&Locale::English),
+                Badge::new(tone, text)
+            );
+        }
+    }
+
+    #[test]
+    fn tile_shows_the_name_without_its_ending() {
+        let cases = [
+            ("浙江省", "浙江"),
+            ("北京市", "北京"),
+            ("广西壮族自治区", "广西"),
+            ("内蒙古自治区", "内蒙古"),
+            ("直管", "直管"),
+        ];
+        for (name, short) in cases {
+            assert_eq!(row(name, 0, 0).short_name(), short);
+        }
+    }
 }

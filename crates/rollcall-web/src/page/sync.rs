@@ -65,16 +65,20 @@ impl SyncState {
     pub fn badge(&self, locale: &Locale) -> Badge {
         let count = |value: u64| locale.number(value);
         if self.attention > 0 {
-            return Badge::new(Tone::Attention, locale.fill("sync.attention", &[&count(self.attention)]));
+            return Badge::new(
+                Tone::Attention,
+                locale.fill("sync.attention", &[&count(self.attention)]),
+            );
         }
         if !self.enrolled {
             return Badge::new(Tone::Plain, locale.text("sync.not_enrolled"));
         }
         if self.waiting_changes > 0 {
             let text = match self.waiting_since_unix_ms {
-                Some(since) => {
-                    locale.fill("sync.waiting_since", &[&count(self.waiting_changes), &locale.moment(since)])
-                }
+                Some(since) => locale.fill(
+                    "sync.waiting_since",
+                    &[&count(self.waiting_changes), &locale.moment(since)],
+                ),
                 None => locale.fill("sync.waiting", &[&count(self.waiting_changes)]),
             };
             return Badge::new(Tone::Waiting, text);
@@ -135,7 +139,7 @@ pub struct ReceiptRow {
 impl ReceiptRow {
     /// The first characters of the digest.
     pub fn short_digest(&self) -> &str {
-        self.digest.get(..16).unwrap_or(&self.digest)
+        self.digest.get(..12).unwrap_or(&self.digest)
     }
 }
 
@@ -182,16 +186,54 @@ mod tests {
             ..SyncState::default()
         };
         let cases = [
-            (proven, Tone::Good, "all 312 documents are held by the national office, proven at 3 Jan 2025 10:11"),
-            (SyncState { proven_unix_ms: None, ..proven }, Tone::Waiting, "no receipt yet"),
-            (SyncState { waiting_changes: 14, ..proven }, Tone::Waiting, "14 changes waiting"),
-            (SyncState { waiting_changes: 14, enrolled: false, ..proven }, Tone::Plain, "not enrolled"),
-            (SyncState { waiting_changes: 14, attention: 3, ..proven }, Tone::Attention, "3 documents need attention"),
+            (
+                proven,
+                Tone::Good,
+                "all 312 documents are held by the national office, proven at 3 Jan 2025 10:11",
+            ),
+            (
+                SyncState {
+                    proven_unix_ms: None,
+                    ..proven
+                },
+                Tone::Waiting,
+                "no receipt yet",
+            ),
+            (
+                SyncState {
+                    waiting_changes: 14,
+                    ..proven
+                },
+                Tone::Waiting,
+                "14 changes waiting",
+            ),
+            (
+                SyncState {
+                    waiting_changes: 14,
+                    enrolled: false,
+                    ..proven
+                },
+                Tone::Plain,
+                "not enrolled",
+            ),
+            (
+                SyncState {
+                    waiting_changes: 14,
+                    attention: 3,
+                    ..proven
+                },
+                Tone::Attention,
+                "3 documents need attention",
+            ),
         ];
         for (state, tone, words) in cases {
             let badge = state.badge(&Locale::English);
             assert_eq!(badge.tone, tone, "{state:?}");
-            assert!(badge.text.to_lowercase().contains(words), "{} should say {words}", badge.text);
+            assert!(
+                badge.text.to_lowercase().contains(&words.to_lowercase()),
+                "{} should say {words}",
+                badge.text
+            );
         }
     }
 }

@@ -56,7 +56,12 @@ pub(super) struct Forge {
 impl Forge {
     /// A right change at the heads of a document.
     pub(super) fn after(document: &Document) -> Self {
-        let max_op = document.automerge().get_changes_meta(&[]).iter().map(|change| change.max_op).max();
+        let max_op = document
+            .automerge()
+            .get_changes_meta(&[])
+            .iter()
+            .map(|change| change.max_op)
+            .max();
         let forge = Self {
             deps: document.heads(),
             actor: vec![7; 16],
@@ -87,7 +92,10 @@ impl Forge {
     }
 
     pub(super) fn key(self, key: &str) -> Self {
-        self.column(21, [signed(-1), unsigned(key.len() as u64), key.as_bytes().to_vec()].concat())
+        self.column(
+            21,
+            [signed(-1), unsigned(key.len() as u64), key.as_bytes().to_vec()].concat(),
+        )
     }
 
     pub(super) fn text(self, text: &str) -> Self {
@@ -102,7 +110,8 @@ impl Forge {
     /// Writes into the object that another actor made with this operation.
     pub(super) fn inside(mut self, actor: [u8; 16], counter: u64) -> Self {
         self.others = vec![actor.to_vec()];
-        self.column(1, [signed(-1), unsigned(1)].concat()).column(2, [signed(-1), unsigned(counter)].concat())
+        self.column(1, [signed(-1), unsigned(1)].concat())
+            .column(2, [signed(-1), unsigned(counter)].concat())
     }
 
     /// Claims to replace an operation.
@@ -118,7 +127,10 @@ impl Forge {
         self.column(52, unsigned(count.unsigned_abs()))
             .column(66, [signed(count), unsigned(1)].concat())
             .column(112, [signed(count), unsigned(0)].concat())
-            .column(21, [signed(count), unsigned(key.len() as u64), key.to_vec()].concat())
+            .column(
+                21,
+                [signed(count), unsigned(key.len() as u64), key.to_vec()].concat(),
+            )
             .column(86, [signed(count), unsigned(0x16)].concat())
             .column(87, vec![b'x'; usize::try_from(count).expect("a count")])
     }
@@ -142,11 +154,17 @@ impl Forge {
     }
 
     pub(super) fn actor(self, actor: &[u8]) -> Self {
-        Self { actor: actor.to_vec(), ..self }
+        Self {
+            actor: actor.to_vec(),
+            ..self
+        }
     }
 
     pub(super) fn others(self, others: &[&[u8]]) -> Self {
-        Self { others: others.iter().map(|other| other.to_vec()).collect(), ..self }
+        Self {
+            others: others.iter().map(|other| other.to_vec()).collect(),
+            ..self
+        }
     }
 
     pub(super) fn time(self, time: i64) -> Self {
@@ -154,15 +172,24 @@ impl Forge {
     }
 
     pub(super) fn message(self, message: &str) -> Self {
-        Self { message: message.to_owned(), ..self }
+        Self {
+            message: message.to_owned(),
+            ..self
+        }
     }
 
     pub(super) fn deps(self, deps: &[[u8; 32]]) -> Self {
-        Self { deps: deps.to_vec(), ..self }
+        Self {
+            deps: deps.to_vec(),
+            ..self
+        }
     }
 
     pub(super) fn footer(self, footer: &[u8]) -> Self {
-        Self { footer: footer.to_vec(), ..self }
+        Self {
+            footer: footer.to_vec(),
+            ..self
+        }
     }
 
     /// The chunk.

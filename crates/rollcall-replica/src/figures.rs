@@ -1,0 +1,99 @@
+//! What every answer carries beside the numbers: knowledge date, completeness, edits not yet sent (`cli.md` Figures).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rollcall_core::date::Day;
+use rollcall_core::figure::{KnownAt, utc_text};
+use rollcall_core::id::FederationId;
+use rollcall_stats::Heard;
+use rollcall_store::Role;
+
+use crate::error::Error;
+use crate::replica::Replica;
+
+/// A knowledge date as asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knowledge {
+    /// Everything held, unsent edits included.
+    Now,
+    /// Up to a position of the aggregator.
+    Position(u64),
+    /// Up to a moment, Unix milliseconds.
+    Time(i64),
+    /// Up to the end of a day, China Standard Time.
+    Day(Day),
+}
+
+impl Replica {
+    /// The position behind a knowledge date; `None` for the present with unsent edits.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn position_of(&self, knowledge: Knowledge) -> Result<Option<u64>, Error> {
+        let end_of = |day: Day| (i64::from(day.0) + 1) * 86_400_000 - 8 * 3_600_000 - 1;
+        self.read(|reader| {
+            Ok(match knowledge {
+                Knowledge::Now => None,
+                Knowledge::Position(position) => Some(position),
+                Knowledge::Time(time_ms) => Some(reader.position_by(time_ms)?),
+                Knowledge::Day(day) => Some(reader.position_by(end_of(day))?),
+            })
+        })
+    }
+
+    /// The knowledge date of an answer.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn known_at(&self, position: Option<u64>) -> Result<KnownAt, Error> {
+        self.read(|reader| {
+            let role = reader.identity().role;
+            let last = match role {
+                Role::Aggregator => reader.position()?,
+                Role::Node => reader.upstream()?.map_or(0, |upstream| upstream.down_position),
+            };
+            let unsent = match (role, position) {
+                (Role::Node, None) => reader.changes_unsent()?,
+                _ => 0,
+            };
+            let position = position.unwrap_or(last);
+            let time = reader.time_of(position)?.and_then(utc_text);
+            Ok(KnownAt { position, time, unsent })
+        })
+    }
+
+    /// Who has been heard, when: the input of completeness. At a node what it knows is its own sync.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn heard(&self) -> Result<Heard, Error> {
+        self.read(|reader| {
+            let mut enrolled: BTreeSet<FederationId> = BTreeSet::new();
+            let mut last_heard_ms: BTreeMap<FederationId, i64> = BTreeMap::new();
+            match reader.identity().role {
+                Role::Aggregator => {
+                    for peer in reader.enrolments()?.into_iter().filter(|peer| peer.revoked.is_none()) {
+                        let writes = std::iter::once(peer.jurisdiction.federation).chain(peer.jurisdiction.also);
+                        for scope in writes {
+                            if peer.last_heard_ms > 0 {
+                                let heard = last_heard_ms.entry(scope.clone()).or_default();
+                                *heard = (*heard).max(peer.last_heard_ms);
+                            }
+                            enrolled.insert(scope);
+                        }
+                    }
+                }
+                Role::Node => {
+                    let heard = reader.upstream()?.map(|upstream| upstream.last_heard_ms);
+                    for grant in reader.grants()? {
+                        if let Some(heard) = heard {
+                            last_heard_ms.insert(grant.scope.clone(), heard);
+                        }
+                        enrolled.insert(grant.scope);
+                    }
+                }
+            }
+            Ok(Heard { enrolled, last_heard_ms })
+        })
+    }
+}

@@ -1,0 +1,432 @@
+//! Questions for subsidy totals (`domain.md` 7): sums of the cases' and funds' movements by row, duplicates found
+//! across all cases, transfers between federations matched pair by pair. The ledger rules are in `rollcall-core`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rollcall_core::amount::Fen;
+use rollcall_core::date::Day;
+use rollcall_core::fact::SubsidyFacts;
+use rollcall_core::figure::{SubsidiesAnswer, SubsidiesRow, SubsidyDimension, SubsidyFigures, Transit};
+use rollcall_core::id::{DocumentId, FederationId};
+use rollcall_core::subsidy::{
+    CaseSums, case_movements, case_sums, claims_since, fund_movements, outstanding_at, standing_entries,
+    state_at,
+};
+use rollcall_core::term::{FundEntryKind, SubsidyEntryKind, SubsidyKind};
+
+use crate::{Cube, Error};
+
+/// A question for subsidy totals.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SubsidiesQuery {
+    /// First day; from the beginning unless given.
+    pub from: Option<Day>,
+    /// Last day; to the end unless given.
+    pub to: Option<Day>,
+    /// By what the rows are split; one row unless given.
+    pub by: Option<SubsidyDimension>,
+    /// Only payers of this federation and those below it.
+    pub area: Option<FederationId>,
+}
+
+impl SubsidiesQuery {
+    /// One calendar year.
+    pub fn year(year: i32) -> Self {
+        Self {
+            from: Day::from_ymd(year, 1, 1),
+            to: Day::from_ymd(year, 12, 31),
+            by: None,
+            area: None,
+        }
+    }
+}
+
+/// A value of a dimension; places in order of code, the remainder last.
+type Key = (bool, Option<String>);
+
+#[derive(Debug, Default)]
+struct Row {
+    figures: SubsidyFigures,
+    duplicates_open: Fen,
+    payees: BTreeSet<Payee>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Payee {
+    Union(DocumentId),
+    Federation(FederationId),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Period {
+    from: Day,
+    to: Day,
+}
+
+impl Period {
+    fn holds(self, day: Day) -> bool {
+        self.from <= day && day <= self.to
+    }
+}
+
+impl Cube {
+    /// Answers a question for subsidies. `known_at` of the answer is left for the caller to fill in.
+    ///
+    /// # Errors
+    /// A period that ends before it begins.
+    pub fn subsidies(&self, query: &SubsidiesQuery) -> Result<SubsidiesAnswer, Error> {
+        let period = Period {
+            from: query.from.unwrap_or(Day::MIN),
+            to: query.to.unwrap_or(Day::MAX),
+        };
+        if period.to < period.from {
+            return Err(Error::PeriodBackwards {
+                from: period.from,
+                to: period.to,
+            });
+        }
+        let mut rows: BTreeMap<Key, Row> = BTreeMap::new();
+        match query.by {
+            Some(SubsidyDimension::Month) => {
+                for month in self.months(query, period) {
+                    let (year, number, _) = month.from.ymd();
+                    let key = (false, Some(format!("{year:04}-{number:02}")));
+                    self.add_up(query, month, |_| key.clone(), &mut rows);
+                }
+            }
+            by => self.add_up(
+                query,
+                period,
+                |subject| self.key(by, subject, period.to),
+                &mut rows,
+            ),
+        }
+        let mut total = BTreeMap::new();
+        self.add_up(query, period, |_| (true, None), &mut total);
+        let total = total.remove(&(true, None)).unwrap_or_default().finish();
+        let place_name = |code: &str| {
+            let federation = code.parse::<FederationId>().ok()?;
+            Some(self.directory().name_at(&federation, period.to))
+        };
+        let rows = rows.into_iter().map(|((_, value), row)| {
+            let name = match (query.by, &value) {
+                (None, _) => "全国".to_owned(),
+                (Some(_), None) => "直属".to_owned(),
+                (Some(_), Some(value)) => place_name(value).unwrap_or_else(|| value.clone()),
+            };
+            SubsidiesRow {
+                key: query.by.map(|by| (by, value)),
+                name,
+                figures: row.finish(),
+            }
+        });
+        Ok(SubsidiesAnswer {
+            from: query.from,
+            to: query.to,
+            known_at: None,
+            by: query.by,
+            rows: rows.collect(),
+            total,
+            in_transit: self
+                .transits(query, period)
+                .into_iter()
+                .map(|(_, transit)| transit)
+                .collect(),
+        })
+    }
+
+    /// The document under which a union counts at a date.
+    pub(crate) fn union_lead(&self, union: DocumentId, on: Day) -> DocumentId {
+        let first = self
+            .unions
+            .holders(union)
+            .min_by_key(|number| self.unions.id(*number));
+        let segment = first.and_then(|number| self.union_rows[number as usize].state_at(on));
+        segment.map_or(union, |segment| self.unions.id(segment.lead))
+    }
+
+    /// Fixed subsidies that another one for the same rule, union and period came before, with the one that stands.
+    pub(crate) fn duplicates(&self, on: Day) -> BTreeMap<DocumentId, DocumentId> {
+        let mut claims: BTreeMap<(&str, DocumentId, &str), Vec<(Day, DocumentId)>> = BTreeMap::new();
+        for (id, case) in &self.subsidies {
+            if case.kind.first() != Some(&SubsidyKind::FixedSubsidy) {
+                continue;
+            }
+            let (Some(rule), Some(union), Some(period)) =
+                (case.rule.first(), case.payee_union.first(), case.period.first())
+            else {
+                continue;
+            };
+            if let Some(since) = claims_since(&case.entries, on) {
+                claims
+                    .entry((rule, self.union_lead(*union, on), period))
+                    .or_default()
+                    .push((since, *id));
+            }
+        }
+        let mut duplicates = BTreeMap::new();
+        for mut claims in claims.into_values() {
+            claims.sort_unstable();
+            let mut claims = claims.into_iter().map(|(_, id)| id);
+            if let Some(stands) = claims.next() {
+                duplicates.extend(claims.map(|duplicate| (duplicate, stands)));
+            }
+        }
+        duplicates
+    }
+
+    fn months(&self, query: &SubsidiesQuery, period: Period) -> Vec<Period> {
+        let cases = self
+            .cases(query)
+            .flat_map(|(_, case)| case.entries.iter().map(|entry| entry.on));
+        let funds = self
+            .funds
+            .values()
+            .flat_map(|fund| fund.entries.iter().map(|entry| entry.on));
+        let ends: BTreeSet<Day> = cases
+            .chain(funds)
+            .filter(|day| period.holds(*day))
+            .map(Day::month_end)
+            .collect();
+        ends.into_iter()
+            .map(|end| {
+                let first = Day(end.0.saturating_sub(i32::from(end.ymd().2)).saturating_add(1));
+                Period {
+                    from: period.from.max(first),
+                    to: period.to.min(end),
+                }
+            })
+            .collect()
+    }
+
+    fn within(&self, query: &SubsidiesQuery, federation: Option<&FederationId>, on: Day) -> bool {
+        match (&query.area, federation) {
+            (None, _) => true,
+            (Some(area), Some(federation)) => self.directory().is_within(area, federation, on),
+            (Some(area), None) => *area == FederationId::national(),
+        }
+    }
+
+    fn cases<'a>(
+        &'a self,
+        query: &'a SubsidiesQuery,
+    ) -> impl Iterator<Item = (&'a DocumentId, &'a SubsidyFacts)> {
+        let on = query.to.unwrap_or(Day::MAX);
+        self.subsidies
+            .iter()
+            .filter(move |(_, case)| self.within(query, case.federation.first(), on))
+    }
+
+    fn key(&self, by: Option<SubsidyDimension>, subject: &Subject<'_>, on: Day) -> Key {
+        let province = |federation: Option<&FederationId>| {
+            federation.and_then(|federation| self.directory().place_at(federation, on).province)
+        };
+        let value = match by {
+            None | Some(SubsidyDimension::Month) => None,
+            Some(SubsidyDimension::Kind) => match subject {
+                Subject::Case(case) => case.kind.first().map(|kind| kind.name().to_owned()),
+                Subject::Fund(_) => Some(SubsidyKind::SpecialFund.name().to_owned()),
+            },
+            Some(SubsidyDimension::Province) => province(subject.payer()).map(|found| found.to_string()),
+            Some(SubsidyDimension::Federation) => subject.payer().map(FederationId::to_string),
+            Some(SubsidyDimension::PayeeArea) => match subject {
+                Subject::Case(case) => {
+                    province(self.payee_federation(case).as_ref()).map(|found| found.to_string())
+                }
+                Subject::Fund(_) => None,
+            },
+            Some(SubsidyDimension::State) => match subject {
+                Subject::Case(case) => Some(state_at(&case.entries, on).name().to_owned()),
+                Subject::Fund(_) => None,
+            },
+        };
+        (value.is_none(), value)
+    }
+
+    /// The federation of a payee: itself, or the higher union of the paid union.
+    fn payee_federation(&self, case: &SubsidyFacts) -> Option<FederationId> {
+        if let Some(federation) = case.payee_federation.first() {
+            return Some(federation.clone());
+        }
+        let union = self.unions.holders(*case.payee_union.first()?).next()?;
+        self.stored_union(union).facts.higher_union.first().cloned()
+    }
+
+    fn add_up(
+        &self,
+        query: &SubsidiesQuery,
+        period: Period,
+        key_of: impl Fn(&Subject<'_>) -> Key,
+        rows: &mut BTreeMap<Key, Row>,
+    ) {
+        let duplicates = self.duplicates(period.to);
+        for (id, case) in self.cases(query) {
+            let movements = case_movements(&case.entries);
+            let CaseSums {
+                approved,
+                disbursed,
+                recovered,
+            } = case_sums(&movements, period.from, period.to);
+            let outstanding = outstanding_at(&case.entries, period.to);
+            let active = case.entries.iter().any(|entry| period.holds(entry.on));
+            if !active && outstanding == Fen::ZERO {
+                continue;
+            }
+            let row = rows.entry(key_of(&Subject::Case(case))).or_default();
+            let figures = &mut row.figures;
+            figures.approved_fen = figures.approved_fen.plus(approved);
+            figures.disbursed_fen = figures.disbursed_fen.plus(disbursed);
+            figures.recovered_fen = figures.recovered_fen.plus(recovered);
+            figures.outstanding_fen = figures.outstanding_fen.plus(outstanding);
+            figures.cases += u64::from(active);
+            if duplicates.contains_key(id) {
+                figures.duplicate_fen = figures.duplicate_fen.plus(disbursed);
+                row.duplicates_open = row
+                    .duplicates_open
+                    .plus(disbursed.minus(recovered).at_least_zero());
+            }
+            let payee = match (case.payee_federation.first(), case.payee_union.first()) {
+                (Some(federation), _) => {
+                    figures.to_federations_fen = figures.to_federations_fen.plus(disbursed);
+                    Some(Payee::Federation(federation.clone()))
+                }
+                (None, Some(union)) => Some(Payee::Union(self.union_lead(*union, period.to))),
+                (None, None) => None,
+            };
+            let paid = standing_entries(&case.entries, period.to)
+                .any(|entry| entry.entry == SubsidyEntryKind::Disbursed && period.holds(entry.on));
+            row.payees.extend(payee.filter(|_| paid));
+        }
+        for fund in self.funds.values() {
+            let federation = fund.federation.first();
+            if !self.within(query, federation, period.to) {
+                continue;
+            }
+            for (movement, _) in fund_movements(&fund.entries) {
+                if !period.holds(movement.on) {
+                    continue;
+                }
+                let figures = &mut rows
+                    .entry(key_of(&Subject::Fund(federation)))
+                    .or_default()
+                    .figures;
+                let column = match movement.column {
+                    FundEntryKind::SetAside => &mut figures.set_aside_fen,
+                    FundEntryKind::Received => &mut figures.received_fen,
+                    FundEntryKind::PassedDown => &mut figures.passed_down_fen,
+                    FundEntryKind::Opening
+                    | FundEntryKind::ReturnedIn
+                    | FundEntryKind::Spent
+                    | FundEntryKind::ReturnedOut
+                    | FundEntryKind::Reversal => continue,
+                };
+                *column = column.plus(movement.amount);
+            }
+        }
+        for (federation, transit) in self.transits(query, period) {
+            let figures = &mut rows
+                .entry(key_of(&Subject::Fund(Some(&federation))))
+                .or_default()
+                .figures;
+            figures.in_transit_fen = figures.in_transit_fen.plus(transit.amount_fen);
+        }
+    }
+
+    /// What one side of a transfer has booked within the period and the other has not, with the federation whose row
+    /// it belongs to: the giver where it has booked, else the taker.
+    fn transits(&self, query: &SubsidiesQuery, period: Period) -> Vec<(FederationId, Transit)> {
+        #[derive(Default)]
+        struct Pair {
+            booked: BTreeSet<FederationId>,
+            from: BTreeSet<FederationId>,
+            to: BTreeSet<FederationId>,
+            open: Fen,
+        }
+        // Without a shared id, both sides still meet over who gives and who takes.
+        let mut pairs: BTreeMap<(Option<&str>, Option<FederationId>, Option<FederationId>), Pair> =
+            BTreeMap::new();
+        for fund in self.funds.values() {
+            let Some(federation) = fund.federation.first() else {
+                continue;
+            };
+            for (movement, entry) in fund_movements(&fund.entries) {
+                let given = match movement.column {
+                    FundEntryKind::PassedDown | FundEntryKind::ReturnedOut => true,
+                    FundEntryKind::Received | FundEntryKind::ReturnedIn => false,
+                    FundEntryKind::Opening
+                    | FundEntryKind::SetAside
+                    | FundEntryKind::Spent
+                    | FundEntryKind::Reversal => continue,
+                };
+                if !period.holds(movement.on) {
+                    continue;
+                }
+                let (from, to) = if given {
+                    (Some(federation), entry.counterparty.as_ref())
+                } else {
+                    (entry.counterparty.as_ref(), Some(federation))
+                };
+                let key = match &entry.transfer {
+                    Some(transfer) => (Some(transfer.as_str()), None, None),
+                    None => (None, from.cloned(), to.cloned()),
+                };
+                let pair = pairs.entry(key).or_default();
+                pair.from.extend(from.cloned());
+                pair.to.extend(to.cloned());
+                pair.open = if given {
+                    pair.booked.insert(federation.clone());
+                    pair.open.plus(movement.amount)
+                } else {
+                    pair.open.minus(movement.amount)
+                };
+            }
+        }
+        let text = |federations: &BTreeSet<FederationId>| federations.first().map(FederationId::to_string);
+        pairs
+            .into_iter()
+            .filter(|(_, pair)| pair.open != Fen::ZERO)
+            .filter_map(|((transfer, _, _), pair)| {
+                let owner = pair
+                    .booked
+                    .first()
+                    .or(pair.to.first())
+                    .or(pair.from.first())?
+                    .clone();
+                let transit = Transit {
+                    transfer: transfer.map(str::to_owned),
+                    from: text(&pair.from),
+                    to: text(&pair.to),
+                    amount_fen: pair.open,
+                };
+                self.within(query, Some(&owner), period.to)
+                    .then_some((owner, transit))
+            })
+            .collect()
+    }
+}
+
+enum Subject<'a> {
+    Case(&'a SubsidyFacts),
+    Fund(Option<&'a FederationId>),
+}
+
+impl Subject<'_> {
+    fn payer(&self) -> Option<&FederationId> {
+        match self {
+            Self::Case(case) => case.federation.first(),
+            Self::Fund(federation) => *federation,
+        }
+    }
+}
+
+impl Row {
+    fn finish(self) -> SubsidyFigures {
+        let mut figures = self.figures;
+        figures.net_fen = figures
+            .disbursed_fen
+            .minus(figures.recovered_fen)
+            .minus(self.duplicates_open);
+        figures.payees = self.payees.len() as u64;
+        figures
+    }
+}

@@ -1,0 +1,125 @@
+//! Backups: whole while others write, marked, a new epoch on first opening, the replaced store kept.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+use crate::testing::{Draft, Fixture};
+use crate::{Hash, Role};
+
+#[test]
+fn a_backup_made_while_others_write_is_whole_and_begins_its_own_epoch_once() {
+    let fixture = Fixture::new(Role::Node);
+    for n in 0..50 {
+        fixture
+            .commit(Draft::new(n).edit_sized(&[330106], 2_000))
+            .expect("commit");
+    }
+    let copy = fixture.folder.path().join("backup.db");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 100.. {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                fixture
+                    .commit(Draft::new(n).edit_sized(&[330106], 2_000))
+                    .expect("commit");
+            }
+        });
+        fixture.store.backup(&copy).expect("backup");
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(matches!(fixture.store.backup(&copy), Err(Error::FileExists(_))));
+    let before = fixture.store.identity();
+    let opened = Store::open(&copy).expect("open");
+    let identity = opened.identity();
+    assert_eq!(identity.store_id, before.store_id);
+    assert_ne!(identity.log_epoch, before.log_epoch);
+    assert_eq!(opened.read(|reader| reader.verify()).expect("verify"), []);
+    let (documents, end) = opened
+        .read(|reader| Ok((reader.documents_count()?, reader.origin_end()?)))
+        .expect("read");
+    assert!(documents >= 50 && end.position == documents && end.chain != Hash::default());
+    opened.close();
+    assert_eq!(
+        Store::open(&copy).expect("open again").identity(),
+        identity,
+        "the epoch rotates once"
+    );
+    assert_eq!(fixture.store.identity(), before);
+    fixture.store.integrity_check().expect("sound");
+}
+
+#[test]
+fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
+    let fixture = Fixture::new(Role::Aggregator);
+    fixture.commit(Draft::new(1).edit(&[330106])).expect("commit");
+    let copy = fixture.folder.path().join("backup.db");
+    fixture.store.backup(&copy).expect("backup");
+    fixture.commit(Draft::new(2).edit(&[330106])).expect("commit");
+    assert!(
+        matches!(restore(&copy, &fixture.path()), Err(Error::InUse(_))),
+        "the store is open"
+    );
+    fixture.store.clone().close();
+    let Fixture { store, folder } = fixture;
+    let (path, epoch) = (store.path().to_owned(), store.identity().log_epoch);
+    drop(store);
+    for (round, expected) in [(1, 2), (2, 1)] {
+        let replaced = restore(&copy, &path)
+            .expect("restore")
+            .expect("there was a store");
+        assert!(
+            replaced
+                .to_string_lossy()
+                .ends_with(&format!(".replaced-{round}"))
+        );
+        let restored = Store::open(&path).expect("open");
+        assert_ne!(restored.identity().log_epoch, epoch);
+        assert_eq!(restored.read(|reader| reader.documents_count()).expect("read"), 1);
+        let old = Store::open(&replaced).expect("open the replaced one");
+        assert_eq!(
+            old.read(|reader| reader.documents_count()).expect("read"),
+            expected
+        );
+    }
+    let elsewhere = folder.path().join("elsewhere.db");
+    assert_eq!(restore(&copy, &elsewhere).expect("restore"), None);
+    assert!(Store::open(&elsewhere).is_ok());
+}
+
+#[test]
+fn what_is_no_sound_backup_replaces_nothing() {
+    let fixture = Fixture::new(Role::Aggregator);
+    for n in 0..50 {
+        fixture
+            .commit(Draft::new(n).edit_sized(&[330106], 3_000))
+            .expect("commit");
+    }
+    let copy = fixture.folder.path().join("backup.db");
+    fixture.store.backup(&copy).expect("backup");
+    let path = fixture.path();
+    let Fixture { store, folder } = fixture;
+    drop(store);
+    let mut damaged = std::fs::read(&copy).expect("read");
+    let half = damaged.len() / 2;
+    damaged[half..half + 8_192].fill(0xee);
+    std::fs::write(folder.path().join("damaged.db"), damaged).expect("write");
+    std::fs::write(folder.path().join("text.db"), "no database at all").expect("write");
+    let refused = |name: &str| restore(&folder.path().join(name), &path).expect_err("refused");
+    assert!(matches!(refused("damaged.db"), Error::Corrupt(_)));
+    assert!(matches!(refused("text.db"), Error::NotAStore(_)));
+    assert!(matches!(refused("missing.db"), Error::FileMissing(_)));
+    let store = Store::open(&path).expect("still there");
+    assert_eq!(store.read(|reader| reader.documents_count()).expect("read"), 50);
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("list")
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    assert!(
+        !left.iter().any(|name| name.to_string_lossy().ends_with(".part")),
+        "{left:?}"
+    );
+}

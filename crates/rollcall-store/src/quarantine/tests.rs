@@ -1,0 +1,101 @@
+//! What waits and what is kept apart: once each, found by document, never lost.
+
+use super::*;
+use crate::Role;
+use crate::testing::{Fixture, id};
+
+#[test]
+fn a_waiting_change_is_kept_once_and_taken_out() {
+    let fixture = Fixture::new(Role::Aggregator);
+    let change = |n: u8| PendingChange {
+        document_id: id(1),
+        kind: DocumentKind::Union,
+        hash: [n; 32],
+        missing: vec![[8; 32], [9; 32]],
+        origin_store: StoreId([5; 16]),
+        origin_epoch: LogEpoch([6; 8]),
+        position: 4,
+        committed_at_ms: 40,
+        first_seen_ms: 50,
+        bytes: vec![n; 10],
+    };
+    for n in [2, 1, 2] {
+        fixture
+            .store
+            .write("save", move |w| w.save_pending(&change(n)))
+            .wait()
+            .expect("saved");
+    }
+    let waiting = || fixture.store.read(|r| r.pending_changes(id(1))).expect("read");
+    assert_eq!(waiting(), [change(2), change(1)]);
+    assert_eq!(
+        fixture.store.read(|r| r.documents_pending()).expect("read"),
+        [id(1)]
+    );
+    fixture
+        .store
+        .write("remove", |w| w.remove_pending(id(1), &[2; 32]))
+        .wait()
+        .expect("removed");
+    assert_eq!(waiting(), [change(1)]);
+}
+
+#[test]
+fn a_refused_change_counts_attempts_until_it_is_released() {
+    let fixture = Fixture::new(Role::Aggregator);
+    let refused = |code: &str, program: &str, hash| Refused {
+        document_id: id(1),
+        kind: DocumentKind::Organisation,
+        hash,
+        bytes: vec![1, 2, 3],
+        code: code.to_owned(),
+        message: "it does not fit".to_owned(),
+        origin_store: StoreId([5; 16]),
+        program: program.to_owned(),
+    };
+    let save = |refused: Refused| {
+        fixture
+            .store
+            .write("save", move |w| w.save_quarantine(&refused, 70))
+            .wait()
+            .expect("saved")
+    };
+    let first = save(refused("SCHEMA", "0.1.0", Some([4; 32])));
+    assert_eq!(save(refused("POISON_CHANGE", "0.2.0", Some([4; 32]))), first);
+    let rows = fixture.store.read(|r| r.quarantine(9)).expect("read");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].refused, refused("POISON_CHANGE", "0.2.0", Some([4; 32])));
+    assert_eq!(
+        (rows[0].attempts, rows[0].first_seen_ms, rows[0].released_ms),
+        (2, 70, None)
+    );
+    let untried = |program: &str| {
+        fixture
+            .store
+            .read(|r| r.quarantine_untried(program, 9))
+            .expect("read")
+            .len()
+    };
+    assert_eq!((untried("0.2.0"), untried("0.3.0")), (0, 1));
+    assert_eq!(
+        fixture.store.read(|r| r.documents_quarantined()).expect("read"),
+        [id(1)]
+    );
+    let release = || {
+        fixture
+            .store
+            .write("release", move |w| w.release_quarantine(first, 90))
+            .wait()
+    };
+    release().expect("released");
+    assert!(matches!(release(), Err(Error::Missing(_))));
+    assert_eq!(fixture.store.read(|r| r.quarantine(9)).expect("read"), []);
+    let kept = fixture.store.read(|r| r.quarantine_of(id(1))).expect("read");
+    assert_eq!(kept[0].released_ms, Some(90));
+    let damaged = Refused {
+        bytes: vec![7],
+        ..refused("ENVELOPE_DAMAGED", "0.2.0", None)
+    };
+    assert_ne!(save(damaged), first);
+    assert_eq!(fixture.faults(), []);
+}
