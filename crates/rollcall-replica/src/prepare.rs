@@ -71,6 +71,15 @@ pub(crate) struct Prepared {
     pub(crate) mentions: Mentions,
     /// Facts afterwards; `None` where nothing was accepted.
     pub(crate) facts: Option<Facts>,
+    /// Changes that waited here for what has now come.
+    pub(crate) released: Vec<Waiting>,
+}
+
+/// A change that waited, with the position it came with.
+pub(crate) struct Waiting {
+    pub(crate) hash: Hash,
+    position: u64,
+    committed_at_ms: i64,
 }
 
 impl Prepared {
@@ -78,15 +87,31 @@ impl Prepared {
     pub(crate) fn admit(reader: &Reader, incoming: &DocumentChanges) -> Result<Self, Error> {
         let held = Held::load(reader, incoming.document_id, incoming.kind)?;
         let held_hashes: HashSet<Hash> = held.changes.iter().map(|change| change.hash).collect();
-        let chunks: Vec<&[u8]> = incoming.changes.iter().map(|change| change.bytes.as_slice()).collect();
-        let hashes = chunks.iter().map(|chunk| change_hash(chunk)).collect();
+        let hashes: Vec<Hash> = incoming.changes.iter().map(|change| change_hash(&change.bytes)).collect();
+        let waiting = reader.pending_changes(incoming.document_id)?;
+        let chunks: Vec<&[u8]> = incoming
+            .changes
+            .iter()
+            .map(|change| change.bytes.as_slice())
+            .chain(waiting.iter().filter(|change| !hashes.contains(&change.hash)).map(|change| change.bytes.as_slice()))
+            .collect();
         let admission = gate::admit(&held.document, &held_hashes, &chunks);
+        let accepted: HashSet<Hash> = admission.accepted.iter().map(|change| change.hash).collect();
+        let released = waiting
+            .iter()
+            .filter(|change| accepted.contains(&change.hash))
+            .map(|change| Waiting {
+                hash: change.hash,
+                position: change.position,
+                committed_at_ms: change.committed_at_ms,
+            })
+            .collect();
         let mut mentions = Mentions::default();
         for change in &admission.accepted {
             mentions.extend(change.mentions.clone());
         }
         let facts = admission.document.as_ref().map(|document| document.facts().0);
-        Ok(Self { held, admission, hashes, mentions, facts })
+        Ok(Self { held, admission, hashes, mentions, facts, released })
     }
 
     /// The commit at the aggregator, which gives the position itself.
@@ -103,12 +128,11 @@ impl Prepared {
         now_ms: i64,
     ) -> Result<Option<DocumentCommit>, Error> {
         let Some(document) = &self.admission.document else { return Ok(None) };
-        let positions: HashMap<Hash, (u64, i64)> = self
-            .hashes
-            .iter()
-            .zip(&incoming.changes)
-            .map(|(hash, change)| (*hash, (change.position, change.committed_at_ms)))
-            .collect();
+        let mut positions: HashMap<Hash, (u64, i64)> =
+            self.released.iter().map(|change| (change.hash, (change.position, change.committed_at_ms))).collect();
+        for (hash, change) in self.hashes.iter().zip(&incoming.changes) {
+            positions.insert(*hash, (change.position, change.committed_at_ms));
+        }
         let position_of = |hash: &Hash| positions.get(hash).copied().unwrap_or_default();
         let mut all: Vec<(u64, &[u8])> =
             self.held.changes.iter().map(|change| (change.position, change.bytes.as_slice())).collect();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_store::{Hash, Reader};
 use rollcall_sync::fingerprint::{bucket_of, bucket_sums, buckets_for};
-use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX, DIGEST_BUCKETS};
+use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_TARGET, DIGEST_BUCKETS};
 use rollcall_sync::message::{
     ChangeEntry, DigestAnswer, DigestEntry, DigestRequest, DocumentChanges, ResolveAnswer, ResolveRequest,
 };
@@ -15,9 +15,6 @@ use crate::error::Error;
 use crate::replica::Replica;
 use crate::send_down::peer_scopes;
 use crate::take_up::PeerContext;
-
-/// Room left in an answer for what is not change bytes.
-const HEADROOM: usize = 128 * 1024;
 
 impl Replica {
     /// The node's digest of every scope it is granted.
@@ -115,7 +112,7 @@ impl Replica {
             let mut answer = ResolveAnswer { changes: Vec::new(), wanted: Vec::new() };
             let mut bytes = 0;
             for (id, theirs) in &request.documents {
-                if bytes > BATCH_RAW_BYTES_MAX - HEADROOM {
+                if bytes > BATCH_RAW_BYTES_TARGET {
                     break;
                 }
                 bytes += resolve_one(reader, peer, *id, theirs, &mut answer)?;
@@ -140,7 +137,7 @@ impl Replica {
                     .map(|change| ChangeEntry { position: 0, committed_at_ms: 0, bytes: change.bytes })
                     .collect();
                 let size: usize = changes.iter().map(|change| change.bytes.len()).sum();
-                let full = bytes + size > BATCH_RAW_BYTES_MAX - HEADROOM || batch.len() == BATCH_DOCUMENTS_MAX;
+                let full = bytes + size > BATCH_RAW_BYTES_TARGET || batch.len() == BATCH_DOCUMENTS_MAX;
                 if full && !batch.is_empty() {
                     batches.push(std::mem::take(&mut batch));
                     bytes = 0;

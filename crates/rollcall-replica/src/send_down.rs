@@ -5,7 +5,7 @@ use rollcall_core::id::FederationId;
 use rollcall_store::Reader;
 use rollcall_store::scope::ScopeLog;
 use rollcall_sync::keys::Sign;
-use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX};
+use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_TARGET};
 use rollcall_sync::message::{Batch, ChangeEntry, DocumentChanges, Receipt};
 
 use crate::error::Error;
@@ -13,9 +13,6 @@ use crate::receipt::make_receipt;
 use crate::replica::Replica;
 use crate::runner::server::scopes_hash_at;
 use crate::take_up::PeerContext;
-
-/// Room left in a batch for what is not change bytes.
-const HEADROOM: usize = 64 * 1024;
 
 /// Scopes that exist here and that the peer holds. Sorted.
 pub(crate) fn peer_scopes(reader: &Reader, peer: &PeerContext) -> Result<Vec<FederationId>, Error> {
@@ -99,7 +96,7 @@ fn collect(
             continue;
         }
         bytes += changes.iter().map(|change| change.bytes.len()).sum::<usize>();
-        if bounded && bytes > BATCH_RAW_BYTES_MAX - HEADROOM {
+        if bounded && bytes > BATCH_RAW_BYTES_TARGET {
             return Ok(None);
         }
         let Some(held) = reader.document(row.document_id)? else { continue };

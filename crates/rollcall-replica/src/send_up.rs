@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rollcall_core::id::DocumentId;
 use rollcall_store::cursor::{AcknowledgedChange, Acknowledgement};
 use rollcall_sync::keys::Sign;
-use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX};
+use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_TARGET};
 use rollcall_sync::message::{Ack, Batch, ChangeEntry, Cursor, DocumentChanges};
 
 use crate::error::Error;
@@ -14,9 +14,6 @@ use crate::replica::Replica;
 
 /// Rows of the log looked at for one batch.
 const ROWS_MAX: usize = 4 * BATCH_DOCUMENTS_MAX;
-/// Room left in a batch for what is not change bytes.
-const HEADROOM: usize = 64 * 1024;
-
 impl Replica {
     /// The next batch of the own log after a cursor; `None` where the log has another chain there, or ends before.
     ///
@@ -39,7 +36,7 @@ impl Replica {
                     .change(row.document_id, &row.hash)?
                     .ok_or_else(|| Error::NoDocument(row.document_id.to_string()))?;
                 let new = !documents.contains_key(&row.document_id);
-                let full = bytes + change.bytes.len() > BATCH_RAW_BYTES_MAX - HEADROOM;
+                let full = bytes + change.bytes.len() > BATCH_RAW_BYTES_TARGET;
                 if !order.is_empty() && (full || (new && order.len() == BATCH_DOCUMENTS_MAX)) {
                     break;
                 }

@@ -176,6 +176,9 @@ fn keep_apart(
     now_ms: i64,
 ) -> Result<(), rollcall_store::Error> {
     let (document_id, kind) = (prepared.held.document.id(), prepared.held.document.kind());
+    for released in &prepared.released {
+        writer.remove_pending(document_id, &released.hash)?;
+    }
     for pending in &prepared.admission.pending {
         writer.save_pending(&PendingChange {
             document_id,

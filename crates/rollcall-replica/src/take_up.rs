@@ -12,6 +12,7 @@ use rollcall_store::receipt::BatchEvidence;
 use rollcall_store::{Hash, Writer};
 use rollcall_sync::fingerprint::{change_hash, origin_chain};
 use rollcall_sync::keys::Verify;
+use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX};
 use rollcall_sync::message::{Ack, Batch, Cursor, DocumentChanges, DocumentOutcome, Outcome};
 use rollcall_sync::permission::{Write, may_write};
 
@@ -128,7 +129,7 @@ impl Replica {
     /// # Errors
     /// The store's; nothing of the batch is applied then.
     pub fn take_up(&self, peer: &PeerContext, batch: &Batch, now_ms: i64) -> Result<Ack, UpRefused> {
-        if batch.documents.len() > rollcall_sync::limits::BATCH_DOCUMENTS_MAX {
+        if batch.documents.len() > BATCH_DOCUMENTS_MAX {
             return Err(UpRefused::TooBig);
         }
         for _ in 0..TRIES {
@@ -219,6 +220,8 @@ fn judge_one(peer: &PeerContext, prepared: Prepared, homes: BTreeSet<FederationI
     let allowed = may_write(|scope| peer.access.may_write(scope), &write, related);
     let outcome = if let (Err(denied), false) = (allowed, admission.accepted.is_empty()) {
         Outcome::Rejected(denied.code().to_owned())
+    } else if grows_too_big(&prepared) {
+        Outcome::Rejected("CHANGE_TOO_BIG".to_owned())
     } else if let Some(refused) = admission.refused.first() {
         if refused.forked { Outcome::Forked } else { Outcome::Quarantined(refused.code.to_owned()) }
     } else if !admission.pending.is_empty() {
@@ -239,6 +242,13 @@ fn judge_one(peer: &PeerContext, prepared: Prepared, homes: BTreeSet<FederationI
         }
     };
     Judged { prepared, commit, outcome }
+}
+
+/// Whether the accepted changes would carry the document over its limit.
+fn grows_too_big(prepared: &Prepared) -> bool {
+    let held = prepared.held.row.as_ref().map_or(0, |row| row.bytes_total);
+    let new: usize = prepared.admission.accepted.iter().map(|change| change.bytes.len()).sum();
+    held + new as u64 > DOCUMENT_BYTES_MAX as u64
 }
 
 fn places(facts: Option<&Facts>) -> Vec<u32> {
@@ -274,6 +284,9 @@ fn commit_one(
     } else if matches!(judged.outcome, Outcome::Rejected(_)) {
         let Outcome::Rejected(code) = &judged.outcome else { unreachable!("matched above") };
         return keep_apart(writer, document, judged, code, store_id, now_ms);
+    }
+    for released in &judged.prepared.released {
+        writer.remove_pending(id, &released.hash)?;
     }
     for pending in &admission.pending {
         writer.save_pending(&PendingChange {
@@ -328,7 +341,7 @@ fn keep_apart(
             hash: Some(change.hash),
             bytes: change.bytes.clone(),
             code: code.to_owned(),
-            message: "The sender may not write this document.".to_owned(),
+            message: "The sender may not write this document, or it would grow too big.".to_owned(),
             origin_store: store_id,
             program: env!("CARGO_PKG_VERSION").to_owned(),
         }, now_ms)?;

@@ -111,9 +111,10 @@ impl Cube {
     /// How much it holds, for logs: documents, segments and distinct values.
     pub fn describe(&self) -> String {
         format!(
-            "{} organisations in {} segments, {} unions, {} places, {} profiles, {} sets of unions, {} sets of readings",
+            "{} organisations in {} segments of {} kinds, {} unions, {} places, {} profiles, {} sets of unions, {} sets of readings",
             self.organisations.len(),
             self.segments.segments(),
+            self.segments.pairs().len(),
             self.unions.len(),
             self.places.values().len(),
             self.profiles.values().len(),
@@ -150,13 +151,17 @@ impl Cube {
             .iter()
             .map(|place| self.directory.place_at(place, on))
             .collect();
-        let places: Arc<Vec<Place>> = Arc::new(places);
+        let mut places: Arc<Vec<Place>> = Arc::new(places);
         let mut located = self
             .located
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         if located.len() >= LOCATED_MAX {
             located.clear();
+        }
+        // Days with one hierarchy share it, so that it can be compared by address.
+        if let Some(same) = located.values().find(|known| **known == places) {
+            places = Arc::clone(same);
         }
         located.insert(on, Arc::clone(&places));
         places

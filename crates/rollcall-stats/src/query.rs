@@ -2,6 +2,7 @@
 //! Owns rows and totals; the scan is in `tally`, the choice under open conflicts in `bounds`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use rollcall_core::coverage::Form;
 use rollcall_core::date::Day;
@@ -103,15 +104,13 @@ impl Cube {
         query.check()?;
         let row_dates = query.dates()?;
         let mut rows = Vec::new();
-        for batch in row_dates.chunks(BATCH) {
-            rows.extend(
-                self.rows(query, &query.by, batch, heard)?
-                    .into_iter()
-                    .map(|mut row| {
-                        row.row.as_of = query.series.is_some().then_some(row.date);
-                        row.row
-                    }),
-            );
+        // A question for one row on one day is answered by the total.
+        let split = !query.by.is_empty() || query.series.is_some();
+        for batch in row_dates.chunks(BATCH).filter(|_| split) {
+            rows.extend(self.rows(query, &query.by, batch, heard).into_iter().map(|mut row| {
+                row.row.as_of = query.series.is_some().then_some(row.date);
+                row.row
+            }));
         }
         let reached = |date: Day| (date <= query.as_of).then_some(date);
         let mut total_dates: Vec<Day> = self
@@ -125,8 +124,11 @@ impl Cube {
         total_dates.dedup();
         let mut totals = BTreeMap::new();
         for batch in total_dates.chunks(BATCH) {
-            for row in self.rows(query, &[], batch, heard)? {
-                totals.insert(row.date, (row.row.figures, row.group_b));
+            for row in self.rows(query, &[], batch, heard) {
+                totals.insert(row.date, (row.row.figures.clone(), row.group_b));
+                if !split && row.date == query.as_of {
+                    rows.push(row.row);
+                }
             }
         }
         let (figures, group_b) = totals.get(&query.as_of).cloned().unwrap_or_default();
@@ -164,7 +166,9 @@ impl Cube {
         by: &[Dimension],
         dates: &[Day],
         heard: &Heard,
-    ) -> Result<Vec<DatedRow>, Error> {
+    ) -> Vec<DatedRow> {
+        let by_place = query.area.as_ref().is_some_and(|area| *area != FederationId::national())
+            || by.iter().chain(query.filters.iter().map(|(dimension, _)| dimension)).any(|by| by.is_place());
         let silent = self.silent_scopes(heard);
         let hierarchy = |date: Day| {
             let day = query.boundaries.unwrap_or(date);
@@ -177,24 +181,23 @@ impl Cube {
         let mut rows = Vec::new();
         let mut start = 0;
         while start < dates.len() {
-            // Dates with one hierarchy are scanned together.
+            // Dates with one hierarchy are scanned together; without rows or filters by place it does not matter.
             let (located, places) = hierarchy(dates[start]);
             let same = |date: &&Day| {
-                let (other, other_places) = hierarchy(**date);
-                *other == *located && other_places == places
+                !by_place || {
+                    let (other, other_places) = hierarchy(**date);
+                    Arc::ptr_eq(&other, &located) && other_places == places
+                }
             };
             let len = 1 + dates[start + 1..].iter().take_while(same).count();
             let span = &dates[start..start + len];
             start += len;
             let silent = silent.iter().cloned().zip(places);
-            let t0 = std::time::Instant::now();
             let layout = Layout::new(self, query, by, &located, silent, span, heard);
-            eprintln!("  layout {} dates {} classes {} rows {}", t0.elapsed().as_micros(), span.len(), layout.plan.classes.len(), layout.plan.rows());
             rows.extend(layout.answer(self, by, span, heard));
-            eprintln!("  layout+answer {}", t0.elapsed().as_micros());
         }
         rows.sort_by(|a, b| (a.date, &a.values).cmp(&(b.date, &b.values)));
-        Ok(rows)
+        rows
     }
 
     /// Federations that may be expected though no document of an organisation or union names them.
@@ -390,9 +393,7 @@ impl Layout {
     }
 
     fn answer(&self, cube: &Cube, by: &[Dimension], dates: &[Day], heard: &Heard) -> Vec<DatedRow> {
-        let t0 = std::time::Instant::now();
         let mut tally = Tally::take(cube, &self.plan);
-        eprintln!("    tally {}", t0.elapsed().as_micros());
         let mut sums: BTreeMap<(usize, usize), Sums> = BTreeMap::new();
         let classes = self.plan.classes.len().max(1);
         for index in tally.indices() {
@@ -406,13 +407,10 @@ impl Layout {
                 }
             }
         }
-        eprintln!("    sums {}", t0.elapsed().as_micros());
         self.add_conflicts(cube, &mut tally, &mut sums);
         let unions = self.unions(cube, &tally);
         let unions_all = self.unions_all(cube, dates);
-        eprintln!("    unions {}", t0.elapsed().as_micros());
         let completeness = self.completeness(cube, &tally, dates, heard);
-        eprintln!("    compl {}", t0.elapsed().as_micros());
 
         if by.is_empty() {
             for date in 0..dates.len() {
@@ -465,6 +463,12 @@ impl Layout {
         let dates = self.plan.dates.len();
         for (set, counts) in std::mem::take(&mut tally.conflicts) {
             let readings = cube.readings.value(set);
+            let in_scope = readings.options.iter().find(|reading| cube.profiles.value(reading.profile).in_scope());
+            if let Some(reading) = in_scope {
+                for (date, count) in counts.iter().take(dates).enumerate() {
+                    tally.add_in_scope(reading.place, date, *count);
+                }
+            }
             let mut rows: Vec<usize> = readings
                 .options
                 .iter()
@@ -486,7 +490,7 @@ impl Layout {
                         known.unheard += organisations;
                     }
                     let single = [reading.cover];
-                    for union in covering(cube, &reading, &single) {
+                    for union in covering(cube, reading.cover, &single) {
                         tally.count_union(dates, date, row, *union);
                     }
                 }
@@ -509,19 +513,17 @@ impl Layout {
     fn unions_all(&self, cube: &Cube, dates: &[Day]) -> BTreeMap<(usize, usize), UnionCounts> {
         let mut counts = vec![UnionCounts::default(); self.place_values.len() * dates.len()];
         for number in 0..cube.union_segments.len() {
-            for_spans(
-                cube.union_segments.of(number),
-                &self.plan.dates,
-                |segment, from, to| {
-                    let place = self.plan.place_row[segment.reading.place as usize];
-                    let form = UnionForm::ALL.get(segment.reading.profile as usize);
-                    if let (Some(form), true) = (form, place != NONE) {
-                        for counts in &mut counts[place as usize * dates.len()..][from..to] {
-                            add_union(counts, *form);
-                        }
+            let hot = cube.union_segments.hot(number).0;
+            for_spans(hot, &self.plan.dates, |position, from, to| {
+                let (place, form) = cube.union_segments.pairs()[hot[position].pair as usize];
+                let place = self.plan.place_row[place as usize];
+                let form = UnionForm::ALL.get(form as usize);
+                if let (Some(form), true) = (form, place != NONE) {
+                    for counts in &mut counts[place as usize * dates.len()..][from..to] {
+                        add_union(counts, *form);
                     }
-                },
-            );
+                }
+            });
         }
         by_date_and_row(&counts, dates.len())
     }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::cube::Cube;
-use crate::cube::segment::{NONE, Profile, Reading, SET, Segment};
+use crate::cube::segment::{Hot, NONE, Profile, Reading, SET};
 
 /// Dense cells up to this number; beyond, only those that occur are kept.
 const CELLS_DENSE_MAX: usize = 2_000_000;
@@ -36,8 +36,12 @@ pub(crate) struct Plan {
 impl Plan {
     /// The row of a reading, if the question asks for it.
     pub(crate) fn row(&self, reading: &Reading) -> Option<usize> {
-        let place = self.place_row[reading.place as usize];
-        let profile = self.profile_row[reading.profile as usize];
+        self.row_of(reading.place, reading.profile)
+    }
+
+    fn row_of(&self, place: u32, profile: u32) -> Option<usize> {
+        let place = self.place_row[place as usize];
+        let profile = self.profile_row[profile as usize];
         (place != NONE && profile != NONE).then(|| place as usize * self.profile_rows + profile as usize)
     }
 
@@ -76,13 +80,19 @@ pub(crate) struct Tally {
     /// Organisations in scope by place and date.
     in_scope_by_place: Vec<i64>,
     /// Of the row's organisations in scope, those not heard, by row and date.
-    unheard: HashMap<usize, Vec<i64>>,
+    unheard: Unheard,
     /// The first row in which each union covers somebody, by union and date: mostly there is no other.
     first_row: Vec<u32>,
     /// The other rows: union and date as an index of `first_row`, row.
     other_rows: Vec<(u32, u32)>,
     /// Organisations in open conflict: how many have this set of readings, by date.
     pub(crate) conflicts: HashMap<u32, Vec<i64>>,
+}
+
+#[derive(Debug)]
+enum Unheard {
+    Dense(Vec<i64>),
+    Sparse(HashMap<usize, Vec<i64>>),
 }
 
 #[derive(Debug)]
@@ -95,8 +105,9 @@ impl Tally {
     /// Scans all organisations.
     pub(crate) fn take(cube: &Cube, plan: &Plan) -> Self {
         let len = cube.segments.len();
+        let targets = &targets(cube, plan)[..];
         let mut tally = if len < THREAD_MIN {
-            scan(cube, plan, 0, len)
+            scan(cube, plan, targets, 0, len)
         } else {
             let parts: Vec<Self> = std::thread::scope(|scope| {
                 let bounds = (0..THREADS).map(|part| (len / THREADS * part, part));
@@ -107,7 +118,7 @@ impl Tally {
                         } else {
                             len / THREADS * (part + 1)
                         };
-                        scope.spawn(move || scan(cube, plan, start, end))
+                        scope.spawn(move || scan(cube, plan, targets, start, end))
                     })
                     .collect();
                 let join = |handle: std::thread::ScopedJoinHandle<'_, Self>| {
@@ -137,7 +148,11 @@ impl Tally {
             },
             width,
             in_scope_by_place: vec![0; plan.place_row.len() * width],
-            unheard: HashMap::new(),
+            unheard: if dense <= CELLS_DENSE_MAX {
+                Unheard::Dense(vec![0; plan.rows() * width])
+            } else {
+                Unheard::Sparse(HashMap::new())
+            },
             first_row: vec![NONE; unions * plan.dates.len()],
             other_rows: Vec::new(),
             conflicts: HashMap::new(),
@@ -168,7 +183,10 @@ impl Tally {
     }
 
     pub(crate) fn unheard(&self, row: usize, date: usize) -> i64 {
-        self.unheard.get(&row).map_or(0, |dates| dates[date])
+        match &self.unheard {
+            Unheard::Dense(counts) => counts.get(row * self.width + date).copied().unwrap_or(0),
+            Unheard::Sparse(counts) => counts.get(&row).map_or(0, |dates| dates[date]),
+        }
     }
 
     fn cells_mut(&mut self, index: usize) -> &mut [Cell] {
@@ -179,32 +197,34 @@ impl Tally {
         }
     }
 
-    /// Counts one reading over the dates `from..to`.
-    fn count(&mut self, plan: &Plan, reading: &Reading, from: usize, to: usize) -> Option<usize> {
-        let class = plan.class[reading.profile as usize] as usize;
-        let in_scope = plan.classes[class].in_scope();
-        if in_scope {
-            let place = reading.place as usize * self.width;
-            self.in_scope_by_place[place + from] += 1;
-            self.in_scope_by_place[place + to] -= 1;
-        }
-        let row = plan.row(reading)?;
-        let cell = Cell {
-            organisations: 1,
-            workers: i64::from(reading.workers),
-            members: i64::from(reading.members),
-        };
-        let cells = self.cells_mut(row * plan.classes.len() + class);
-        cells[from].add(&cell);
-        cells[to].take(&cell);
-        let unheard_from = from.max(plan.unheard_from[reading.place as usize] as usize);
-        if in_scope && unheard_from < to {
+    /// Counts organisations of one row and class over the dates `from..to`.
+    fn count(&mut self, index: usize, cell: &Cell, from: usize, to: usize) {
+        let cells = self.cells_mut(index);
+        cells[from].add(cell);
+        cells[to].take(cell);
+    }
+
+    fn count_in_scope(&mut self, place: u32, organisations: i64, from: usize, to: usize) {
+        let place = place as usize * self.width;
+        self.in_scope_by_place[place + from] += organisations;
+        self.in_scope_by_place[place + to] -= organisations;
+    }
+
+    /// Counts organisations of a place after the scan.
+    pub(crate) fn add_in_scope(&mut self, place: u32, date: usize, organisations: i64) {
+        self.in_scope_by_place[place as usize * self.width + date] += organisations;
+    }
+
+    fn count_unheard(&mut self, row: usize, from: usize, to: usize) {
+        if from < to {
             let width = self.width;
-            let dates = self.unheard.entry(row).or_insert_with(|| vec![0; width]);
-            dates[unheard_from] += 1;
+            let dates = match &mut self.unheard {
+                Unheard::Dense(counts) => &mut counts[row * width..(row + 1) * width],
+                Unheard::Sparse(counts) => counts.entry(row).or_insert_with(|| vec![0; width]),
+            };
+            dates[from] += 1;
             dates[to] -= 1;
         }
-        Some(row)
     }
 
     /// Counts a union as covering somebody in a row.
@@ -259,11 +279,16 @@ impl Tally {
             }
         }
         add_all(&mut self.in_scope_by_place, &other.in_scope_by_place);
-        for (key, dates) in other.unheard {
-            add_all(
-                self.unheard.entry(key).or_insert_with(|| vec![0; dates.len()]),
-                &dates,
-            );
+        match (&mut self.unheard, other.unheard) {
+            (Unheard::Dense(mine), Unheard::Dense(theirs)) => add_all(mine, &theirs),
+            (Unheard::Sparse(mine), Unheard::Sparse(theirs)) => {
+                for (key, dates) in theirs {
+                    add_all(mine.entry(key).or_insert_with(|| vec![0; dates.len()]), &dates);
+                }
+            }
+            (Unheard::Dense(_), Unheard::Sparse(_)) | (Unheard::Sparse(_), Unheard::Dense(_)) => {
+                unreachable!("both parts are made from one plan")
+            }
         }
         for (key, dates) in other.conflicts {
             add_all(
@@ -298,7 +323,10 @@ impl Tally {
             }
         };
         self.in_scope_by_place.chunks_exact_mut(dates + 1).for_each(sum);
-        self.unheard.values_mut().for_each(|counts| sum(counts));
+        match &mut self.unheard {
+            Unheard::Dense(counts) => counts.chunks_exact_mut(dates + 1).for_each(sum),
+            Unheard::Sparse(counts) => counts.values_mut().for_each(|counts| sum(counts)),
+        }
         self.conflicts.values_mut().for_each(|counts| sum(counts));
     }
 }
@@ -309,30 +337,39 @@ fn add_all(mine: &mut [i64], theirs: &[i64]) {
     }
 }
 
-fn scan(cube: &Cube, plan: &Plan, start: u32, end: u32) -> Tally {
+fn scan(cube: &Cube, plan: &Plan, targets: &[Target], start: u32, end: u32) -> Tally {
     let mut tally = Tally::new(plan, cube.unions.len());
     let dates = plan.dates.len();
     for number in start..end {
-        let segments = cube.segments.of(number);
-        for_spans(segments, &plan.dates, |segment, from, to| {
-            let reading = &segment.reading;
-            if reading.profile & SET != 0 {
-                let set = reading.profile & !SET;
-                let counts = tally.conflicts.entry(set).or_insert_with(|| vec![0; dates + 1]);
+        let (hot, first) = cube.segments.hot(number);
+        for_spans(hot, &plan.dates, |position, from, to| {
+            let target = targets[hot[position].pair as usize];
+            if target.cell == CONFLICT {
+                let counts = tally.conflicts.entry(target.place).or_insert_with(|| vec![0; dates + 1]);
                 counts[from] += 1;
                 counts[to] -= 1;
                 return;
             }
-            let Some(row) = tally.count(plan, reading, from, to) else {
-                return;
-            };
-            if reading.cover == NONE {
+            if !target.in_scope {
+                if target.cell != OUTSIDE {
+                    tally.count(target.cell, &Cell { organisations: 1, workers: 0, members: 0 }, from, to);
+                }
                 return;
             }
-            let single = [reading.cover];
-            for union in covering(cube, reading, &single) {
-                for date in from..to {
-                    tally.count_union(dates, date, row, *union);
+            tally.count_in_scope(target.place, 1, from, to);
+            if target.cell == OUTSIDE {
+                return;
+            }
+            let rest = cube.segments.rest(first + position);
+            let (workers, members) = (i64::from(rest.workers), i64::from(rest.members));
+            tally.count(target.cell, &Cell { organisations: 1, workers, members }, from, to);
+            tally.count_unheard(target.row, from.max(plan.unheard_from[target.place as usize] as usize), to);
+            if rest.cover != NONE {
+                let single = [rest.cover];
+                for union in covering(cube, rest.cover, &single) {
+                    for date in from..to {
+                        tally.count_union(dates, date, target.row, *union);
+                    }
                 }
             }
         });
@@ -340,27 +377,58 @@ fn scan(cube: &Cube, plan: &Plan, start: u32, end: u32) -> Tally {
     tally
 }
 
-/// The unions behind a reading's cover.
-pub(crate) fn covering<'a>(cube: &'a Cube, reading: &Reading, single: &'a [u32; 1]) -> &'a [u32] {
-    if reading.cover == NONE {
+/// Where the segments of one pair of place and profile are counted.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    /// Row and class, or [`OUTSIDE`], or [`CONFLICT`].
+    cell: usize,
+    row: usize,
+    /// The place, or the set of readings of a conflict.
+    place: u32,
+    in_scope: bool,
+}
+
+/// In no row of the question.
+const OUTSIDE: usize = usize::MAX;
+/// In open conflict.
+const CONFLICT: usize = usize::MAX - 1;
+
+fn targets(cube: &Cube, plan: &Plan) -> Vec<Target> {
+    let target = |(place, profile): &(u32, u32)| {
+        if profile & SET != 0 {
+            return Target { cell: CONFLICT, row: 0, place: profile & !SET, in_scope: false };
+        }
+        let class = plan.class[*profile as usize] as usize;
+        let in_scope = plan.classes[class].in_scope();
+        match plan.row_of(*place, *profile) {
+            None => Target { cell: OUTSIDE, row: 0, place: *place, in_scope },
+            Some(row) => Target { cell: row * plan.classes.len() + class, row, place: *place, in_scope },
+        }
+    };
+    cube.segments.pairs().iter().map(target).collect()
+}
+
+/// The unions behind a cover.
+pub(crate) fn covering<'a>(cube: &'a Cube, cover: u32, single: &'a [u32; 1]) -> &'a [u32] {
+    if cover == NONE {
         &[]
-    } else if reading.cover & SET != 0 {
-        cube.covers.value(reading.cover & !SET)
+    } else if cover & SET != 0 {
+        cube.covers.value(cover & !SET)
     } else {
         single
     }
 }
 
-/// Calls `found` with each segment that holds at some of the dates, and the span of their indices.
-pub(crate) fn for_spans(segments: &[Segment], dates: &[i32], mut found: impl FnMut(&Segment, usize, usize)) {
+/// Calls `found` with the position of each segment that holds at some of the dates, and the span of their indices.
+pub(crate) fn for_spans(segments: &[Hot], dates: &[i32], mut found: impl FnMut(usize, usize, usize)) {
     let mut to = dates.len();
-    for segment in segments.iter().rev() {
+    for (position, segment) in segments.iter().enumerate().rev() {
         let mut from = to;
         while from > 0 && dates[from - 1] >= segment.from {
             from -= 1;
         }
         if from < to {
-            found(segment, from, to);
+            found(position, from, to);
             to = from;
         }
         if to == 0 {
@@ -375,18 +443,9 @@ mod tests {
 
     #[test]
     fn every_date_falls_into_exactly_one_segment() {
-        let reading = Reading {
-            place: 0,
-            profile: 0,
-            cover: NONE,
-            workers: 0,
-            members: 0,
-        };
-        let segments = [i32::MIN, 10, 20, 30].map(|from| Segment { from, reading });
+        let segments = [i32::MIN, 10, 20, 30].map(|from| Hot { from, pair: 0 });
         let mut spans = Vec::new();
-        for_spans(&segments, &[5, 10, 12, 29, 31], |segment, from, to| {
-            spans.push((segment.from, from, to))
-        });
-        assert_eq!(spans, [(30, 4, 5), (20, 3, 4), (10, 1, 3), (i32::MIN, 0, 1)]);
+        for_spans(&segments, &[5, 10, 12, 29, 31], |position, from, to| spans.push((position, from, to)));
+        assert_eq!(spans, [(3, 4, 5), (2, 3, 4), (1, 1, 3), (0, 0, 1)]);
     }
 }

@@ -16,6 +16,8 @@ pub const BATCH_DOCUMENTS_MAX: usize = 500;
 pub const BATCH_RAW_BYTES_MAX: usize = 1024 * 1024;
 /// Largest batch on the wire, bytes.
 pub const BATCH_WIRE_BYTES_MAX: usize = 256 * 1024;
+/// A sender closes a batch here, so that it stays below the wire limit once compressed (about 1 : 3), bytes of changes.
+pub const BATCH_RAW_BYTES_TARGET: usize = 512 * 1024;
 /// Largest gRPC message, bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Batches that may be under way unanswered in one direction.

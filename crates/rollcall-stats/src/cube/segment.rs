@@ -1,6 +1,7 @@
 //! The columns: per organisation a few segments of days in which it counts in one way.
 //! Owns their layout and the reuse of space; what a segment says is computed in `establishment`.
 
+use super::Interned;
 use rollcall_core::coverage::Form;
 use rollcall_core::scope::OutReason;
 use rollcall_core::term::{Category, ExclusionReason, Kind, Level, Stage};
@@ -137,26 +138,76 @@ pub(crate) struct Readings {
     pub(crate) all: bool,
 }
 
-/// Segments of all organisations in one block.
+/// The part of a segment that every scan reads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hot {
+    pub(crate) from: i32,
+    /// Number of the pair of place and profile.
+    pub(crate) pair: u32,
+}
+
+/// The part that is read only where the organisation is in scope.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rest {
+    pub(crate) cover: u32,
+    pub(crate) workers: u32,
+    pub(crate) members: u32,
+}
+
+/// Segments of all organisations in two blocks, side by side.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Segments {
-    block: Vec<Segment>,
+    hot: Vec<Hot>,
+    rest: Vec<Rest>,
+    /// Place and profile.
+    pairs: Interned<(u32, u32)>,
     spans: Vec<(u32, u32)>,
     waste: usize,
 }
 
 impl Segments {
-    /// The segments of an organisation; none before it was computed.
-    pub(crate) fn of(&self, number: u32) -> &[Segment] {
-        match self.spans.get(number as usize) {
-            Some(&(start, len)) => &self.block[start as usize..(start + len) as usize],
-            None => &[],
-        }
+    fn span(&self, number: u32) -> std::ops::Range<usize> {
+        let (start, len) = self.spans.get(number as usize).copied().unwrap_or((0, 0));
+        start as usize..(start + len) as usize
+    }
+
+    /// What a scan reads of an organisation, and where the rest of its first segment is.
+    pub(crate) fn hot(&self, number: u32) -> (&[Hot], usize) {
+        let span = self.span(number);
+        let start = span.start;
+        (&self.hot[span], start)
+    }
+
+    pub(crate) fn rest(&self, position: usize) -> &Rest {
+        &self.rest[position]
+    }
+
+    /// Pairs of place and profile by number.
+    pub(crate) fn pairs(&self) -> &[(u32, u32)] {
+        self.pairs.values()
     }
 
     /// The segment that holds on a day.
-    pub(crate) fn at(&self, number: u32, day: i32) -> Option<&Segment> {
-        self.of(number).iter().rev().find(|segment| segment.from <= day)
+    pub(crate) fn at(&self, number: u32, day: i32) -> Option<Segment> {
+        let span = self.span(number);
+        let position = span.rev().find(|position| self.hot[*position].from <= day)?;
+        let (hot, rest) = (self.hot[position], self.rest[position]);
+        let (place, profile) = *self.pairs.value(hot.pair);
+        let Rest {
+            cover,
+            workers,
+            members,
+        } = rest;
+        Some(Segment {
+            from: hot.from,
+            reading: Reading {
+                place,
+                profile,
+                cover,
+                workers,
+                members,
+            },
+        })
     }
 
     /// Organisations.
@@ -166,40 +217,68 @@ impl Segments {
 
     /// Segments in use.
     pub(crate) fn segments(&self) -> usize {
-        self.block.len() - self.waste
+        self.hot.len() - self.waste
     }
 
     pub(crate) fn replace(&mut self, number: u32, segments: &[Segment]) {
-        let number = number as usize;
-        if self.spans.len() <= number {
-            self.spans.resize(number + 1, (0, 0));
+        let index = number as usize;
+        if self.spans.len() <= index {
+            self.spans.resize(index + 1, (0, 0));
         }
-        let (start, len) = self.spans[number];
+        let (start, len) = self.spans[index];
         let new_len = u32::try_from(segments.len()).expect("few segments an organisation");
-        if new_len <= len {
-            self.block[start as usize..][..segments.len()].copy_from_slice(segments);
-            self.spans[number] = (start, new_len);
+        let start = if new_len <= len {
             self.waste += (len - new_len) as usize;
+            start
         } else {
             self.waste += len as usize;
-            let start = u32::try_from(self.block.len()).expect("segments fit the memory");
-            self.block.extend_from_slice(segments);
-            self.spans[number] = (start, new_len);
+            let start = u32::try_from(self.hot.len()).expect("segments fit the memory");
+            let end = self.hot.len() + segments.len();
+            self.hot.resize(end, Hot { from: 0, pair: 0 });
+            self.rest.resize(
+                end,
+                Rest {
+                    cover: NONE,
+                    workers: 0,
+                    members: 0,
+                },
+            );
+            start
+        };
+        self.spans[index] = (start, new_len);
+        for (position, Segment { from, reading }) in (start as usize..).zip(segments) {
+            let Reading {
+                place,
+                profile,
+                cover,
+                workers,
+                members,
+            } = *reading;
+            self.hot[position] = Hot {
+                from: *from,
+                pair: self.pairs.number((place, profile)),
+            };
+            self.rest[position] = Rest {
+                cover,
+                workers,
+                members,
+            };
         }
-        if self.waste > 100_000 && self.waste * 3 > self.block.len() {
+        if self.waste > 100_000 && self.waste * 3 > self.hot.len() {
             self.compact();
         }
     }
 
     fn compact(&mut self) {
-        let mut block = Vec::with_capacity(self.block.len() - self.waste);
+        let len = self.segments();
+        let (mut hot, mut rest) = (Vec::with_capacity(len), Vec::with_capacity(len));
         for span in &mut self.spans {
-            let start = u32::try_from(block.len()).expect("it becomes smaller");
-            block.extend_from_slice(&self.block[span.0 as usize..(span.0 + span.1) as usize]);
-            span.0 = start;
+            let old = span.0 as usize..(span.0 + span.1) as usize;
+            span.0 = u32::try_from(hot.len()).expect("it becomes smaller");
+            hot.extend_from_slice(&self.hot[old.clone()]);
+            rest.extend_from_slice(&self.rest[old]);
         }
-        self.block = block;
-        self.waste = 0;
+        (self.hot, self.rest, self.waste) = (hot, rest, 0);
     }
 }
 
@@ -233,11 +312,11 @@ mod tests {
             );
         }
         assert!(
-            segments.block.len() < 300_000,
+            segments.hot.len() < 300_000,
             "space of replaced segments is used again"
         );
         segments.replace(5, &[segment(i32::MIN)]);
-        assert_eq!(segments.of(5).len(), 1);
+        assert_eq!(segments.hot(5).0.len(), 1);
         assert_eq!(segments.at(6, 100).map(|segment| segment.from), Some(6));
         assert_eq!(segments.at(6, 80_000).map(|segment| segment.from), Some(70_000));
         assert_eq!(segments.at(59_999, 5).map(|segment| segment.from), Some(i32::MIN));

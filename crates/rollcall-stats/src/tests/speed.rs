@@ -113,13 +113,9 @@ fn speed_of_questions_on_a_generated_country() {
     let mut say = |what: &str, start: Instant| {
         writeln!(out, "{what}: {} us", start.elapsed().as_micros()).expect("written");
     };
-    let mut documents = Vec::new();
-    country(|id, facts| documents.push((id, facts)));
     let mut cube = Cube::new(Settings::default());
     let start = Instant::now();
-    for (id, facts) in documents {
-        cube.upsert(id, facts);
-    }
+    country(|id, facts| cube.upsert(id, facts));
     say("load 200,000 organisations and their unions", start);
     let heard = Heard::default();
     let ask = |query: &FiguresQuery| cube.figures(query, &heard).expect("a plain question");
