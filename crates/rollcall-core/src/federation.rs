@@ -51,10 +51,10 @@ impl Directory {
 
     /// Takes one version out, equal to `facts`.
     pub fn remove(&mut self, facts: &FederationFacts) {
-        if let Some(versions) = self.stated.get_mut(&facts.id) {
-            if let Some(index) = versions.iter().position(|version| version == facts) {
-                versions.remove(index);
-            }
+        if let Some(versions) = self.stated.get_mut(&facts.id)
+            && let Some(index) = versions.iter().position(|version| version == facts)
+        {
+            versions.remove(index);
         }
     }
 

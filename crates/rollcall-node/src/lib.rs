@@ -11,6 +11,7 @@ pub mod import;
 pub mod init;
 pub mod link;
 pub mod organisation;
+pub mod pages;
 pub mod router;
 pub mod serve;
 pub mod sync;

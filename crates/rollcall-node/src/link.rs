@@ -73,11 +73,14 @@ async fn run(
     config: &rollcall_rpc::ClientConfig,
     keys: &NodeKeys,
 ) -> anyhow::Result<(SyncReport, Traffic)> {
+    let begun = tokio::time::Instant::now();
     let client = Client::connect(config).await.map_err(|error| Refused::new(error.code(), error.to_string()))?;
+    let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut link = ClientLink(client);
-    let report = sync_once(replica, &mut link, keys, env!("CARGO_PKG_VERSION"), now_ms)
+    let mut report = sync_once(replica, &mut link, keys, env!("CARGO_PKG_VERSION"), now_ms)
         .await
         .map_err(|error| rollcall_command::upkeep::refused_replica(&error))?;
+    report.connect_ms = connect_ms;
     Ok((report, link.0.close().await))
 }
 

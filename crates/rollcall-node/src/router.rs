@@ -1,9 +1,13 @@
 //! Every address of the workspace.
 
 use axum::Router;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use rollcall_web::form::upload_limit;
 use rollcall_web::layout::NavigationItem;
 
 use crate::app::App;
+use crate::pages::{export, import, import_plan, organisation, organisation_edit, organisations, sync};
 
 /// Main navigation.
 pub fn navigation() -> Vec<NavigationItem> {
@@ -16,5 +20,23 @@ pub fn navigation() -> Vec<NavigationItem> {
 
 /// The pages.
 pub fn pages(app: App) -> Router {
-    Router::new().with_state(app)
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/organisations") }))
+        .route("/organisations", get(organisations::show))
+        .route("/organisations/export", get(export::download))
+        .route("/organisations/new", get(organisation_edit::form_new).post(organisation_edit::submit_new))
+        .route("/organisations/{reference}", get(organisation::show))
+        .route("/organisations/{reference}/edit", get(organisation_edit::form).post(organisation_edit::submit))
+        .route("/organisations/{reference}/settle", post(organisation::settle))
+        .route(
+            "/import",
+            get(import::form).post(import::submit).layer(upload_limit(import::LIST_SIZE_BYTES_MAX)),
+        )
+        .route("/import/{import_id}", get(import_plan::show))
+        .route("/import/{import_id}/rejects", get(import_plan::rejects))
+        .route("/import/{import_id}/commit", post(import_plan::commit))
+        .route("/import/{import_id}/drop", post(import_plan::discard))
+        .route("/import/{import_id}/undo", post(import_plan::undo))
+        .route("/sync", get(sync::show).post(sync::start))
+        .with_state(app)
 }

@@ -29,6 +29,7 @@ struct ShownSync {
     round_trips: u32,
     bytes_sent: u64,
     bytes_received: u64,
+    connect_ms: u64,
     duration_ms: u64,
     receipt: Option<ShownReceipt>,
 }
@@ -168,6 +169,7 @@ fn show(report: &SyncReport, traffic: Traffic, receipt: Option<ShownReceipt>) ->
         round_trips: report.round_trips,
         bytes_sent: traffic.bytes_sent,
         bytes_received: traffic.bytes_received,
+        connect_ms: report.connect_ms,
         duration_ms: report.duration_ms,
         receipt,
     }

@@ -4,26 +4,28 @@ use std::num::NonZeroUsize;
 
 /// Applies `work` to every item.
 pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    map_shares(items, |share| share.into_iter().map(&work).collect())
+}
+
+/// Applies `work` to shares of the items, one a core, so that a share can use one snapshot; a result for each item.
+pub(crate) fn map_shares<T: Send, R: Send>(items: Vec<T>, work: impl Fn(Vec<T>) -> Vec<R> + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(items.len());
-    if threads < 2 || items.len() < 8 {
-        return items.into_iter().map(work).collect();
+    if threads < 2 || items.len() < SHARED_FROM {
+        return work(items);
     }
-    let share = items.len().div_ceil(threads);
+    let size = items.len().div_ceil(threads);
     let mut shares = Vec::with_capacity(threads);
     let mut rest = items.into_iter();
     loop {
-        let part: Vec<T> = rest.by_ref().take(share).collect();
-        if part.is_empty() {
+        let share: Vec<T> = rest.by_ref().take(size).collect();
+        if share.is_empty() {
             break;
         }
-        shares.push(part);
+        shares.push(share);
     }
     std::thread::scope(|scope| {
         let work = &work;
-        let running: Vec<_> = shares
-            .into_iter()
-            .map(|part| scope.spawn(move || part.into_iter().map(work).collect::<Vec<R>>()))
-            .collect();
+        let running: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || work(share))).collect();
         running
             .into_iter()
             .flat_map(|thread| match thread.join() {
@@ -33,6 +35,9 @@ pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync)
             .collect()
     })
 }
+
+/// Fewer items are not worth a thread.
+const SHARED_FROM: usize = 8;
 
 #[cfg(test)]
 mod tests {

@@ -84,11 +84,21 @@ pub(crate) struct Waiting {
 
 impl Prepared {
     /// Sends changes through the gate.
-    pub(crate) fn admit(reader: &Reader, incoming: &DocumentChanges) -> Result<Self, Error> {
+    ///
+    /// `pending` are the documents with changes that wait; asked for once a snapshot, because hardly any has.
+    pub(crate) fn admit(
+        reader: &Reader,
+        incoming: &DocumentChanges,
+        pending: &[DocumentId],
+    ) -> Result<Self, Error> {
         let held = Held::load(reader, incoming.document_id, incoming.kind)?;
         let held_hashes: HashSet<Hash> = held.changes.iter().map(|change| change.hash).collect();
         let hashes: Vec<Hash> = incoming.changes.iter().map(|change| change_hash(&change.bytes)).collect();
-        let waiting = reader.pending_changes(incoming.document_id)?;
+        let waiting = if pending.contains(&incoming.document_id) {
+            reader.pending_changes(incoming.document_id)?
+        } else {
+            Vec::new()
+        };
         let chunks: Vec<&[u8]> = incoming
             .changes
             .iter()

@@ -62,10 +62,20 @@ impl Replica {
         });
         for _ in 0..TRIES {
             let prepared: Vec<(Prepared, Option<DocumentCommit>)> =
-                parallel::map(documents.iter().collect(), |incoming: &DocumentChanges| {
-                    let prepared = self.read(|reader| Prepared::admit(reader, incoming))?;
-                    let commit = prepared.commit_down(incoming, origin, now_ms)?;
-                    Ok((prepared, commit))
+                parallel::map_shares(documents.iter().collect(), |share: Vec<&DocumentChanges>| {
+                    let prepared = self.read(|reader| {
+                        let pending = reader.documents_pending()?;
+                        let prepare = |incoming: &&DocumentChanges| {
+                            let prepared = Prepared::admit(reader, incoming, &pending)?;
+                            let commit = prepared.commit_down(incoming, origin, now_ms)?;
+                            Ok((prepared, commit))
+                        };
+                        share.iter().map(prepare).collect::<Result<Vec<_>, Error>>()
+                    });
+                    match prepared {
+                        Ok(prepared) => prepared.into_iter().map(Ok).collect(),
+                        Err(error) => vec![Err(error)],
+                    }
                 })
                 .into_iter()
                 .collect::<Result<_, Error>>()?;

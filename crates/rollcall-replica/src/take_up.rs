@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::fact::Facts;
-use rollcall_core::id::{DocumentId, FederationId, LogEpoch, StoreId};
+use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
+use rollcall_doc::gate::{AcceptedChange, Admission, PendingChange as PendingHere, RefusedChange};
 use rollcall_store::commit::DocumentCommit;
 use rollcall_store::cursor::CursorAdvance;
 use rollcall_store::quarantine::{PendingChange, Refused};
 use rollcall_store::receipt::BatchEvidence;
-use rollcall_store::{Hash, Writer};
+use rollcall_store::{Hash, Pending, Writer};
 use rollcall_sync::fingerprint::{change_hash, origin_chain};
 use rollcall_sync::keys::Verify;
 use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX};
@@ -19,7 +20,7 @@ use rollcall_sync::permission::{Write, may_write};
 use crate::error::Error;
 use crate::grants::{Access, related};
 use crate::parallel;
-use crate::prepare::{Origin, Prepared};
+use crate::prepare::{Origin, Prepared, Waiting};
 use crate::replica::Replica;
 
 /// The peer a batch comes from.
@@ -72,7 +73,12 @@ impl UpRefused {
 
 /// What became of a document, before the commit gives its position.
 struct Judged {
-    prepared: Prepared,
+    /// Hash of each change sent, in order.
+    hashes: Vec<Hash>,
+    accepted: Vec<AcceptedChange>,
+    pending: Vec<PendingHere>,
+    refused: Vec<RefusedChange>,
+    released: Vec<Waiting>,
     commit: Option<DocumentCommit>,
     outcome: Outcome,
 }
@@ -129,44 +135,55 @@ impl Replica {
     /// # Errors
     /// The store's; nothing of the batch is applied then.
     pub fn take_up(&self, peer: &PeerContext, batch: &Batch, now_ms: i64) -> Result<Ack, UpRefused> {
-        if batch.documents.len() > BATCH_DOCUMENTS_MAX {
-            return Err(UpRefused::TooBig);
-        }
         for _ in 0..TRIES {
-            let judged = self.judge(peer, &batch.documents, now_ms)?;
-            match self.commit_up(peer, batch, judged, now_ms) {
-                Err(Error::Store(rollcall_store::Error::Stale(_))) => {}
-                other => return Ok(other?),
+            let judged = self.judge_up(peer, batch, now_ms)?;
+            match self.start_commit(peer, batch, judged, now_ms).wait() {
+                Err(rollcall_store::Error::Stale(_)) => {}
+                other => return Ok(other.map_err(Error::from)?),
             }
         }
         Err(Error::Busy(DocumentId::default()).into())
     }
 
-    fn judge(&self, peer: &PeerContext, documents: &[DocumentChanges], now_ms: i64) -> Result<Vec<Judged>, Error> {
-        parallel::map(documents.iter().collect(), |incoming: &DocumentChanges| {
-            let (prepared, homes) = self.read(|reader| {
-                let prepared = Prepared::admit(reader, incoming)?;
-                let homes = match prepared.held.row {
-                    Some(_) => reader.homes_of(incoming.document_id)?,
-                    None => Vec::new(),
+    /// Sends every document of a batch through gate and permission, spread over the cores.
+    ///
+    /// # Errors
+    /// `TooBig`, or the store's.
+    pub(crate) fn judge_up(&self, peer: &PeerContext, batch: &Batch, now_ms: i64) -> Result<JudgedBatch, UpRefused> {
+        if batch.documents.len() > BATCH_DOCUMENTS_MAX {
+            return Err(UpRefused::TooBig);
+        }
+        let judged = parallel::map_shares(batch.documents.iter().collect(), |share: Vec<&DocumentChanges>| {
+            let judged = self.read(|reader| {
+                let pending = reader.documents_pending()?;
+                let judge = |incoming: &&DocumentChanges| {
+                    let prepared = Prepared::admit(reader, incoming, &pending)?;
+                    let homes = match prepared.held.row {
+                        Some(_) => reader.homes_of(incoming.document_id)?,
+                        None => Vec::new(),
+                    };
+                    Ok(judge_one(peer, prepared, homes.into_iter().collect(), now_ms))
                 };
-                Ok((prepared, homes))
-            })?;
-            Ok(judge_one(peer, prepared, homes.into_iter().collect(), now_ms))
-        })
-        .into_iter()
-        .collect()
+                share.iter().map(judge).collect::<Result<Vec<_>, Error>>()
+            });
+            match judged {
+                Ok(judged) => judged.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            }
+        });
+        Ok(JudgedBatch(judged.into_iter().collect::<Result<_, Error>>()?))
     }
 
-    fn commit_up(
+    /// Hands a judged batch to the store; the answer is durable when it comes. `Stale` asks to judge again.
+    pub(crate) fn start_commit(
         &self,
         peer: &PeerContext,
         batch: &Batch,
-        judged: Vec<Judged>,
+        JudgedBatch(judged): JudgedBatch,
         now_ms: i64,
-    ) -> Result<Ack, Error> {
+    ) -> Pending<Ack> {
         let loose = batch.to == 0;
-        let step = (!loose).then(|| (batch.to, batch.end_chain));
+        let step = (!loose).then_some((batch.to, batch.end_chain));
         let evidence = (!loose && !batch.documents.is_empty()).then(|| BatchEvidence {
             origin_store: peer.store_id,
             log_epoch: peer.log_epoch,
@@ -177,36 +194,39 @@ impl Replica {
             received_at_ms: now_ms,
         });
         let (store_id, log_epoch) = (peer.store_id, peer.log_epoch);
-        let rows: Vec<DocumentChanges> =
-            batch.documents.iter().map(|document| DocumentChanges { changes: Vec::new(), ..document.clone() }).collect();
+        let ids: Vec<(DocumentId, DocumentKind)> =
+            batch.documents.iter().map(|document| (document.document_id, document.kind)).collect();
         let access = peer.access.clone();
         let work = move |writer: &mut Writer| {
             let mut outcomes = Vec::with_capacity(judged.len());
-            for (document, judged) in rows.iter().zip(&judged) {
-                outcomes.push(commit_one(writer, document, judged, store_id, log_epoch, &access, now_ms)?);
+            for (document, judged) in ids.iter().zip(&judged) {
+                outcomes.push(commit_one(writer, *document, judged, store_id, log_epoch, &access, now_ms)?);
             }
             let held = writer.peer_cursor(store_id, log_epoch)?.map(|row| row.cursor).unwrap_or_default();
+            let mut cursor = held;
             if let Some((position, chain)) = step
                 && position > held.position
             {
-                let to = rollcall_store::cursor::Cursor { position, chain };
+                cursor = rollcall_store::cursor::Cursor { position, chain };
                 writer.advance_cursor(&CursorAdvance {
                     origin_store: store_id,
                     log_epoch,
                     from: held,
-                    to,
+                    to: cursor,
                     heard_ms: now_ms,
                 })?;
             }
             if let Some(evidence) = &evidence {
                 writer.save_evidence(evidence)?;
             }
-            let cursor = writer.peer_cursor(store_id, log_epoch)?.map(|row| row.cursor).unwrap_or_default();
             Ok(Ack { cursor: Cursor { position: cursor.position, chain: cursor.chain }, outcomes })
         };
-        Ok(self.store().write("take batch", work).wait()?)
+        self.store().write("take batch", work)
     }
 }
+
+/// A batch after gate and permission, before its commit.
+pub(crate) struct JudgedBatch(Vec<Judged>);
 
 fn judge_one(peer: &PeerContext, prepared: Prepared, homes: BTreeSet<FederationId>, now_ms: i64) -> Judged {
     let admission = &prepared.admission;
@@ -241,7 +261,10 @@ fn judge_one(peer: &PeerContext, prepared: Prepared, homes: BTreeSet<FederationI
             prepared.commit_here(Origin { store: peer.store_id, epoch: peer.log_epoch }, now_ms)
         }
     };
-    Judged { prepared, commit, outcome }
+    // The documents themselves are let go here, on the thread that made them.
+    let Prepared { admission, hashes, released, .. } = prepared;
+    let Admission { accepted, pending, refused, .. } = admission;
+    Judged { hashes, accepted, pending, refused, released, commit, outcome }
 }
 
 /// Whether the accepted changes would carry the document over its limit.
@@ -261,15 +284,14 @@ fn places(facts: Option<&Facts>) -> Vec<u32> {
 
 fn commit_one(
     writer: &mut Writer,
-    document: &DocumentChanges,
+    document: (DocumentId, DocumentKind),
     judged: &Judged,
     store_id: StoreId,
     log_epoch: LogEpoch,
     access: &Access,
     now_ms: i64,
 ) -> Result<DocumentOutcome, rollcall_store::Error> {
-    let id = document.document_id;
-    let admission = &judged.prepared.admission;
+    let (id, kind) = document;
     let mut given: BTreeMap<Hash, (u64, i64)> = BTreeMap::new();
     if let Some(commit) = &judged.commit {
         for change in &commit.new_changes {
@@ -285,13 +307,13 @@ fn commit_one(
         let Outcome::Rejected(code) = &judged.outcome else { unreachable!("matched above") };
         return keep_apart(writer, document, judged, code, store_id, now_ms);
     }
-    for released in &judged.prepared.released {
+    for released in &judged.released {
         writer.remove_pending(id, &released.hash)?;
     }
-    for pending in &admission.pending {
+    for pending in &judged.pending {
         writer.save_pending(&PendingChange {
             document_id: id,
-            kind: document.kind,
+            kind,
             hash: pending.hash,
             missing: pending.missing.clone(),
             origin_store: store_id,
@@ -302,10 +324,10 @@ fn commit_one(
             bytes: pending.bytes.clone(),
         })?;
     }
-    for refused in &admission.refused {
+    for refused in &judged.refused {
         writer.save_quarantine(&Refused {
             document_id: id,
-            kind: document.kind,
+            kind,
             hash: refused.hash,
             bytes: refused.bytes.clone(),
             code: refused.code.to_owned(),
@@ -314,8 +336,8 @@ fn commit_one(
             program: env!("CARGO_PKG_VERSION").to_owned(),
         }, now_ms)?;
     }
-    let mut positions = Vec::with_capacity(judged.prepared.hashes.len());
-    for hash in &judged.prepared.hashes {
+    let mut positions = Vec::with_capacity(judged.hashes.len());
+    for hash in &judged.hashes {
         positions.push(match given.get(hash) {
             Some(position) => *position,
             None => writer.change_position(id, hash)?.unwrap_or_default(),
@@ -328,16 +350,17 @@ fn commit_one(
 /// Keeps every change of a document apart that its sender may not write.
 fn keep_apart(
     writer: &mut Writer,
-    document: &DocumentChanges,
+    document: (DocumentId, DocumentKind),
     judged: &Judged,
     code: &str,
     store_id: StoreId,
     now_ms: i64,
 ) -> Result<DocumentOutcome, rollcall_store::Error> {
-    for change in &judged.prepared.admission.accepted {
+    let (id, kind) = document;
+    for change in &judged.accepted {
         writer.save_quarantine(&Refused {
-            document_id: document.document_id,
-            kind: document.kind,
+            document_id: id,
+            kind,
             hash: Some(change.hash),
             bytes: change.bytes.clone(),
             code: code.to_owned(),
@@ -347,9 +370,9 @@ fn keep_apart(
         }, now_ms)?;
     }
     Ok(DocumentOutcome {
-        document_id: document.document_id,
+        document_id: id,
         outcome: Outcome::Rejected(code.to_owned()),
-        positions: vec![(0, 0); judged.prepared.hashes.len()],
+        positions: vec![(0, 0); judged.hashes.len()],
         scopes: Vec::new(),
     })
 }

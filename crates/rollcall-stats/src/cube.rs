@@ -111,10 +111,9 @@ impl Cube {
     /// How much it holds, for logs: documents, segments and distinct values.
     pub fn describe(&self) -> String {
         format!(
-            "{} organisations in {} segments of {} kinds, {} unions, {} places, {} profiles, {} sets of unions, {} sets of readings",
+            "{} organisations in {} segments, {} unions, {} places, {} profiles, {} sets of unions, {} sets of readings",
             self.organisations.len(),
             self.segments.segments(),
-            self.segments.pairs().len(),
             self.unions.len(),
             self.places.values().len(),
             self.profiles.values().len(),

@@ -16,7 +16,9 @@ use crate::completeness::Heard;
 use crate::cube::segment::{Profile, SET, Standing};
 use crate::cube::{Cube, UnionsOfCube};
 use crate::establishment::{Outcome, Outcomes, Subject};
-use crate::query::{FiguresQuery, Judged, Layout};
+use crate::layout::Layout;
+use crate::query::FiguresQuery;
+use crate::sums::Judged;
 
 /// The organisations behind a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

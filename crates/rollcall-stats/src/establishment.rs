@@ -175,19 +175,17 @@ impl Subject {
             registration.authority.extend(facts.authority);
         }
         // Where one record has the code and the other has none, both are the registration of that code.
-        if subject.registrations.len() > 1 {
-            if let Some(index) = subject
-                .registrations
-                .iter()
-                .position(|known| known.code.is_none())
-            {
-                let without = subject.registrations.remove(index);
-                let with = &mut subject.registrations[0];
-                with.status.extend(without.status);
-                with.authority.extend(without.authority);
-                if with.registered_on.is_empty() {
-                    with.registered_on = without.registered_on;
-                }
+        let without_code = subject
+            .registrations
+            .iter()
+            .position(|known| known.code.is_none());
+        if let Some(index) = without_code.filter(|_| subject.registrations.len() > 1) {
+            let without = subject.registrations.remove(index);
+            let with = &mut subject.registrations[0];
+            with.status.extend(without.status);
+            with.authority.extend(without.authority);
+            if with.registered_on.is_empty() {
+                with.registered_on = without.registered_on;
             }
         }
         for registration in &mut subject.registrations {

@@ -264,15 +264,10 @@ impl Cube {
             let approver = event.approved_by.as_ref();
             if let (UnionEvent::Established | UnionEvent::FoundingApproved, Some(approver), Some(higher)) =
                 (event.event, approver, higher)
+                && !self.directory().is_within(approver, higher, effective_day(event))
             {
-                if !self.directory().is_within(approver, higher, effective_day(event)) {
-                    findings.add(
-                        "V18",
-                        id,
-                        None,
-                        format!("approved by {approver}, which is not above it"),
-                    );
-                }
+                let message = format!("approved by {approver}, which is not above it");
+                findings.add("V18", id, None, message);
             }
         }
         if facts
@@ -495,10 +490,10 @@ fn check_union_events(id: DocumentId, facts: &UnionFacts, as_of: Day, findings: 
         for (first, second, message) in order {
             let earliest = of(second, cycle).map(|event| event.on.last_day()).min();
             let latest = of(first, cycle).map(|event| event.on.first_day()).max();
-            if let (Some(earliest), Some(latest)) = (earliest, latest) {
-                if earliest < latest {
-                    findings.add("V19", id, None, message);
-                }
+            if let (Some(earliest), Some(latest)) = (earliest, latest)
+                && earliest < latest
+            {
+                findings.add("V19", id, None, message);
             }
         }
     }

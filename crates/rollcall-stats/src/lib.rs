@@ -11,6 +11,8 @@ mod key;
 mod bounds;
 mod completeness;
 mod tally;
+mod sums;
+mod layout;
 mod query;
 mod detail;
 mod subsidy;

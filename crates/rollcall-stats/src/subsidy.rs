@@ -44,6 +44,12 @@ impl SubsidiesQuery {
 /// A value of a dimension; places in order of code, the remainder last.
 type Key = (bool, Option<String>);
 
+/// What a fixed subsidy may be granted for once: rule, union, period.
+type Claim<'a> = (&'a str, DocumentId, &'a str);
+
+/// What both sides of a transfer have in common: its id, or without one the giver and the taker.
+type Transfer<'a> = (Option<&'a str>, Option<FederationId>, Option<FederationId>);
+
 #[derive(Debug, Default)]
 struct Row {
     figures: SubsidyFigures,
@@ -147,7 +153,7 @@ impl Cube {
 
     /// Fixed subsidies that another one for the same rule, union and period came before, with the one that stands.
     pub(crate) fn duplicates(&self, on: Day) -> BTreeMap<DocumentId, DocumentId> {
-        let mut claims: BTreeMap<(&str, DocumentId, &str), Vec<(Day, DocumentId)>> = BTreeMap::new();
+        let mut claims: BTreeMap<Claim<'_>, Vec<(Day, DocumentId)>> = BTreeMap::new();
         for (id, case) in &self.subsidies {
             if case.kind.first() != Some(&SubsidyKind::FixedSubsidy) {
                 continue;
@@ -343,8 +349,7 @@ impl Cube {
             open: Fen,
         }
         // Without a shared id, both sides still meet over who gives and who takes.
-        let mut pairs: BTreeMap<(Option<&str>, Option<FederationId>, Option<FederationId>), Pair> =
-            BTreeMap::new();
+        let mut pairs: BTreeMap<Transfer<'_>, Pair> = BTreeMap::new();
         for fund in self.funds.values() {
             let Some(federation) = fund.federation.first() else {
                 continue;

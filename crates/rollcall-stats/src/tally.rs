@@ -36,12 +36,8 @@ pub(crate) struct Plan {
 impl Plan {
     /// The row of a reading, if the question asks for it.
     pub(crate) fn row(&self, reading: &Reading) -> Option<usize> {
-        self.row_of(reading.place, reading.profile)
-    }
-
-    fn row_of(&self, place: u32, profile: u32) -> Option<usize> {
-        let place = self.place_row[place as usize];
-        let profile = self.profile_row[profile as usize];
+        let place = self.place_row[reading.place as usize];
+        let profile = self.profile_row[reading.profile as usize];
         (place != NONE && profile != NONE).then(|| place as usize * self.profile_rows + profile as usize)
     }
 
@@ -102,39 +98,37 @@ enum Cells {
 }
 
 impl Tally {
-    /// Scans all organisations.
-    pub(crate) fn take(cube: &Cube, plan: &Plan) -> Self {
+    /// Scans all organisations once for several plans; one tally each.
+    pub(crate) fn take(cube: &Cube, plans: &[&Plan]) -> Vec<Self> {
         let len = cube.segments.len();
-        let targets = &targets(cube, plan)[..];
-        let mut tally = if len < THREAD_MIN {
-            scan(cube, plan, targets, 0, len)
+        let mut tallies = if len < THREAD_MIN {
+            scan(cube, plans, 0..len)
         } else {
-            let parts: Vec<Self> = std::thread::scope(|scope| {
-                let bounds = (0..THREADS).map(|part| (len / THREADS * part, part));
-                let handles: Vec<_> = bounds
-                    .map(|(start, part)| {
-                        let end = if part + 1 == THREADS {
-                            len
-                        } else {
-                            len / THREADS * (part + 1)
-                        };
-                        scope.spawn(move || scan(cube, plan, targets, start, end))
-                    })
+            let parts: Vec<Vec<Self>> = std::thread::scope(|scope| {
+                let part = len.div_ceil(THREADS);
+                let handles: Vec<_> = (0..THREADS)
+                    .map(|number| (number * part).min(len)..((number + 1) * part).min(len))
+                    .map(|numbers| scope.spawn(move || scan(cube, plans, numbers)))
                     .collect();
-                let join = |handle: std::thread::ScopedJoinHandle<'_, Self>| {
+                let join = |handle: std::thread::ScopedJoinHandle<'_, Vec<Self>>| {
                     handle
                         .join()
                         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 };
                 handles.into_iter().map(join).collect()
             });
-            parts
-                .into_iter()
-                .reduce(Self::merge)
-                .unwrap_or_else(|| Self::new(plan, cube.unions.len()))
+            let merge = |mine: Vec<Self>, theirs: Vec<Self>| {
+                mine.into_iter()
+                    .zip(theirs)
+                    .map(|(mine, theirs)| mine.merge(theirs))
+                    .collect()
+            };
+            parts.into_iter().reduce(merge).unwrap_or_default()
         };
-        tally.sum_along_dates(plan.dates.len());
-        tally
+        for (tally, plan) in tallies.iter_mut().zip(plans) {
+            tally.sum_along_dates(plan.dates.len());
+        }
+        tallies
     }
 
     fn new(plan: &Plan, unions: usize) -> Self {
@@ -197,6 +191,77 @@ impl Tally {
         }
     }
 
+    /// Counts one segment over the dates `from..to`. A profile without a target is a set of readings.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the inner loop of every scan; a struct would be built per call"
+    )]
+    fn count_segment(
+        &mut self,
+        cube: &Cube,
+        plan: &Plan,
+        target: Option<Target>,
+        segment: &Hot,
+        position: usize,
+        from: usize,
+        to: usize,
+    ) {
+        let Hot { place, profile, .. } = *segment;
+        let Some(target) = target else {
+            let width = self.width;
+            let counts = self
+                .conflicts
+                .entry(profile & !SET)
+                .or_insert_with(|| vec![0; width]);
+            counts[from] += 1;
+            counts[to] -= 1;
+            return;
+        };
+        if target.in_scope {
+            self.count_in_scope(place, from, to);
+        }
+        let place_row = plan.place_row[place as usize];
+        if place_row == NONE || target.row == NONE {
+            return;
+        }
+        let row = place_row as usize * plan.profile_rows + target.row as usize;
+        let cell = row * plan.classes.len() + target.class as usize;
+        if !target.in_scope {
+            self.count(
+                cell,
+                &Cell {
+                    organisations: 1,
+                    workers: 0,
+                    members: 0,
+                },
+                from,
+                to,
+            );
+            return;
+        }
+        let rest = cube.segments.rest(position);
+        let (workers, members) = (i64::from(rest.workers), i64::from(rest.members));
+        self.count(
+            cell,
+            &Cell {
+                organisations: 1,
+                workers,
+                members,
+            },
+            from,
+            to,
+        );
+        self.count_unheard(row, from.max(plan.unheard_from[place as usize] as usize), to);
+        if rest.cover != NONE {
+            let (single, dates) = ([rest.cover], plan.dates.len());
+            for union in covering(cube, rest.cover, &single) {
+                for date in from..to {
+                    self.count_union(dates, date, row, *union);
+                }
+            }
+        }
+    }
+
     /// Counts organisations of one row and class over the dates `from..to`.
     fn count(&mut self, index: usize, cell: &Cell, from: usize, to: usize) {
         let cells = self.cells_mut(index);
@@ -204,10 +269,10 @@ impl Tally {
         cells[to].take(cell);
     }
 
-    fn count_in_scope(&mut self, place: u32, organisations: i64, from: usize, to: usize) {
+    fn count_in_scope(&mut self, place: u32, from: usize, to: usize) {
         let place = place as usize * self.width;
-        self.in_scope_by_place[place + from] += organisations;
-        self.in_scope_by_place[place + to] -= organisations;
+        self.in_scope_by_place[place + from] += 1;
+        self.in_scope_by_place[place + to] -= 1;
     }
 
     /// Counts organisations of a place after the scan.
@@ -337,75 +402,44 @@ fn add_all(mine: &mut [i64], theirs: &[i64]) {
     }
 }
 
-fn scan(cube: &Cube, plan: &Plan, targets: &[Target], start: u32, end: u32) -> Tally {
-    let mut tally = Tally::new(plan, cube.unions.len());
-    let dates = plan.dates.len();
-    for number in start..end {
+fn scan(cube: &Cube, plans: &[&Plan], numbers: std::ops::Range<u32>) -> Vec<Tally> {
+    let mut parts: Vec<(&Plan, Vec<Target>, Tally)> = plans
+        .iter()
+        .map(|plan| (*plan, targets(plan), Tally::new(plan, cube.unions.len())))
+        .collect();
+    for number in numbers {
         let (hot, first) = cube.segments.hot(number);
-        for_spans(hot, &plan.dates, |position, from, to| {
-            let target = targets[hot[position].pair as usize];
-            if target.cell == CONFLICT {
-                let counts = tally.conflicts.entry(target.place).or_insert_with(|| vec![0; dates + 1]);
-                counts[from] += 1;
-                counts[to] -= 1;
-                return;
-            }
-            if !target.in_scope {
-                if target.cell != OUTSIDE {
-                    tally.count(target.cell, &Cell { organisations: 1, workers: 0, members: 0 }, from, to);
-                }
-                return;
-            }
-            tally.count_in_scope(target.place, 1, from, to);
-            if target.cell == OUTSIDE {
-                return;
-            }
-            let rest = cube.segments.rest(first + position);
-            let (workers, members) = (i64::from(rest.workers), i64::from(rest.members));
-            tally.count(target.cell, &Cell { organisations: 1, workers, members }, from, to);
-            tally.count_unheard(target.row, from.max(plan.unheard_from[target.place as usize] as usize), to);
-            if rest.cover != NONE {
-                let single = [rest.cover];
-                for union in covering(cube, rest.cover, &single) {
-                    for date in from..to {
-                        tally.count_union(dates, date, target.row, *union);
-                    }
-                }
-            }
-        });
+        for (plan, targets, tally) in &mut parts {
+            for_spans(hot, &plan.dates, |position, from, to| {
+                let segment = &hot[position];
+                let target = targets.get(segment.profile as usize).copied();
+                tally.count_segment(cube, plan, target, segment, first + position, from, to);
+            });
+        }
     }
-    tally
+    parts.into_iter().map(|(_, _, tally)| tally).collect()
 }
 
-/// Where the segments of one pair of place and profile are counted.
+/// Where the segments of a profile are counted, but for the place.
 #[derive(Debug, Clone, Copy)]
 struct Target {
-    /// Row and class, or [`OUTSIDE`], or [`CONFLICT`].
-    cell: usize,
-    row: usize,
-    /// The place, or the set of readings of a conflict.
-    place: u32,
+    /// Row part, or [`NONE`].
+    row: u32,
+    class: u32,
     in_scope: bool,
 }
 
-/// In no row of the question.
-const OUTSIDE: usize = usize::MAX;
-/// In open conflict.
-const CONFLICT: usize = usize::MAX - 1;
-
-fn targets(cube: &Cube, plan: &Plan) -> Vec<Target> {
-    let target = |(place, profile): &(u32, u32)| {
-        if profile & SET != 0 {
-            return Target { cell: CONFLICT, row: 0, place: profile & !SET, in_scope: false };
+fn targets(plan: &Plan) -> Vec<Target> {
+    let rows = plan.profile_row.iter().zip(&plan.class);
+    rows.map(|(row, class)| {
+        let in_scope = plan.classes[*class as usize].in_scope();
+        Target {
+            row: *row,
+            class: *class,
+            in_scope,
         }
-        let class = plan.class[*profile as usize] as usize;
-        let in_scope = plan.classes[class].in_scope();
-        match plan.row_of(*place, *profile) {
-            None => Target { cell: OUTSIDE, row: 0, place: *place, in_scope },
-            Some(row) => Target { cell: row * plan.classes.len() + class, row, place: *place, in_scope },
-        }
-    };
-    cube.segments.pairs().iter().map(target).collect()
+    })
+    .collect()
 }
 
 /// The unions behind a cover.
@@ -443,9 +477,15 @@ mod tests {
 
     #[test]
     fn every_date_falls_into_exactly_one_segment() {
-        let segments = [i32::MIN, 10, 20, 30].map(|from| Hot { from, pair: 0 });
+        let segments = [i32::MIN, 10, 20, 30].map(|from| Hot {
+            from,
+            place: 0,
+            profile: 0,
+        });
         let mut spans = Vec::new();
-        for_spans(&segments, &[5, 10, 12, 29, 31], |position, from, to| spans.push((position, from, to)));
+        for_spans(&segments, &[5, 10, 12, 29, 31], |position, from, to| {
+            spans.push((position, from, to))
+        });
         assert_eq!(spans, [(3, 4, 5), (2, 3, 4), (1, 1, 3), (0, 0, 1)]);
     }
 }

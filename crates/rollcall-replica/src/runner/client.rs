@@ -61,6 +61,8 @@ pub struct SyncReport {
     pub receipt: Option<Receipt>,
     /// Milliseconds from the first frame to the end.
     pub duration_ms: u64,
+    /// Milliseconds that connecting took before it, where the caller measured them.
+    pub connect_ms: u64,
 }
 
 /// How often a session begins again by itself.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rollcall_store::receipt::ReceiptRow;
-use rollcall_store::{Hash, Reader};
+use rollcall_store::{Hash, Pending, Reader};
 use rollcall_sync::fingerprint::scopes_hash;
 use rollcall_sync::keys::{Sign, Verify};
 use rollcall_sync::message::{
@@ -41,24 +41,48 @@ pub async fn serve_session<E: std::fmt::Display>(
     outbound: mpsc::Sender<ServerFrame>,
     clock: fn() -> i64,
 ) -> Result<(), Error> {
-    let mut run = Run { session: ServerSession::new(), replica, peer, keys, clock, verified: Cursor::default() };
+    let mut run = Run {
+        session: ServerSession::new(),
+        replica,
+        peer,
+        keys,
+        clock,
+        verified: Cursor::default(),
+        committing: None,
+    };
     loop {
         while let Some(effect) = run.session.poll_effect() {
             if effect == ServerEffect::Finish {
+                run.finish_commit().await?;
                 return Ok(());
             }
             run.carry_out(effect, &outbound).await?;
         }
-        let event = match inbound.recv().await {
+        let event = match &mut run.committing {
+            Some(committing) => tokio::select! {
+                ack = &mut committing.pending => {
+                    run.committed(ack).await?;
+                    continue;
+                }
+                frame = inbound.recv() => frame,
+            },
+            None => inbound.recv().await,
+        };
+        run.session.handle_event(match event {
             Some(Ok(frame)) => ServerEvent::Frame(frame),
             Some(Err(error)) => {
                 tracing::info!(peer.id = run.peer.peer_id, "session cut: {error}");
                 ServerEvent::ClientClosed
             }
             None => ServerEvent::ClientClosed,
-        };
-        run.session.handle_event(event);
+        });
     }
+}
+
+/// A batch on its way into the store while the next one is judged.
+struct Committing {
+    pending: Pending<Ack>,
+    batch: Arc<Batch>,
 }
 
 struct Run<'a> {
@@ -69,6 +93,7 @@ struct Run<'a> {
     clock: fn() -> i64,
     /// Where the chain of the peer's log has been followed to in this session.
     verified: Cursor,
+    committing: Option<Committing>,
 }
 
 impl Run<'_> {
@@ -116,24 +141,30 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Judges a batch while the one before is committed, then hands it to the store.
     async fn apply_up(&mut self, batch: Batch, now_ms: i64) -> Result<(), Error> {
         let (replica, peer) = (self.replica.clone(), self.peer.clone());
         let (verify, verified) = (Arc::clone(&self.keys.verify), self.verified);
-        let drained = batch.drained;
-        let taken: Result<(Ack, Cursor), UpRefused> = blocking(move || {
-            let mut reached = verified;
-            if batch.to > 0 || !batch.signature.is_empty() {
-                let held = replica.peer_cursor(&peer)?;
-                Replica::check_batch(&peer, &batch, &verified, &held, verify.as_ref())?;
-                reached = Cursor { position: batch.to, chain: batch.end_chain };
-            }
-            Ok((replica.take_up(&peer, &batch, now_ms)?, reached))
-        })
-        .await;
-        match taken {
-            Ok((ack, reached)) => {
+        let batch = Arc::new(batch);
+        let judged = {
+            let batch = Arc::clone(&batch);
+            blocking(move || {
+                let mut reached = verified;
+                if batch.to > 0 || !batch.signature.is_empty() {
+                    let held = replica.peer_cursor(&peer)?;
+                    Replica::check_batch(&peer, &batch, &verified, &held, verify.as_ref())?;
+                    reached = Cursor { position: batch.to, chain: batch.end_chain };
+                }
+                Ok::<_, UpRefused>((replica.judge_up(&peer, &batch, now_ms)?, reached))
+            })
+            .await
+        };
+        self.finish_commit().await?;
+        match judged {
+            Ok((judged, reached)) => {
                 self.verified = reached;
-                self.session.handle_event(ServerEvent::UpApplied { ack: Box::new(ack), drained });
+                let pending = self.replica.start_commit(&self.peer, &batch, judged, now_ms);
+                self.committing = Some(Committing { pending, batch });
             }
             Err(UpRefused::Replica(error)) => return Err(error),
             Err(refused) => {
@@ -142,6 +173,37 @@ impl Run<'_> {
                 self.session.handle_event(ServerEvent::UpRefused { code, message });
             }
         }
+        Ok(())
+    }
+
+    async fn finish_commit(&mut self) -> Result<(), Error> {
+        if let Some(committing) = &mut self.committing {
+            let ack = (&mut committing.pending).await;
+            self.committed(ack).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers a batch that is durable; judges it again where one of its documents moved meanwhile.
+    async fn committed(&mut self, ack: Result<Ack, rollcall_store::Error>) -> Result<(), Error> {
+        let Some(Committing { batch, .. }) = self.committing.take() else { return Ok(()) };
+        let drained = batch.drained;
+        let ack = match ack {
+            Err(rollcall_store::Error::Stale(_)) => {
+                let (replica, peer, now_ms) = (self.replica.clone(), self.peer.clone(), (self.clock)());
+                match blocking(move || replica.take_up(&peer, &batch, now_ms)).await {
+                    Ok(ack) => ack,
+                    Err(UpRefused::Replica(error)) => return Err(error),
+                    Err(refused) => {
+                        let (code, message) = (refused.code(), refused.to_string());
+                        self.session.handle_event(ServerEvent::UpRefused { code, message });
+                        return Ok(());
+                    }
+                }
+            }
+            other => other?,
+        };
+        self.session.handle_event(ServerEvent::UpApplied { ack: Box::new(ack), drained });
         Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! The columns: per organisation a few segments of days in which it counts in one way.
 //! Owns their layout and the reuse of space; what a segment says is computed in `establishment`.
 
-use super::Interned;
 use rollcall_core::coverage::Form;
 use rollcall_core::scope::OutReason;
 use rollcall_core::term::{Category, ExclusionReason, Kind, Level, Stage};
@@ -142,8 +141,8 @@ pub(crate) struct Readings {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hot {
     pub(crate) from: i32,
-    /// Number of the pair of place and profile.
-    pub(crate) pair: u32,
+    pub(crate) place: u32,
+    pub(crate) profile: u32,
 }
 
 /// The part that is read only where the organisation is in scope.
@@ -159,8 +158,6 @@ pub(crate) struct Rest {
 pub(crate) struct Segments {
     hot: Vec<Hot>,
     rest: Vec<Rest>,
-    /// Place and profile.
-    pairs: Interned<(u32, u32)>,
     spans: Vec<(u32, u32)>,
     waste: usize,
 }
@@ -182,24 +179,19 @@ impl Segments {
         &self.rest[position]
     }
 
-    /// Pairs of place and profile by number.
-    pub(crate) fn pairs(&self) -> &[(u32, u32)] {
-        self.pairs.values()
-    }
-
     /// The segment that holds on a day.
     pub(crate) fn at(&self, number: u32, day: i32) -> Option<Segment> {
         let span = self.span(number);
         let position = span.rev().find(|position| self.hot[*position].from <= day)?;
         let (hot, rest) = (self.hot[position], self.rest[position]);
-        let (place, profile) = *self.pairs.value(hot.pair);
+        let Hot { from, place, profile } = hot;
         let Rest {
             cover,
             workers,
             members,
         } = rest;
         Some(Segment {
-            from: hot.from,
+            from,
             reading: Reading {
                 place,
                 profile,
@@ -234,7 +226,14 @@ impl Segments {
             self.waste += len as usize;
             let start = u32::try_from(self.hot.len()).expect("segments fit the memory");
             let end = self.hot.len() + segments.len();
-            self.hot.resize(end, Hot { from: 0, pair: 0 });
+            self.hot.resize(
+                end,
+                Hot {
+                    from: 0,
+                    place: 0,
+                    profile: 0,
+                },
+            );
             self.rest.resize(
                 end,
                 Rest {
@@ -256,7 +255,8 @@ impl Segments {
             } = *reading;
             self.hot[position] = Hot {
                 from: *from,
-                pair: self.pairs.number((place, profile)),
+                place,
+                profile,
             };
             self.rest[position] = Rest {
                 cover,

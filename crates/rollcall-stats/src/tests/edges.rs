@@ -1,1 +1,235 @@
-//! In the making.
+//! Edge rules of `domain.md` 6 that need more than one document.
+
+use rollcall_core::date::Day;
+use rollcall_core::fact::{CampaignFacts, Facts, OrganisationFacts, SameAsFacts};
+use rollcall_core::figure::{Dimension, Figures};
+use rollcall_core::id::{DocumentId, DocumentKind};
+use rollcall_core::ratio::Ratio;
+use rollcall_core::term::{Category, RegistrationStatus, UnionEvent, UnionForm};
+
+use super::{
+    cube_of, dated, day, established, event, federation, headline, link, organisation, organisation_id,
+    own_union, union_id, workers,
+};
+use crate::{Cube, FiguresQuery, Heard};
+
+const SCHOOL: &str = "52330106XXXX000432";
+const OTHER_SCHOOL: &str = "52330106XXXX000357";
+
+fn document(code: &str, facts: OrganisationFacts) -> (DocumentId, Facts) {
+    (organisation_id(code), Facts::Organisation(Box::new(facts)))
+}
+
+fn school(code: &str) -> OrganisationFacts {
+    organisation(code, Category::School, "330106", "2015-01-01")
+}
+
+fn shared(key: &str, form: UnionForm, on: &str) -> (DocumentId, Facts) {
+    (
+        union_id(key),
+        Facts::Union(Box::new(established(key, form, "330106", on, 5))),
+    )
+}
+
+fn total(cube: &Cube, as_of: &str) -> Figures {
+    cube.figures(&FiguresQuery::at(day(as_of)), &Heard::default())
+        .expect("a plain question")
+        .total
+        .figures
+}
+
+#[test]
+fn a_link_to_a_union_not_held_raises_only_the_high_bound() {
+    let mut facts = school(SCHOOL);
+    facts.coverage = vec![link("J9", "2023-01-01")];
+    let mut cube = cube_of([document(SCHOOL, facts)]);
+    let figures = total(&cube, "2024-01-01");
+    assert_eq!(figures.unresolved_links, 1);
+    let rate = &figures.establishment_rate;
+    assert_eq!((rate.low, rate.high), (Ratio::new(0, 1), Ratio::new(1, 1)));
+    let (id, union) = shared("J9", UnionForm::Joint, "2023-06-01");
+    cube.upsert(id, union);
+    let figures = total(&cube, "2024-01-01");
+    assert_eq!((figures.covered, figures.unresolved_links), (1, 0));
+    assert_eq!(headline(&cube, "2023-05-31"), (0, 1));
+}
+
+#[test]
+fn a_union_is_found_by_its_record_id_and_by_its_later_code() {
+    let mut first = school(SCHOOL);
+    first.coverage = vec![link("J1", "2023-01-01")];
+    let mut second = school(OTHER_SCHOOL);
+    second.coverage = vec![link("81420103931213071P", "2023-01-01")];
+    let mut union = established("J1", UnionForm::Joint, "330106", "2022-01-01", 5);
+    union.code = "81420103931213071P".parse().ok();
+    let cube = cube_of([
+        document(SCHOOL, first),
+        document(OTHER_SCHOOL, second),
+        (union_id("J1"), Facts::Union(Box::new(union))),
+    ]);
+    let figures = total(&cube, "2024-01-01");
+    assert_eq!(
+        (figures.covered, figures.unions.joint, figures.unions_all.joint),
+        (2, 1, 1)
+    );
+}
+
+#[test]
+fn a_link_to_an_own_union_is_ignored() {
+    let mut facts = school(SCHOOL);
+    facts.coverage = vec![link("J1", "2023-01-01")];
+    let cube = cube_of([
+        document(SCHOOL, facts),
+        shared("J1", UnionForm::Own, "2022-01-01"),
+    ]);
+    assert_eq!(headline(&cube, "2024-01-01"), (0, 1));
+}
+
+#[test]
+fn two_unions_make_one_covered_unit_and_two_unions() {
+    let mut facts = school(SCHOOL);
+    facts.coverage = vec![link("J1", "2023-01-01")];
+    let cube = cube_of([
+        document(SCHOOL, facts),
+        own_union(SCHOOL, "330106", "2022-01-01", 3),
+        shared("J1", UnionForm::Joint, "2022-01-01"),
+    ]);
+    let figures = total(&cube, "2026-01-01");
+    assert_eq!(
+        (figures.covered, figures.unions.own, figures.unions.joint),
+        (1, 1, 1)
+    );
+    assert_eq!(
+        figures.strict_rate.rate.ratio,
+        Ratio::new(1, 1),
+        "the joint union's term still runs"
+    );
+    let by_form = FiguresQuery {
+        by: vec![Dimension::Form],
+        ..FiguresQuery::at(day("2026-01-01"))
+    };
+    let rows = cube
+        .figures(&by_form, &Heard::default())
+        .expect("a plain question")
+        .rows;
+    assert_eq!(
+        rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(),
+        ["own"]
+    );
+}
+
+#[test]
+fn the_organiser_covers_only_with_the_switch() {
+    let mut facts = school(SCHOOL);
+    facts.organisers = vec![(day("2023-09-01"), None)];
+    let mut cube = cube_of([document(SCHOOL, facts)]);
+    assert_eq!(headline(&cube, "2024-01-01"), (0, 1));
+    let campaign = CampaignFacts {
+        version: Some(2),
+        organiser_counts: Some(true),
+        ..CampaignFacts::default()
+    };
+    cube.upsert(
+        DocumentId::derive(DocumentKind::Campaign, "campaign"),
+        Facts::Campaign(campaign),
+    );
+    assert_eq!(headline(&cube, "2024-01-01"), (1, 1));
+    assert_eq!(headline(&cube, "2023-08-31"), (0, 1));
+}
+
+#[test]
+fn a_new_code_continues_the_organisation_from_its_date() {
+    let mut old = school(SCHOOL);
+    old.status
+        .push(dated("2024-02-01", RegistrationStatus::Deregistered));
+    let new = organisation(OTHER_SCHOOL, Category::School, "330106", "2024-02-01");
+    let same_as = SameAsFacts {
+        a: organisation_id(SCHOOL),
+        b: organisation_id(OTHER_SCHOOL),
+        from: day("2024-02-01"),
+        until: None,
+        withdrawn: false,
+        open_conflicts: 0,
+    };
+    let mut documents = vec![
+        document(SCHOOL, old),
+        document(OTHER_SCHOOL, new),
+        own_union(SCHOOL, "330106", "2023-01-01", 5),
+    ];
+    let apart = cube_of(documents.clone());
+    assert_eq!(
+        headline(&apart, "2024-03-01"),
+        (0, 1),
+        "the old union ended with the old registration"
+    );
+    documents.push((
+        DocumentId::derive(DocumentKind::SameAs, "s"),
+        Facts::SameAs(same_as),
+    ));
+    let joined = cube_of(documents);
+    assert_eq!(headline(&joined, "2024-01-31"), (1, 1));
+    assert_eq!(headline(&joined, "2024-02-01"), (1, 1));
+    assert_eq!(total(&joined, "2024-03-01").out_of_scope.values().sum::<u64>(), 0);
+}
+
+#[test]
+fn a_suspended_union_does_not_cover_until_it_is_resumed() {
+    let mut facts = school(SCHOOL);
+    facts.coverage = vec![link("J1", "2023-01-01")];
+    let mut union = established("J1", UnionForm::Joint, "330106", "2022-01-01", 5);
+    union
+        .events
+        .push(event(UnionEvent::Suspended, "2024-01-01", None));
+    union.events.push(event(UnionEvent::Resumed, "2024-03-01", None));
+    let cube = cube_of([
+        document(SCHOOL, facts),
+        (union_id("J1"), Facts::Union(Box::new(union))),
+    ]);
+    for (as_of, covered) in [
+        ("2023-12-31", 1),
+        ("2024-01-01", 0),
+        ("2024-02-29", 0),
+        ("2024-03-01", 1),
+    ] {
+        assert_eq!(headline(&cube, as_of), (covered, 1), "{as_of}");
+    }
+}
+
+#[test]
+fn a_dispute_about_the_place_is_counted_once_by_the_nation() {
+    let mut facts = school(SCHOOL);
+    facts.counts = vec![workers("2023-01-01", 30)];
+    facts.responsible = vec![
+        dated("2015-01-01", federation("330105")),
+        dated("2015-01-01", federation("330106")),
+    ];
+    let cube = cube_of([
+        document(SCHOOL, facts),
+        own_union(SCHOOL, "330106", "2022-01-01", 5),
+    ]);
+    let query = FiguresQuery {
+        by: vec![Dimension::County],
+        ..FiguresQuery::at(day("2024-01-01"))
+    };
+    let answer = cube.figures(&query, &Heard::default()).expect("a plain question");
+    let bounds = |figures: &Figures| (figures.establishment_rate.low, figures.establishment_rate.high);
+    let (none, one) = (Ratio::new(0, 0), Ratio::new(1, 1));
+    assert_eq!(
+        answer
+            .rows
+            .iter()
+            .map(|row| bounds(&row.figures))
+            .collect::<Vec<_>>(),
+        [(none, one), (none, one)]
+    );
+    assert_eq!(bounds(&answer.total.figures), (one, one));
+}
+
+#[test]
+fn an_unregistered_day_has_no_data_and_not_zero_percent() {
+    let cube = cube_of([document(SCHOOL, school(SCHOOL))]);
+    let figures = total(&cube, "2014-12-31");
+    assert_eq!(figures.establishment_rate.rate.percent, None);
+    assert_eq!(figures.out_of_scope.get("NOT_REGISTERED"), Some(&1));
+    assert_eq!(cube.organisation(organisation_id(OTHER_SCHOOL), Day(0)), None);
+}

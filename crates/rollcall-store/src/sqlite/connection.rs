@@ -15,8 +15,9 @@ pub(crate) const APPLICATION_ID: i32 = 0x5243_4c31;
 const ENGINE_VERSION_MIN: i32 = 3_053_000;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(5_000);
 const STATEMENTS_CACHED: usize = 256;
-const WRITER_CACHE_KIB: i64 = 65_536;
-const READER_CACHE_KIB: i64 = 16_384;
+// Small: the system's own page cache holds the file, and a server's memory must not grow with its readers.
+const WRITER_CACHE_KIB: i64 = 16_384;
+const READER_CACHE_KIB: i64 = 2_048;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

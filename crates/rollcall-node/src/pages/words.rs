@@ -1,0 +1,153 @@
+//! Fields and values of documents in the reader's words: names of fields, terms, dates, divisions.
+//! Owns no texts: those are the toolkit's; what has none there is shown as it stands in records.
+
+use std::collections::BTreeMap;
+
+use rollcall_core::date::PartialDate;
+use rollcall_core::division::Divisions;
+use rollcall_core::problem::{Problem, Severity};
+use rollcall_store::{Reader, Store};
+use rollcall_web::layout::{Frame, Tone};
+use serde_json::Value;
+
+/// Fields whose values are terms, with the prefix of their texts.
+const TERMS: [(&str, &str); 6] = [
+    ("kind", "kind"),
+    ("category", "category"),
+    ("registration_status", "registration_status"),
+    ("operating_state", "operating_state"),
+    ("state", "operating_state"),
+    ("stage", "stage"),
+];
+
+/// Lists and fields of entries whose text stands under another key than `field.`.
+const KEYS: [(&str, &str); 12] = [
+    ("counts", "organisation.counts"),
+    ("coverage", "organisation.coverage"),
+    ("exclusions", "organisation.exclusions"),
+    ("stages", "organisation.way"),
+    ("from", "value.from"),
+    ("until", "value.until"),
+    ("on", "value.on"),
+    ("source", "value.source"),
+    ("consent_on", "organisation.consent"),
+    ("approved_on", "organisation.approved"),
+    ("reason", "organisation.exclusion_reason"),
+    ("stage", "organisations.stage"),
+];
+
+/// The name of a field or of a field of an entry.
+fn word(frame: &Frame, name: &str) -> String {
+    match KEYS.iter().find(|(known, _)| *known == name) {
+        Some((_, key)) => frame.text(key).to_owned(),
+        None => frame.term("field", name),
+    }
+}
+
+/// A field as histories and conflicts name it: `address`, `name/2023-01-01|registry`, `coverage/c1/until`.
+pub(super) fn field(frame: &Frame, field: &str) -> String {
+    let (name, rest) = field.split_once('/').unwrap_or((field, ""));
+    let name = word(frame, name);
+    if rest.is_empty() {
+        return name;
+    }
+    let (entry, of) = rest.split_once('/').map_or((rest, None), |(entry, of)| (entry, Some(of)));
+    let entry = match entry.split_once('|') {
+        Some(("", source)) => frame.term("source", source),
+        Some((from, source)) => format!("{} · {}", date(frame, from), frame.term("source", source)),
+        None => entry.to_owned(),
+    };
+    match of {
+        Some(of) => format!("{name} ({entry}) {}", word(frame, of)),
+        None => format!("{name} ({entry})"),
+    }
+}
+
+/// A value of a field, on one line.
+pub(super) fn value(frame: &Frame, field: &str, value: &Value) -> String {
+    let mut parts = field.split('/');
+    let first = parts.next().unwrap_or_default();
+    let name = parts.nth(1).unwrap_or(first);
+    plain(frame, name, value)
+}
+
+fn plain(frame: &Frame, name: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) => text_of(frame, name, text),
+        Value::Object(fields) => match (fields.get("value"), fields.get("document").and_then(Value::as_str)) {
+            (Some(value), Some(document)) => format!("{} ({document})", plain(frame, name, value)),
+            (Some(value), None) => plain(frame, name, value),
+            (None, _) => {
+                let known = fields.iter().filter(|(_, value)| !value.is_null());
+                let parts = known.map(|(key, value)| format!("{} {}", word(frame, key), plain(frame, key, value)));
+                parts.collect::<Vec<_>>().join(", ")
+            }
+        },
+        other => other.to_string(),
+    }
+}
+
+/// A text that stands in a field: a term, a date, a division, or as it is.
+pub(super) fn text_of(frame: &Frame, name: &str, text: &str) -> String {
+    if let Some((_, prefix)) = TERMS.iter().find(|(known, _)| *known == name) {
+        return frame.term(prefix, text);
+    }
+    match name {
+        "location" | "registration_authority" | "responsible" | "to" => division(text),
+        "reason" => frame.term("exclusion", text),
+        "source" => frame.term("source", text),
+        _ => date(frame, text),
+    }
+}
+
+/// A date in words; any other text as it is.
+fn date(frame: &Frame, text: &str) -> String {
+    text.parse::<PartialDate>().map_or_else(|_| text.to_owned(), |date| frame.locale.partial_date(date))
+}
+
+/// A division code with its name: `330106 西湖区`.
+pub(super) fn division(code: &str) -> String {
+    let number = code.split('/').next().and_then(|digits| digits.parse().ok());
+    match number.and_then(|number| Divisions::get().name(number)) {
+        Some(name) => format!("{code} {name}"),
+        None => code.to_owned(),
+    }
+}
+
+/// A refusal on a form, with its code and place.
+pub(super) fn refusal(frame: &Frame, problem: &Problem) -> String {
+    if problem.place.is_empty() {
+        format!("{} {}", problem.code, problem.message)
+    } else {
+        format!("{}: {} {}", field(frame, &problem.place), problem.code, problem.message)
+    }
+}
+
+/// How pressing a problem is.
+pub(super) fn tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Error | Severity::Alert => Tone::Attention,
+        Severity::Warning => Tone::Waiting,
+    }
+}
+
+/// Names of this store's own accounts by id; other federations' accounts stay ids.
+pub(super) struct AuthorNames(BTreeMap<String, String>);
+
+impl AuthorNames {
+    pub(super) fn read(reader: &Reader) -> Result<Self, rollcall_store::Error> {
+        let accounts = reader.accounts()?;
+        Ok(Self(accounts.into_iter().map(|account| (account.account_id, account.name)).collect()))
+    }
+
+    pub(super) fn load(store: &Store) -> Result<Self, rollcall_store::Error> {
+        store.read(Self::read)
+    }
+
+    pub(super) fn show(&self, author: &str) -> String {
+        match self.0.get(author) {
+            Some(name) => format!("{name} ({author})"),
+            None => author.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! An aggregator and nodes as processes on loopback, driven through their command lines as people would.
+//! Owns enrolment, addresses and data directories; leaves what is done with them to the demo and the benches.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::process::{Programs, Server, json, output};
+
+/// The first account that `init` printed.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
+impl Account {
+    fn read(made: &Value) -> Result<Self> {
+        let text = |key: &str| {
+            made[key]
+                .as_str()
+                .map(str::to_owned)
+                .with_context(|| format!("find {key} of init"))
+        };
+        Ok(Self {
+            name: text("account")?,
+            password: text("password")?,
+        })
+    }
+}
+
+/// The aggregator: its data directory, and its process while it runs.
+#[derive(Debug)]
+pub(crate) struct Centre {
+    programs: Programs,
+    pub(crate) data: PathBuf,
+    pub(crate) account: Account,
+    server: Option<Server>,
+    /// Where nodes reach it; kept over a restart.
+    sync_addr: String,
+    web_addr: String,
+}
+
+impl Centre {
+    /// Makes one in a folder; it does not run yet.
+    pub(crate) fn make(programs: &Programs, folder: &Path) -> Result<Self> {
+        let data = folder.join("aggregator");
+        let made = json(&programs.aggregator, &words(&["init", "--json", "--data"], &data))?;
+        Ok(Self {
+            programs: programs.clone(),
+            data,
+            account: Account::read(&made)?,
+            server: None,
+            sync_addr: "127.0.0.1:0".to_owned(),
+            web_addr: "127.0.0.1:0".to_owned(),
+        })
+    }
+
+    /// Starts it; at the same addresses as before if it ran before.
+    pub(crate) fn start(&mut self) -> Result<()> {
+        let mut arguments = words(
+            &[
+                "serve",
+                "--sync-addr",
+                &self.sync_addr,
+                "--web-addr",
+                &self.web_addr,
+            ],
+            "--data",
+        );
+        arguments.push(self.data.clone().into());
+        let server = Server::start(
+            &self.programs.aggregator,
+            &arguments,
+            2,
+            &self.data.with_extension("log"),
+        )?;
+        self.sync_addr = server.address("sync https://")?;
+        self.web_addr = server.address("web http://")?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Stops it as an administrator would.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        self.server.take().map_or(Ok(()), Server::stop)
+    }
+
+    /// Its process, while it runs.
+    pub(crate) fn process(&self) -> Result<u32> {
+        self.server
+            .as_ref()
+            .map(Server::id)
+            .context("the aggregator does not run")
+    }
+
+    /// Its console.
+    pub(crate) fn web(&self) -> String {
+        format!("http://{}", self.web_addr)
+    }
+
+    /// Asks one of its commands for JSON.
+    pub(crate) fn ask(&self, command: &[&str]) -> Result<Value> {
+        json(
+            &self.programs.aggregator,
+            &words(command, "--json")
+                .into_iter()
+                .chain(self.data())
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    /// Enrols a new node with a one-time token. `further` are flags of `token`.
+    pub(crate) fn enrol(
+        &self,
+        folder: &Path,
+        name: &str,
+        federation: &str,
+        further: &[&str],
+    ) -> Result<Node> {
+        let mut arguments = words(&["token", "--federation", federation, "--name", name], "--data");
+        arguments.push(self.data.clone().into());
+        arguments.extend(further.iter().map(OsString::from));
+        let token = output(&self.programs.aggregator, &arguments)?;
+        let data = folder.join(name);
+        let url = format!("https://{}", self.sync_addr);
+        let made = json(
+            &self.programs.node,
+            &words(
+                &[
+                    "init",
+                    "--json",
+                    "--token",
+                    token.trim(),
+                    "--aggregator",
+                    &url,
+                    "--data",
+                ],
+                &data,
+            ),
+        )?;
+        Ok(Node {
+            program: self.programs.node.clone(),
+            federation: federation.to_owned(),
+            data,
+            account: Account::read(&made)?,
+        })
+    }
+
+    fn data(&self) -> [OsString; 2] {
+        ["--data".into(), self.data.clone().into()]
+    }
+}
+
+/// A node: its data directory.
+#[derive(Debug)]
+pub(crate) struct Node {
+    program: PathBuf,
+    pub(crate) federation: String,
+    pub(crate) data: PathBuf,
+    pub(crate) account: Account,
+}
+
+impl Node {
+    /// Asks one of its commands for JSON.
+    pub(crate) fn ask(&self, command: &[&str]) -> Result<Value> {
+        let mut arguments = words(command, "--json");
+        arguments.extend([OsString::from("--data"), self.data.clone().into()]);
+        json(&self.program, &arguments)
+    }
+
+    /// Takes in a file; `further` are flags of `import`.
+    pub(crate) fn import(&self, file: &Path, further: &[&str]) -> Result<Value> {
+        let mut arguments = words(&["import", "--json", "--data"], &self.data);
+        arguments.push(file.into());
+        arguments.extend(further.iter().map(OsString::from));
+        json(&self.program, &arguments)
+    }
+
+    /// One session.
+    pub(crate) fn sync(&self) -> Result<Value> {
+        self.ask(&["sync"])
+    }
+
+    /// Starts its workspace, which also syncs in the background.
+    pub(crate) fn serve(&self) -> Result<Server> {
+        let arguments = words(&["serve", "--web-addr", "127.0.0.1:0", "--data"], &self.data);
+        Server::start(&self.program, &arguments, 1, &self.data.with_extension("log"))
+    }
+}
+
+/// A whole number of an answer.
+pub(crate) fn number(answer: &Value, pointer: &str) -> u64 {
+    answer
+        .pointer(pointer)
+        .and_then(Value::as_u64)
+        .unwrap_or_default()
+}
+
+/// A text of an answer.
+pub(crate) fn text<'a>(answer: &'a Value, pointer: &str) -> &'a str {
+    answer.pointer(pointer).and_then(Value::as_str).unwrap_or("–")
+}
+
+fn words(first: &[&str], last: impl Into<OsString>) -> Vec<OsString> {
+    first.iter().map(OsString::from).chain([last.into()]).collect()
+}

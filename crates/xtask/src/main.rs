@@ -1,0 +1,141 @@
+//! All automation: what people and CI run is `cargo xtask …`, by hand and there the same.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use rollcall_core::id::FederationId;
+
+mod bench;
+mod check;
+mod demo;
+mod live;
+mod loopback;
+mod metadata;
+mod policy;
+mod process;
+mod say;
+mod seed;
+mod suite;
+mod tidy;
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "All automation.")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Format, dependency policy, tidy, lints.
+    Check,
+    /// Does the tree still look like its picture?
+    Tidy,
+    /// Everything that must pass before a change lands.
+    Test {
+        /// The large numbers.
+        #[arg(long)]
+        full: bool,
+    },
+    /// An aggregator and six nodes on loopback with a generated country; the pages stay up.
+    Demo {
+        /// End instead of staying.
+        #[arg(long)]
+        exit: bool,
+    },
+    /// Writes a generated country as records files, one per federation.
+    Seed {
+        /// How many organisations.
+        #[arg(long)]
+        organisations: u64,
+        /// Same seed, same bytes.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Folder for the files.
+        #[arg(long)]
+        out: PathBuf,
+        /// Only these federations; given several times.
+        #[arg(long = "federation")]
+        federations: Vec<FederationId>,
+    },
+    /// Measures, and says which goals are met.
+    Bench {
+        /// What to measure.
+        name: BenchName,
+        /// How many organisations.
+        #[arg(long)]
+        organisations: Option<u64>,
+        /// Writes the documents as JSON Lines, so that other tools can be measured on the same content.
+        #[arg(long)]
+        dump: Option<PathBuf>,
+        /// One JSON document on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum BenchName {
+    /// Sessions between the shipped programs, over mutual TLS.
+    Sync,
+    /// The cube: building it, and questions to it.
+    Figures,
+}
+
+fn main() -> ExitCode {
+    let task = Arguments::parse().task;
+    match live::guard(move || run(task)) {
+        Ok(code) => code,
+        Err(error) => {
+            say::note(format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap_or(Path::new("."));
+    match task {
+        Task::Check => check::run(root),
+        Task::Tidy => tidy::run(root, &metadata::Metadata::load(root)?),
+        Task::Test { full } => suite::run(root, full),
+        Task::Demo { exit } => demo::run(root, exit),
+        Task::Seed {
+            organisations,
+            seed,
+            out,
+            federations,
+        } => {
+            let federations = (!federations.is_empty()).then_some(federations);
+            let written = seed::write_files(
+                &seed::SeedConfig {
+                    organisations,
+                    seed,
+                    federations,
+                },
+                &out,
+            )?;
+            say::line(format!(
+                "{} organisations, {} records, {} bytes in {} files",
+                written.organisations, written.records, written.bytes, written.files
+            ));
+            Ok(())
+        }
+        Task::Bench {
+            name: BenchName::Sync,
+            organisations,
+            dump,
+            json,
+        } => bench::sync::run(root, organisations.unwrap_or(10_000), dump.as_deref())?.print(json),
+        Task::Bench {
+            name: BenchName::Figures,
+            organisations,
+            dump,
+            json,
+        } => bench::figures::run(organisations.unwrap_or(1_000_000), dump.as_deref())?.print(json),
+    }
+}

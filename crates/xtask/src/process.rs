@@ -1,0 +1,220 @@
+//! Running cargo and the shipped binaries: ports picked by the system, children stopped when dropped.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{live, say};
+
+/// Runs cargo in the workspace and fails with it.
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+    cargo_with(root, arguments, &[])
+}
+
+/// The same with environment variables.
+pub(crate) fn cargo_with(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    say::note(format!("+ cargo {}", arguments.join(" ")));
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(root);
+    let mut child = live::spawn(&mut command)?;
+    let status = child
+        .wait()
+        .with_context(|| format!("run cargo {}", arguments.join(" ")));
+    live::forget(child.id());
+    let status = status?;
+    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+    Ok(())
+}
+
+/// The two programs, built once by the workspace's own profile.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    pub(crate) node: PathBuf,
+    pub(crate) aggregator: PathBuf,
+}
+
+impl Programs {
+    /// Builds both and names where they lie: beside this very program.
+    pub(crate) fn build(root: &Path) -> Result<Self> {
+        cargo(
+            root,
+            &[
+                "build",
+                "--locked",
+                "-p",
+                "rollcall-node",
+                "-p",
+                "rollcall-aggregator",
+            ],
+        )?;
+        let own = std::env::current_exe().context("find this program")?;
+        let folder = own.parent().context("find the build folder")?;
+        Ok(Self {
+            node: folder.join("rollcall-node"),
+            aggregator: folder.join("rollcall-aggregator"),
+        })
+    }
+}
+
+/// Runs a program to its end; standard output as text. Standard error is shown where it fails.
+pub(crate) fn output<S: AsRef<OsStr>>(program: &Path, arguments: &[S]) -> Result<String> {
+    let name = program
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let shown: Vec<_> = arguments
+        .iter()
+        .map(|argument| argument.as_ref().to_string_lossy())
+        .collect();
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = live::spawn(&mut command)?;
+    let process = child.id();
+    let output = child.wait_with_output().with_context(|| format!("run {name}"));
+    live::forget(process);
+    let output = output?;
+    if !output.status.success() {
+        bail!(
+            "{name} {} ended with {}: {}",
+            shown.join(" "),
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("read what {name} printed"))
+}
+
+/// The same, read as one JSON document.
+pub(crate) fn json<S: AsRef<OsStr>>(program: &Path, arguments: &[S]) -> Result<serde_json::Value> {
+    let text = output(program, arguments)?;
+    serde_json::from_str(&text).with_context(|| format!("read JSON from {text:?}"))
+}
+
+/// A server process; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    /// Lines it printed when it was ready, such as `sync https://127.0.0.1:41234`.
+    pub(crate) lines: Vec<String>,
+}
+
+impl Server {
+    /// Starts it and waits until it has printed `ready` lines.
+    pub(crate) fn start<S: AsRef<OsStr>>(
+        program: &Path,
+        arguments: &[S],
+        ready: usize,
+        log: &Path,
+    ) -> Result<Self> {
+        let log = std::fs::File::create(log).with_context(|| format!("create {}", log.display()))?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log);
+        let mut child = live::spawn(&mut command)?;
+        let stdout = child.stdout.take().context("take its output")?;
+        let (sender, receiver) = mpsc::sync_channel(16);
+        std::thread::spawn(move || {
+            let mut reader = BufReader::new(stdout);
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+                if sender.send(line.trim().to_owned()).is_err() {
+                    break;
+                }
+                line.clear();
+            }
+            // Keeps the pipe open and empty for as long as the server writes.
+            let _ = std::io::copy(&mut reader.by_ref(), &mut std::io::sink());
+        });
+        let mut server = Self {
+            child,
+            lines: Vec::new(),
+        };
+        while server.lines.len() < ready {
+            match receiver.recv_timeout(Duration::from_secs(60)) {
+                Ok(line) => server.lines.push(line),
+                Err(_) => bail!("{} did not say that it is ready", program.display()),
+            }
+        }
+        Ok(server)
+    }
+
+    /// The address behind a name among the ready lines.
+    pub(crate) fn address(&self, name: &str) -> Result<String> {
+        self.lines
+            .iter()
+            .find_map(|line| line.strip_prefix(name).map(|rest| rest.trim().to_owned()))
+            .with_context(|| format!("find the {name} address in {:?}", self.lines))
+    }
+
+    /// Process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end (SIGTERM) and waits.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        live::signal(self.child.id(), "-TERM");
+        for _ in 0..200 {
+            if self.child.try_wait().context("wait for the server")?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        bail!("the server did not end within 10 s of being asked")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        live::forget(self.child.id());
+    }
+}
+
+/// Peak resident memory of a running process, kilobytes.
+pub(crate) fn peak_rss_kb(process: u32) -> Option<u64> {
+    status_kb(&process.to_string(), "VmHWM:")
+}
+
+/// Resident memory of this process, kilobytes.
+pub(crate) fn own_rss_kb() -> Option<u64> {
+    status_kb("self", "VmRSS:")
+}
+
+/// Begins the peak of a process anew, so that it is the peak of one step.
+pub(crate) fn reset_peak(process: u32) {
+    // Where the kernel does not allow it, the peak since the start is shown, which is never less.
+    let _ = std::fs::write(format!("/proc/{process}/clear_refs"), "5");
+}
+
+/// CPU time a process has used, its threads together.
+pub(crate) fn cpu_seconds(process: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(") ")?.1.split_whitespace().skip(11);
+    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    // A hundred ticks a second on every Linux that Rust runs on.
+    Some(ticks as f64 / 100.0)
+}
+
+fn status_kb(process: &str, key: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with(key))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
