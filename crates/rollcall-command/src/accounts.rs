@@ -20,7 +20,10 @@ const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
 
 /// A one-time password of 16 characters, 80 bits.
 pub fn one_time_password() -> String {
-    random::<16>().iter().map(|byte| LETTERS[usize::from(byte % 32)] as char).collect()
+    random::<16>()
+        .iter()
+        .map(|byte| LETTERS[usize::from(byte % 32)] as char)
+        .collect()
 }
 
 /// A random account id of a federation, such as `330106/f3a81c02`.
@@ -33,7 +36,13 @@ pub fn account_id(federation: &str) -> String {
 ///
 /// # Errors
 /// The store's; the name may be taken.
-pub fn create(store: &Store, federation: &str, name: &str, password_hash: String, role: &str) -> Result<(), Error> {
+pub fn create(
+    store: &Store,
+    federation: &str,
+    name: &str,
+    password_hash: String,
+    role: &str,
+) -> Result<(), Error> {
     let row = AccountRow {
         account_id: account_id(federation),
         name: name.to_owned(),

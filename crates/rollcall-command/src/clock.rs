@@ -3,7 +3,10 @@
 use rollcall_core::date::Day;
 
 /// Now, Unix milliseconds.
-#[expect(clippy::disallowed_methods, reason = "the processes read the clock here and nowhere else")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the processes read the clock here and nowhere else"
+)]
 pub fn now_ms() -> i64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
@@ -47,7 +50,9 @@ pub fn random<const N: usize>() -> [u8; N] {
 /// A sentence with an example, where it is none.
 pub fn parse_duration_ms(text: &str) -> Result<i64, String> {
     let wrong = || format!("{text:?} is not a duration such as 72h, 30m, 90s or 7d");
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let (number, unit) = text
+        .split_at_checked(text.len().saturating_sub(1))
+        .ok_or_else(wrong)?;
     let number: i64 = number.parse().map_err(|_| wrong())?;
     let unit_ms = match unit {
         "s" => 1_000,
@@ -56,7 +61,10 @@ pub fn parse_duration_ms(text: &str) -> Result<i64, String> {
         "d" => 86_400_000,
         _ => return Err(wrong()),
     };
-    number.checked_mul(unit_ms).filter(|duration| *duration >= 0).ok_or_else(wrong)
+    number
+        .checked_mul(unit_ms)
+        .filter(|duration| *duration >= 0)
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]

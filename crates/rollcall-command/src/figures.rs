@@ -93,6 +93,8 @@ struct ShownFinding {
     code: Option<String>,
     name: String,
     other: Option<String>,
+    other_code: Option<String>,
+    other_name: Option<String>,
     message: String,
 }
 
@@ -101,15 +103,25 @@ fn invalid(text: &str, wanted: &str) -> Refused {
 }
 
 fn day(text: Option<&String>) -> Result<Option<Day>, Refused> {
-    text.map(|text| text.parse().map_err(|_| invalid(text, "a date such as 2024-12-31"))).transpose()
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| invalid(text, "a date such as 2024-12-31"))
+    })
+    .transpose()
 }
 
 fn federation(text: Option<&String>) -> Result<Option<FederationId>, Refused> {
-    text.map(|text| text.parse().map_err(|_| invalid(text, "a federation code such as 330106"))).transpose()
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| invalid(text, "a federation code such as 330106"))
+    })
+    .transpose()
 }
 
 fn knowledge(text: Option<&String>) -> Result<Knowledge, Refused> {
-    let Some(text) = text else { return Ok(Knowledge::Now) };
+    let Some(text) = text else {
+        return Ok(Knowledge::Now);
+    };
     if let Ok(position) = text.parse() {
         return Ok(Knowledge::Position(position));
     }
@@ -134,7 +146,9 @@ impl FiguresArgs {
     pub fn query(&self) -> Result<FiguresQuery, Refused> {
         let mut filters = Vec::new();
         for filter in &self.filters {
-            let (name, value) = filter.split_once('=').ok_or_else(|| invalid(filter, "DIM=VALUE"))?;
+            let (name, value) = filter
+                .split_once('=')
+                .ok_or_else(|| invalid(filter, "DIM=VALUE"))?;
             filters.push((dimension(name)?, value.to_owned()));
         }
         let series = match (day(self.from.as_ref())?, day(self.to.as_ref())?) {
@@ -144,7 +158,11 @@ impl FiguresArgs {
         };
         Ok(FiguresQuery {
             as_of: day(self.as_of.as_ref())?.unwrap_or_else(today),
-            by: self.by.iter().map(|name| dimension(name)).collect::<Result<_, _>>()?,
+            by: self
+                .by
+                .iter()
+                .map(|name| dimension(name))
+                .collect::<Result<_, _>>()?,
             area: federation(self.area.as_ref())?,
             filters,
             series,
@@ -159,7 +177,10 @@ impl SubsidiesArgs {
     /// # Errors
     /// `PARAM_INVALID`, with what would be valid.
     pub fn query(&self) -> Result<SubsidiesQuery, Refused> {
-        let known: Vec<_> = SubsidyDimension::ALL.iter().map(|dimension| dimension.name()).collect();
+        let known: Vec<_> = SubsidyDimension::ALL
+            .iter()
+            .map(|dimension| dimension.name())
+            .collect();
         let by = match &self.by {
             None => None,
             Some(name) => Some(
@@ -175,7 +196,12 @@ impl SubsidiesArgs {
             }
             None => (day(self.from.as_ref())?, day(self.to.as_ref())?),
         };
-        Ok(SubsidiesQuery { from, to, by, area: federation(self.area.as_ref())? })
+        Ok(SubsidiesQuery {
+            from,
+            to,
+            by,
+            area: federation(self.area.as_ref())?,
+        })
     }
 }
 
@@ -186,14 +212,22 @@ impl SubsidiesArgs {
 pub fn run_figures(replica: &Replica, args: &FiguresArgs) -> anyhow::Result<()> {
     let query = args.query()?;
     let answer = answer_figures(replica, &query, knowledge(args.known_at.as_ref())?)?;
-    if args.json { print_json(&answer) } else { print_figures(&answer) }
+    if args.json {
+        print_json(&answer)
+    } else {
+        print_figures(&answer)
+    }
 }
 
 /// Answers a question of establishment at a knowledge date.
 ///
 /// # Errors
 /// The store's, or a question that makes no sense.
-pub fn answer_figures(replica: &Replica, query: &FiguresQuery, known: Knowledge) -> anyhow::Result<FiguresAnswer> {
+pub fn answer_figures(
+    replica: &Replica,
+    query: &FiguresQuery,
+    known: Knowledge,
+) -> anyhow::Result<FiguresAnswer> {
     let position = replica.position_of(known)?;
     let heard = replica.heard()?;
     let mut answer = with_cube(replica, position, |cube| cube.figures(query, &heard))?;
@@ -234,7 +268,11 @@ fn with_cube<T>(
 /// `PARAM_INVALID`, or the store's.
 pub fn run_subsidies(replica: &Replica, args: &SubsidiesArgs) -> anyhow::Result<()> {
     let answer = answer_subsidies(replica, &args.query()?, knowledge(args.known_at.as_ref())?)?;
-    if args.json { print_json(&answer) } else { print_subsidies(&answer) }
+    if args.json {
+        print_json(&answer)
+    } else {
+        print_subsidies(&answer)
+    }
 }
 
 /// Runs `findings`.
@@ -246,13 +284,21 @@ pub fn run_findings(replica: &Replica, args: &FindingsArgs) -> anyhow::Result<()
     let projection = Projection::build(replica)?;
     let mut shown = Vec::new();
     for finding in projection.cube().findings(as_of) {
-        let listed = replica.store().read(|reader| reader.listing(finding.document))?;
+        let (listed, other) = replica.store().read(|reader| {
+            let other = match finding.other {
+                Some(other) => reader.listing(other)?,
+                None => None,
+            };
+            Ok((reader.listing(finding.document)?, other))
+        })?;
         shown.push(ShownFinding {
             rule: finding.rule.to_string(),
             document: finding.document.to_string(),
             code: listed.as_ref().and_then(|row| row.listing.code.clone()),
             name: listed.map(|row| row.listing.name).unwrap_or_default(),
             other: finding.other.map(|other| other.to_string()),
+            other_code: other.as_ref().and_then(|row| row.listing.code.clone()),
+            other_name: other.map(|row| row.listing.name),
             message: finding.message.clone(),
         });
     }
@@ -261,13 +307,25 @@ pub fn run_findings(replica: &Replica, args: &FindingsArgs) -> anyhow::Result<()
     }
     for finding in shown {
         let code = finding.code.unwrap_or(finding.document);
-        print_line(format_args!("{} {} {}: {}", finding.rule, code, finding.name, finding.message))?;
+        let other = match (finding.other_code.or(finding.other), finding.other_name) {
+            (Some(code), Some(name)) => format!(" / {code} {name}"),
+            (Some(code), None) => format!(" / {code}"),
+            (None, _) => String::new(),
+        };
+        print_line(format_args!(
+            "{} {code} {}{other}: {}",
+            finding.rule, finding.name, finding.message
+        ))?;
     }
     Ok(())
 }
 
 fn rate(rate: &BoundedRate) -> String {
-    let percent = rate.rate.percent.as_deref().map_or_else(|| "no data".to_owned(), |percent| format!("{percent}%"));
+    let percent = rate
+        .rate
+        .percent
+        .as_deref()
+        .map_or_else(|| "no data".to_owned(), |percent| format!("{percent}%"));
     let ratio = rate.rate.ratio;
     let bounds = if rate.low == rate.high {
         String::new()
@@ -287,9 +345,19 @@ fn rate(rate: &BoundedRate) -> String {
 pub fn print_figures(answer: &FiguresAnswer) -> anyhow::Result<()> {
     let total = &answer.total.figures;
     let known = answer.known_at.as_ref().map_or(0, |known| known.position);
-    print_line(format_args!("as of {}, known at position {known}, {}", answer.as_of, now_text()))?;
-    print_line(format_args!("establishment rate  {}", rate(&total.establishment_rate)))?;
-    print_line(format_args!("on identified       {}", rate(&total.identified_rate)))?;
+    print_line(format_args!(
+        "as of {}, known at position {known}, {}",
+        answer.as_of,
+        now_text()
+    ))?;
+    print_line(format_args!(
+        "establishment rate  {}",
+        rate(&total.establishment_rate)
+    ))?;
+    print_line(format_args!(
+        "on identified       {}",
+        rate(&total.identified_rate)
+    ))?;
     print_line(format_args!("strict              {}", rate(&total.strict_rate)))?;
     print_line(format_args!(
         "heard {} of {} scopes, {} without a node; open conflicts {}",
@@ -308,10 +376,18 @@ pub fn print_figures(answer: &FiguresAnswer) -> anyhow::Result<()> {
             (Some(numerator), Some(denominator)) => format!(" ({numerator}/{denominator})"),
             _ => String::new(),
         };
-        print_line(format_args!("target {}% at {}: {verdict}{pair}", target.percent, target.date))?;
+        print_line(format_args!(
+            "target {}% at {}: {verdict}{pair}",
+            target.percent, target.date
+        ))?;
     }
     for row in &answer.rows {
-        let key: Vec<_> = row.key.0.iter().map(|(_, value)| value.as_deref().unwrap_or("–")).collect();
+        let key: Vec<_> = row
+            .key
+            .0
+            .iter()
+            .map(|(_, value)| value.as_deref().unwrap_or("–"))
+            .collect();
         let date = row.as_of.map(|day| format!("{day} ")).unwrap_or_default();
         print_line(format_args!(
             "{date}{:<20} {:<24} {}",

@@ -2,9 +2,9 @@
 //!
 //! Refuses to know: HTTP, gRPC, TLS, and which of the two programs it serves.
 
-pub mod clock;
-pub mod output;
-pub mod logs;
-pub mod figures;
 pub mod accounts;
+pub mod clock;
+pub mod figures;
+pub mod logs;
+pub mod output;
 pub mod upkeep;

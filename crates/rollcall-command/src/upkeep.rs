@@ -41,7 +41,10 @@ pub fn run_backup(store: &Store, to: &Path) -> anyhow::Result<()> {
 pub fn run_restore(from: &Path, to: &Path) -> anyhow::Result<()> {
     let kept = rollcall_store::backup::restore(from, to).map_err(|error| refused(&error))?;
     match kept {
-        Some(kept) => print_line(format_args!("restored; the replaced store is kept as {}", kept.display())),
+        Some(kept) => print_line(format_args!(
+            "restored; the replaced store is kept as {}",
+            kept.display()
+        )),
         None => print_line("restored"),
     }
 }
@@ -55,7 +58,11 @@ pub fn run_verify(replica: &Replica, further: Vec<(String, String)>, json: bool)
         .verify()
         .context("verify the store")?
         .into_iter()
-        .map(|fault| ShownFault { kind: format!("{:?}", fault.kind), place: fault.place, message: fault.message })
+        .map(|fault| ShownFault {
+            kind: format!("{:?}", fault.kind),
+            place: fault.place,
+            message: fault.message,
+        })
         .collect();
     faults.extend(further.into_iter().map(|(place, message)| ShownFault {
         kind: "Signature".to_owned(),
@@ -75,7 +82,11 @@ pub fn run_verify(replica: &Replica, further: Vec<(String, String)>, json: bool)
     if count == 0 {
         Ok(())
     } else {
-        Err(Refused::new("VERIFY_FAULTS", format!("{count} faults were found; they are listed above.")).into())
+        Err(Refused::new(
+            "VERIFY_FAULTS",
+            format!("{count} faults were found; they are listed above."),
+        )
+        .into())
     }
 }
 

@@ -191,10 +191,13 @@ impl FromStr for PartialDate {
         }
         match (month, day) {
             (None, _) => Ok(Self::Year(year)),
-            (Some(month @ 1..=12), None) => Ok(Self::Month { year, month: month as u8 }),
-            (Some(month @ 1..=12), Some(day @ 1..=31)) => {
-                Day::from_ymd(year, month as u8, day as u8).map(Self::Day).ok_or_else(wrong)
-            }
+            (Some(month @ 1..=12), None) => Ok(Self::Month {
+                year,
+                month: month as u8,
+            }),
+            (Some(month @ 1..=12), Some(day @ 1..=31)) => Day::from_ymd(year, month as u8, day as u8)
+                .map(Self::Day)
+                .ok_or_else(wrong),
             _ => Err(wrong()),
         }
     }
@@ -256,7 +259,15 @@ mod tests {
             assert_eq!(date.first_day().to_string(), first);
             assert_eq!(date.last_day().to_string(), last);
         }
-        for text in ["2026-02-30", "2026-13", "26-01-01", "2026-1-1", "", "2026-01-01-01", "31/04/2026"] {
+        for text in [
+            "2026-02-30",
+            "2026-13",
+            "26-01-01",
+            "2026-1-1",
+            "",
+            "2026-01-01-01",
+            "31/04/2026",
+        ] {
             assert!(text.parse::<PartialDate>().is_err(), "{text}");
         }
     }

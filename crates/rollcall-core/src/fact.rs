@@ -8,8 +8,8 @@ use crate::credit_code::CreditCode;
 use crate::date::{Day, PartialDate};
 use crate::id::{DocumentId, FederationId};
 use crate::term::{
-    Category, ExclusionReason, FundEntryKind, Kind, Level, OperatingState, RegistrationStatus,
-    Source, Stage, SubsidyEntryKind, SubsidyKind, UnionEvent, UnionForm,
+    Category, ExclusionReason, FundEntryKind, Kind, Level, OperatingState, RegistrationStatus, Source, Stage,
+    SubsidyEntryKind, SubsidyKind, UnionEvent, UnionForm,
 };
 
 /// Facts of one document.

@@ -223,7 +223,10 @@ impl FederationId {
 
     /// The division code before the slash.
     pub fn division(&self) -> u32 {
-        self.0.get(..6).and_then(|digits| digits.parse().ok()).unwrap_or(0)
+        self.0
+            .get(..6)
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or(0)
     }
 
     /// The line after the slash, if this is an industrial union.
@@ -261,7 +264,9 @@ impl FromStr for FederationId {
         let line_fits = line.is_none_or(|line| {
             !line.is_empty()
                 && line.len() <= 32
-                && line.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && line
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         });
         if digits && line_fits {
             Ok(Self(text.into()))
@@ -293,7 +298,10 @@ mod tests {
         let plain = DocumentId::from_reference(DocumentKind::Organisation, "52140829MJ1938921G");
         let wide = DocumentId::from_reference(DocumentKind::Organisation, " ５２140829mj1938921g ");
         assert_eq!(plain, wide);
-        assert_eq!(DocumentId::from_reference(DocumentKind::Union, &plain.to_string()), plain);
+        assert_eq!(
+            DocumentId::from_reference(DocumentKind::Union, &plain.to_string()),
+            plain
+        );
     }
 
     #[test]

@@ -4,24 +4,24 @@
 //! Read in this order.
 #![deny(clippy::float_arithmetic)]
 
-pub mod id;
+pub mod amount;
+pub mod campaign;
+pub mod coverage;
 pub mod credit_code;
 pub mod date;
-pub mod term;
-pub mod division;
-pub mod amount;
-pub mod ratio;
-pub mod problem;
-pub mod record;
-pub mod fact;
 pub mod dated;
-pub mod organisation;
-pub mod campaign;
-pub mod scope;
+pub mod division;
+pub mod fact;
 pub mod federation;
-pub mod union;
-pub mod coverage;
+pub mod figure;
+pub mod id;
+pub mod organisation;
+pub mod problem;
+pub mod ratio;
+pub mod record;
+pub mod rule;
+pub mod scope;
 pub mod stage;
 pub mod subsidy;
-pub mod rule;
-pub mod figure;
+pub mod term;
+pub mod union;

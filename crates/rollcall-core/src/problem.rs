@@ -31,16 +31,31 @@ pub struct Problem {
 impl Problem {
     /// An error.
     pub fn error(code: &str, place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), severity: Severity::Error, place: place.into(), message: message.into() }
+        Self {
+            code: code.to_owned(),
+            severity: Severity::Error,
+            place: place.into(),
+            message: message.into(),
+        }
     }
 
     /// A warning.
     pub fn warning(code: &str, place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), severity: Severity::Warning, place: place.into(), message: message.into() }
+        Self {
+            code: code.to_owned(),
+            severity: Severity::Warning,
+            place: place.into(),
+            message: message.into(),
+        }
     }
 
     /// An alert to a person.
     pub fn alert(code: &str, place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), severity: Severity::Alert, place: place.into(), message: message.into() }
+        Self {
+            code: code.to_owned(),
+            severity: Severity::Alert,
+            place: place.into(),
+            message: message.into(),
+        }
     }
 }

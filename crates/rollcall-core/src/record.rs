@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::date::{Day, PartialDate};
 use crate::id::{DocumentId, DocumentKind, FederationId};
 use crate::term::{
-    Category, ExclusionReason, FundEntryKind, Kind, Level, OperatingState, RegistrationStatus,
-    Source, Stage, SubsidyEntryKind, SubsidyKind, UnionEvent, UnionForm,
+    Category, ExclusionReason, FundEntryKind, Kind, Level, OperatingState, RegistrationStatus, Source, Stage,
+    SubsidyEntryKind, SubsidyKind, UnionEvent, UnionForm,
 };
 
 /// One line of a records file.
@@ -47,7 +47,10 @@ impl Record {
     /// The key its document id comes from: code, else record id (`protocol.md` 1.7); `None` where it has neither.
     pub fn key(&self) -> Option<String> {
         let first = |code: &Option<String>, id: &Option<String>| {
-            code.as_deref().filter(|code| !code.is_empty()).or(id.as_deref()).map(str::to_owned)
+            code.as_deref()
+                .filter(|code| !code.is_empty())
+                .or(id.as_deref())
+                .map(str::to_owned)
         };
         match self {
             Self::Organisation(record) => first(&record.code, &record.id),
@@ -55,7 +58,11 @@ impl Record {
             Self::Fund(record) => record.id.clone(),
             Self::Subsidy(record) => record.id.clone(),
             Self::SameAs(record) => {
-                let (low, high) = if record.a <= record.b { (&record.a, &record.b) } else { (&record.b, &record.a) };
+                let (low, high) = if record.a <= record.b {
+                    (&record.a, &record.b)
+                } else {
+                    (&record.b, &record.a)
+                };
                 Some(format!("{low}={high}"))
             }
             Self::Federation(record) => Some(record.code.to_string()),
@@ -65,7 +72,8 @@ impl Record {
 
     /// The document this record belongs to, where it has a key.
     pub fn document_id(&self) -> Option<DocumentId> {
-        self.key().map(|key| DocumentId::from_reference(self.kind(), &key))
+        self.key()
+            .map(|key| DocumentId::from_reference(self.kind(), &key))
     }
 }
 

@@ -56,11 +56,17 @@ impl Replica {
         for _ in 0..TRIES {
             let held = self.held(id, kind)?;
             let edits = plan(&held.document).map_err(Error::Problems)?;
-            let Some((document, change)) = self.write_edits(&held.document, &edits, by)? else { return Ok(None) };
+            let Some((document, change)) = self.write_edits(&held.document, &edits, by)? else {
+                return Ok(None);
+            };
             self.check_may_write(&held, &change.mentions)?;
             let hash = change.hash;
             let commit = commit_local(&held, &document, &[change], self.origin(), by.now_ms);
-            match self.store().write("save edit", move |writer| writer.commit_document(&commit)).wait() {
+            match self
+                .store()
+                .write("save edit", move |writer| writer.commit_document(&commit))
+                .wait()
+            {
                 Ok(_) => return Ok(Some(hash)),
                 Err(rollcall_store::Error::Stale(_)) => {}
                 Err(error) => return Err(error.into()),
@@ -96,7 +102,10 @@ impl Replica {
             }
             other => other,
         };
-        let change = written.map_err(|source| Error::Document { id, source })?;
+        let change = written.map_err(|source| Error::Document {
+            id,
+            source: Box::new(source),
+        })?;
         Ok(change.map(|change| (document, change)))
     }
 }

@@ -15,7 +15,7 @@ pub enum Error {
         /// Which.
         id: DocumentId,
         /// Why.
-        source: rollcall_doc::Error,
+        source: Box<rollcall_doc::Error>,
     },
     /// Stored facts are not in this program's form; `rebuild` reads them anew.
     #[error("read the stored facts of document {0}; run rebuild")]
@@ -50,7 +50,9 @@ pub enum Error {
 }
 
 fn first(problems: &[Problem]) -> String {
-    problems.first().map_or_else(String::new, |problem| problem.message.clone())
+    problems
+        .first()
+        .map_or_else(String::new, |problem| problem.message.clone())
 }
 
 impl Error {
@@ -61,7 +63,9 @@ impl Error {
             Self::Document { .. } => "DOCUMENT_DAMAGED".to_owned(),
             Self::Facts(_) => "FACTS_OLD".to_owned(),
             Self::NoDocument(_) => "NOT_FOUND".to_owned(),
-            Self::Problems(problems) => problems.first().map_or_else(String::new, |problem| problem.code.clone()),
+            Self::Problems(problems) => problems
+                .first()
+                .map_or_else(String::new, |problem| problem.code.clone()),
             Self::Foreign(_) => "FOREIGN_JURISDICTION".to_owned(),
             Self::NotEnrolled => "NOT_ENROLLED".to_owned(),
             Self::Busy(_) => "BUSY".to_owned(),

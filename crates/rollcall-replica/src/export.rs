@@ -35,7 +35,12 @@ impl Replica {
     ///
     /// # Errors
     /// The store's or the file's.
-    pub fn export_list<W: Write + Seek + Send>(&self, format: ListFormat, out: W, as_of: Day) -> Result<u64, Error> {
+    pub fn export_list<W: Write + Seek + Send>(
+        &self,
+        format: ListFormat,
+        out: W,
+        as_of: Day,
+    ) -> Result<u64, Error> {
         let heads = organisation_heads();
         let mut writer = ListWriter::begin(format, out, &heads)?;
         let mut count = 0;

@@ -58,7 +58,11 @@ impl Replica {
             };
             let position = position.unwrap_or(last);
             let time = reader.time_of(position)?.and_then(utc_text);
-            Ok(KnownAt { position, time, unsent })
+            Ok(KnownAt {
+                position,
+                time,
+                unsent,
+            })
         })
     }
 
@@ -72,8 +76,13 @@ impl Replica {
             let mut last_heard_ms: BTreeMap<FederationId, i64> = BTreeMap::new();
             match reader.identity().role {
                 Role::Aggregator => {
-                    for peer in reader.enrolments()?.into_iter().filter(|peer| peer.revoked.is_none()) {
-                        let writes = std::iter::once(peer.jurisdiction.federation).chain(peer.jurisdiction.also);
+                    for peer in reader
+                        .enrolments()?
+                        .into_iter()
+                        .filter(|peer| peer.revoked.is_none())
+                    {
+                        let writes =
+                            std::iter::once(peer.jurisdiction.federation).chain(peer.jurisdiction.also);
                         for scope in writes {
                             if peer.last_heard_ms > 0 {
                                 let heard = last_heard_ms.entry(scope.clone()).or_default();
@@ -93,7 +102,10 @@ impl Replica {
                     }
                 }
             }
-            Ok(Heard { enrolled, last_heard_ms })
+            Ok(Heard {
+                enrolled,
+                last_heard_ms,
+            })
         })
     }
 }

@@ -28,13 +28,18 @@ impl Access {
     /// Whether it may write documents at home in this scope.
     pub fn may_write(&self, scope: &FederationId) -> bool {
         self.enrolled.write.contains(scope)
-            || (!self.writers.contains(scope) && self.enrolled.write.iter().any(|above| lies_below(above, scope)))
+            || (!self.writers.contains(scope)
+                && self.enrolled.write.iter().any(|above| lies_below(above, scope)))
     }
 
     /// Whether it holds this scope at all.
     pub fn may_read(&self, scope: &FederationId) -> bool {
         self.may_write(scope)
-            || self.enrolled.replicas.iter().any(|above| above == scope || lies_below(above, scope))
+            || self
+                .enrolled
+                .replicas
+                .iter()
+                .any(|above| above == scope || lies_below(above, scope))
     }
 }
 
@@ -65,7 +70,10 @@ mod tests {
     #[test]
     fn a_federation_above_keeps_what_has_no_writer_of_its_own() {
         let access = Access {
-            enrolled: Enrolled { write: [scope("330000")].into(), replicas: [scope("330100")].into() },
+            enrolled: Enrolled {
+                write: [scope("330000")].into(),
+                replicas: [scope("330100")].into(),
+            },
             writers: [scope("330000"), scope("330106")].into(),
         };
         for (text, write, read) in [

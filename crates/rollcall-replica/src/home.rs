@@ -20,11 +20,21 @@ pub(crate) fn home_of(record: &Record) -> Option<FederationId> {
     }
 }
 
+/// The federation that would keep a record taken in at a node: a held organisation whose place nobody knows stays with
+/// whoever has it on a list.
+pub(crate) fn home_at(record: &Record, own: Option<&FederationId>) -> Option<FederationId> {
+    match (home_of(record), record) {
+        (None, Record::Organisation(_)) => own.cloned(),
+        (home, _) => home,
+    }
+}
+
 /// A new organisation always says who keeps it, so that both ends know its scope from the change alone.
-pub(crate) fn with_home(record: Record, new: bool) -> Record {
+pub(crate) fn with_home(record: Record, new: bool, own: Option<&FederationId>) -> Record {
+    let home = home_at(&record, own);
     match record {
         Record::Organisation(mut record) if new && record.responsible.is_none() => {
-            record.responsible = home_of_organisation(&record).map(Dated::Scalar);
+            record.responsible = home.map(Dated::Scalar);
             Record::Organisation(record)
         }
         other => other,
@@ -35,7 +45,10 @@ fn home_of_organisation(record: &OrganisationRecord) -> Option<FederationId> {
     if let Some(responsible) = latest(record.responsible.as_ref()) {
         return Some(responsible.clone());
     }
-    let code = record.code.as_deref().and_then(|code| CreditCode::parse(code).ok());
+    let code = record
+        .code
+        .as_deref()
+        .and_then(|code| CreditCode::parse(code).ok());
     let division = |stated: Option<&String>| stated.and_then(|text| text.parse::<u32>().ok());
     let location = division(latest(record.location.as_ref()));
     let authority =
@@ -70,13 +83,26 @@ mod tests {
         };
         for (text, home) in [
             (r#""code":"51330000XXXX00019Q""#, Some("330000")),
-            (r#""code":"51330000XXXX00019Q","responsible":"330106""#, Some("330106")),
-            (r#""code":"52330106XXXX000357","location":"330105""#, Some("330105")),
-            (r#""code":"51100000500002862F","location":"110101""#, Some("100000")),
+            (
+                r#""code":"51330000XXXX00019Q","responsible":"330106""#,
+                Some("330106"),
+            ),
+            (
+                r#""code":"52330106XXXX000357","location":"330105""#,
+                Some("330105"),
+            ),
+            (
+                r#""code":"51100000500002862F","location":"110101""#,
+                Some("100000"),
+            ),
             (r#""id":"x","location":"330106""#, Some("330106")),
             (r#""id":"x""#, None),
         ] {
-            assert_eq!(home_of(&record(text)).map(|home| home.to_string()).as_deref(), home, "{text}");
+            assert_eq!(
+                home_of(&record(text)).map(|home| home.to_string()).as_deref(),
+                home,
+                "{text}"
+            );
         }
     }
 }

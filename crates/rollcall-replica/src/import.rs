@@ -9,7 +9,9 @@ use rollcall_core::date::Day;
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::problem::Problem;
 use rollcall_core::record::Record;
-use rollcall_exchange::{CandidateRow, ImportSummary, Known, List, Outcome, Plan, PlanSettings, RecordReader, plan};
+use rollcall_exchange::{
+    CandidateRow, ImportSummary, Known, List, Outcome, Plan, PlanSettings, RecordReader, plan,
+};
 use rollcall_store::commit::DocumentCommit;
 use rollcall_store::import::ImportRow;
 use rollcall_store::{Hash, Writer};
@@ -17,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::edit::Editing;
 use crate::error::Error;
-use crate::home::{home_of, with_home};
+use crate::home::{home_at, with_home};
 use crate::parallel;
 use crate::prepare::commit_local;
 use crate::replica::Replica;
@@ -96,13 +98,23 @@ impl Replica {
                     Ok(Some((row, Ok(record)))) => match record.document_id() {
                         Some(id) if times.contains_key(&id) => {
                             let kind = record.kind();
-                            let item = later.entry(id).or_insert_with(|| Item { id, kind, rows: Vec::new() });
+                            let item = later.entry(id).or_insert_with(|| Item {
+                                id,
+                                kind,
+                                rows: Vec::new(),
+                            });
                             item.rows.push((row, record));
                             if item.rows.len() == times[&id] as usize {
                                 return later.remove(&id);
                             }
                         }
-                        Some(id) => return Some(Item { id, kind: record.kind(), rows: vec![(row, record)] }),
+                        Some(id) => {
+                            return Some(Item {
+                                id,
+                                kind: record.kind(),
+                                rows: vec![(row, record)],
+                            });
+                        }
                         None => refused.push((row, no_key())),
                     },
                     Ok(Some((row, Err(problem)))) => refused.push((row, problem)),
@@ -120,7 +132,11 @@ impl Replica {
             return Err(error.into());
         }
         result?;
-        counted.extend(refused.into_iter().map(|(row, problem)| (row, Outcome::Refused(vec![problem]))));
+        counted.extend(
+            refused
+                .into_iter()
+                .map(|(row, problem)| (row, Outcome::Refused(vec![problem]))),
+        );
         counted.sort_by_key(|(row, _)| *row);
         for (row, outcome) in &counted {
             summary.count_outcome(*row, outcome);
@@ -139,13 +155,17 @@ impl Replica {
     pub fn plan_list(&self, list: &List, settings: PlanSettings) -> Result<Plan, Error> {
         let written = self.scopes_written()?;
         let mut failed = None;
-        let mut plan = plan(list, settings, &mut |candidate| match self.known(candidate, &written) {
-            Ok(known) => known,
-            Err(error) => {
-                failed = Some(error);
-                Known::Unchanged
-            }
-        });
+        let mut plan = plan(
+            list,
+            settings,
+            &mut |candidate| match self.known(candidate, &written) {
+                Ok(known) => known,
+                Err(error) => {
+                    failed = Some(error);
+                    Known::Unchanged
+                }
+            },
+        );
         if let Some(error) = failed {
             return Err(error);
         }
@@ -172,12 +192,19 @@ impl Replica {
         {
             let items = plan.candidates(list).map(|candidate| {
                 let kind = candidate.record.kind();
-                Item { id: candidate.id, kind, rows: vec![(candidate.row, candidate.record)] }
+                Item {
+                    id: candidate.id,
+                    kind,
+                    rows: vec![(candidate.row, candidate.record)],
+                }
             });
             self.take_items(items, &file, by, false, &mut counted)?;
         }
-        let before: HashMap<u64, Outcome> =
-            plan.rows.iter().map(|planned| (planned.row, planned.outcome.clone())).collect();
+        let before: HashMap<u64, Outcome> = plan
+            .rows
+            .iter()
+            .map(|planned| (planned.row, planned.outcome.clone()))
+            .collect();
         for (row, outcome) in &counted {
             if let (Outcome::Refused(problems), Some(was)) = (outcome, before.get(row))
                 && let Some(problem) = problems.first()
@@ -191,17 +218,27 @@ impl Replica {
     fn known(&self, candidate: &CandidateRow, written: &BTreeSet<FederationId>) -> Result<Known, Error> {
         let held = self.held(candidate.id, candidate.record.kind())?;
         let homes = self.read(|reader| Ok(reader.homes_of(candidate.id)?))?;
-        let named = home_of(&candidate.record);
+        let named = home_at(&candidate.record, written.first());
         let kept = Self::keeps(written, &homes) || (homes.is_empty() && Self::keeps(written, named.as_ref()));
         if !kept {
             return Ok(Known::Refused(foreign(named.as_ref().or(homes.first()))));
         }
-        Ok(match held.document.plan(&with_home(candidate.record.clone(), held.row.is_none())) {
-            Err(mut problems) => Known::Refused(if problems.is_empty() { no_key() } else { problems.swap_remove(0) }),
-            Ok(_) if held.row.is_none() => Known::New,
-            Ok(edits) if edits.is_empty() => Known::Unchanged,
-            Ok(_) => Known::Updated,
-        })
+        Ok(
+            match held.document.plan(&with_home(
+                candidate.record.clone(),
+                held.row.is_none(),
+                written.first(),
+            )) {
+                Err(mut problems) => Known::Refused(if problems.is_empty() {
+                    no_key()
+                } else {
+                    problems.swap_remove(0)
+                }),
+                Ok(_) if held.row.is_none() => Known::New,
+                Ok(edits) if edits.is_empty() => Known::Unchanged,
+                Ok(_) => Known::Updated,
+            },
+        )
     }
 
     /// Prepares items in parallel and commits them in one transaction; outcomes by row in `counted`.
@@ -218,7 +255,8 @@ impl Replica {
         let (sender, receiver) = sync_channel::<Result<Vec<DocumentCommit>, Stopped>>(CHUNKS_WAITING);
         let pending = (!dry_run).then(|| {
             let (file, by) = (file.clone(), by.clone());
-            self.store().write("import", move |writer| commit_all(writer, &receiver, &file, &by))
+            self.store()
+                .write("import", move |writer| commit_all(writer, &receiver, &file, &by))
         });
         let mut result = Ok(());
         while items.peek().is_some() {
@@ -266,14 +304,14 @@ impl Replica {
         let mut changes = Vec::new();
         let mut outcomes = Vec::new();
         for (row, record) in item.rows {
-            let named = home_of(&record);
+            let named = home_at(&record, written.first());
             if !(Self::keeps(written, &homes) || Self::keeps(written, named.as_ref())) {
                 let problem = foreign(named.as_ref().or(homes.first()));
                 outcomes.push((row, Outcome::Refused(vec![problem])));
                 continue;
             }
             let first = held.row.is_none() && changes.is_empty();
-            let edits = match document.plan(&with_home(record, first)) {
+            let edits = match document.plan(&with_home(record, first, written.first())) {
                 Ok(edits) => edits,
                 Err(problems) => {
                     outcomes.push((row, Outcome::Refused(problems)));
@@ -312,7 +350,10 @@ impl Replica {
 
     /// Writes the summary beside what the transaction recorded.
     fn save_summary(&self, file: &ImportFile, summary: &ImportSummary) -> Result<(), Error> {
-        let (id, text) = (file.import_id.clone(), serde_json::to_string(summary).unwrap_or_default());
+        let (id, text) = (
+            file.import_id.clone(),
+            serde_json::to_string(summary).unwrap_or_default(),
+        );
         let work = move |writer: &mut Writer| match writer.import(&id)? {
             Some(mut row) => {
                 row.summary = text;
@@ -334,12 +375,11 @@ fn commit_all(
     for chunk in chunks {
         for commit in chunk.map_err(rollcall_store::Error::refused)? {
             let new = commit.expected_digest.is_none();
-            made.extend(
-                commit
-                    .new_changes
-                    .iter()
-                    .map(|change| Made { document_id: commit.document_id, change: change.hash, new }),
-            );
+            made.extend(commit.new_changes.iter().map(|change| Made {
+                document_id: commit.document_id,
+                change: change.hash,
+                new,
+            }));
             writer.commit_document(&commit)?;
         }
     }
@@ -364,7 +404,11 @@ fn foreign(home: Option<&FederationId>) -> Problem {
 }
 
 fn no_key() -> Problem {
-    Problem::error("ID_MISSING", "id", "The record has neither a code nor an id; give one.")
+    Problem::error(
+        "ID_MISSING",
+        "id",
+        "The record has neither a code nor an id; give one.",
+    )
 }
 
 fn hex(bytes: &Hash) -> String {
@@ -374,7 +418,10 @@ fn hex(bytes: &Hash) -> String {
 fn unhex(text: &str) -> Hash {
     let mut bytes = [0; 32];
     for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or(0);
+        *byte = std::str::from_utf8(pair)
+            .ok()
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+            .unwrap_or(0);
     }
     bytes
 }

@@ -3,30 +3,30 @@
 //! Refuses to know: TLS, protobuf, HTML, and where the clock and the keys come from.
 //! Read in this order.
 
-pub mod error;
-pub mod grants;
-mod parallel;
 mod codec;
-mod listed;
-mod prepare;
-pub mod replica;
-pub mod jurisdiction;
 pub mod edit;
-mod receipt;
-pub mod send_up;
-pub mod take_up;
-pub mod send_down;
-pub mod take_down;
-pub mod repair;
-pub mod runner;
+pub mod error;
+pub mod export;
+pub mod figures;
+pub mod grants;
 mod home;
 pub mod import;
-pub mod undo;
-pub mod export;
+pub mod jurisdiction;
+mod listed;
+mod parallel;
+mod prepare;
 pub mod projection;
-pub mod figures;
 pub mod rebuild;
+mod receipt;
 pub mod records;
+pub mod repair;
+pub mod replica;
+pub mod runner;
+pub mod send_down;
+pub mod send_up;
+pub mod take_down;
+pub mod take_up;
+pub mod undo;
 
 pub use error::Error;
 pub use replica::Replica;

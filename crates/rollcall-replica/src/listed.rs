@@ -19,7 +19,12 @@ pub(crate) fn read(facts: &Facts) -> Listed {
         Facts::Organisation(facts) => Listed {
             code: facts.code.map(|code| code.to_string()),
             name: latest(&facts.names).cloned().unwrap_or_default(),
-            search: facts.names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join("\n"),
+            search: facts
+                .names
+                .iter()
+                .map(|name| name.value.as_str())
+                .collect::<Vec<_>>()
+                .join("\n"),
             home: latest(&facts.responsible).cloned(),
             conflicts: facts.open_conflicts,
         },
@@ -42,13 +47,20 @@ pub(crate) fn read(facts: &Facts) -> Listed {
             conflicts: facts.open_conflicts,
             ..Listed::default()
         },
-        Facts::SameAs(facts) => {
-            Listed { name: format!("{} = {}", facts.a, facts.b), conflicts: facts.open_conflicts, ..Listed::default() }
-        }
-        Facts::Federation(facts) => {
-            Listed { name: facts.name.clone(), home: Some(facts.id.clone()), ..Listed::default() }
-        }
-        Facts::Campaign(_) => Listed { home: Some(FederationId::national()), ..Listed::default() },
+        Facts::SameAs(facts) => Listed {
+            name: format!("{} = {}", facts.a, facts.b),
+            conflicts: facts.open_conflicts,
+            ..Listed::default()
+        },
+        Facts::Federation(facts) => Listed {
+            name: facts.name.clone(),
+            home: Some(facts.id.clone()),
+            ..Listed::default()
+        },
+        Facts::Campaign(_) => Listed {
+            home: Some(FederationId::national()),
+            ..Listed::default()
+        },
     };
     for part in [listed.name.clone(), listed.code.clone().unwrap_or_default()] {
         listed.search.push('\n');
@@ -59,7 +71,10 @@ pub(crate) fn read(facts: &Facts) -> Listed {
 }
 
 fn latest<T>(entries: &[DatedFact<T>]) -> Option<&T> {
-    entries.iter().max_by_key(|entry| entry.from).map(|entry| &entry.value)
+    entries
+        .iter()
+        .max_by_key(|entry| entry.from)
+        .map(|entry| &entry.value)
 }
 
 fn first<T: Clone>(values: &Agreed<T>) -> Option<T> {

@@ -7,9 +7,9 @@ use rollcall_core::fact::Facts;
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
 use rollcall_doc::gate::{self, Admission};
 use rollcall_doc::{Document, LocalChange, Mentions};
+use rollcall_store::change::StoredChange;
 use rollcall_store::commit::{DocumentCommit, NewChange};
 use rollcall_store::document::DocumentRow;
-use rollcall_store::change::StoredChange;
 use rollcall_store::fact::FactRow;
 use rollcall_store::listing::Listing;
 use rollcall_store::{Hash, Reader, UNSENT};
@@ -32,9 +32,17 @@ impl Held {
         match reader.load(id)? {
             Some((row, changes)) => {
                 let document = open(id, row.kind, changes.iter())?;
-                Ok(Self { row: Some(row), changes, document })
+                Ok(Self {
+                    row: Some(row),
+                    changes,
+                    document,
+                })
             }
-            None => Ok(Self { row: None, changes: Vec::new(), document: Document::create(kind, id) }),
+            None => Ok(Self {
+                row: None,
+                changes: Vec::new(),
+                document: Document::create(kind, id),
+            }),
         }
     }
 
@@ -50,8 +58,15 @@ pub(crate) fn open<'a>(
     kind: DocumentKind,
     changes: impl IntoIterator<Item = &'a StoredChange>,
 ) -> Result<Document, Error> {
-    Document::load(kind, id, changes.into_iter().map(|change| change.bytes.as_slice()))
-        .map_err(|source| Error::Document { id, source })
+    Document::load(
+        kind,
+        id,
+        changes.into_iter().map(|change| change.bytes.as_slice()),
+    )
+    .map_err(|source| Error::Document {
+        id,
+        source: Box::new(source),
+    })
 }
 
 /// Who sent changes first.
@@ -93,7 +108,11 @@ impl Prepared {
     ) -> Result<Self, Error> {
         let held = Held::load(reader, incoming.document_id, incoming.kind)?;
         let held_hashes: HashSet<Hash> = held.changes.iter().map(|change| change.hash).collect();
-        let hashes: Vec<Hash> = incoming.changes.iter().map(|change| change_hash(&change.bytes)).collect();
+        let hashes: Vec<Hash> = incoming
+            .changes
+            .iter()
+            .map(|change| change_hash(&change.bytes))
+            .collect();
         let waiting = if pending.contains(&incoming.document_id) {
             reader.pending_changes(incoming.document_id)?
         } else {
@@ -103,7 +122,12 @@ impl Prepared {
             .changes
             .iter()
             .map(|change| change.bytes.as_slice())
-            .chain(waiting.iter().filter(|change| !hashes.contains(&change.hash)).map(|change| change.bytes.as_slice()))
+            .chain(
+                waiting
+                    .iter()
+                    .filter(|change| !hashes.contains(&change.hash))
+                    .map(|change| change.bytes.as_slice()),
+            )
             .collect();
         let admission = gate::admit(&held.document, &held_hashes, &chunks);
         let accepted: HashSet<Hash> = admission.accepted.iter().map(|change| change.hash).collect();
@@ -121,7 +145,14 @@ impl Prepared {
             mentions.extend(change.mentions.clone());
         }
         let facts = admission.document.as_ref().map(|document| document.facts().0);
-        Ok(Self { held, admission, hashes, mentions, facts, released })
+        Ok(Self {
+            held,
+            admission,
+            hashes,
+            mentions,
+            facts,
+            released,
+        })
     }
 
     /// The commit at the aggregator, which gives the position itself.
@@ -137,20 +168,36 @@ impl Prepared {
         origin: Origin,
         now_ms: i64,
     ) -> Result<Option<DocumentCommit>, Error> {
-        let Some(document) = &self.admission.document else { return Ok(None) };
-        let mut positions: HashMap<Hash, (u64, i64)> =
-            self.released.iter().map(|change| (change.hash, (change.position, change.committed_at_ms))).collect();
+        let Some(document) = &self.admission.document else {
+            return Ok(None);
+        };
+        let mut positions: HashMap<Hash, (u64, i64)> = self
+            .released
+            .iter()
+            .map(|change| (change.hash, (change.position, change.committed_at_ms)))
+            .collect();
         for (hash, change) in self.hashes.iter().zip(&incoming.changes) {
             positions.insert(*hash, (change.position, change.committed_at_ms));
         }
         let position_of = |hash: &Hash| positions.get(hash).copied().unwrap_or_default();
-        let mut all: Vec<(u64, &[u8])> =
-            self.held.changes.iter().map(|change| (change.position, change.bytes.as_slice())).collect();
+        let mut all: Vec<(u64, &[u8])> = self
+            .held
+            .changes
+            .iter()
+            .map(|change| (change.position, change.bytes.as_slice()))
+            .collect();
         all.extend(
-            self.admission.accepted.iter().map(|change| (position_of(&change.hash).0, change.bytes.as_slice())),
+            self.admission
+                .accepted
+                .iter()
+                .map(|change| (position_of(&change.hash).0, change.bytes.as_slice())),
         );
-        let fresh: BTreeSet<u64> =
-            self.admission.accepted.iter().map(|change| position_of(&change.hash).0).collect();
+        let fresh: BTreeSet<u64> = self
+            .admission
+            .accepted
+            .iter()
+            .map(|change| position_of(&change.hash).0)
+            .collect();
         let facts = facts_by_position(document, &all, &fresh)?;
         Ok(self.commit(origin, now_ms, position_of, facts, incoming.scopes.clone()))
     }
@@ -250,10 +297,15 @@ pub(crate) fn facts_by_position(
         let facts = if position == last && !unsent {
             document.facts().0
         } else {
-            let cut = all.iter().filter(|(own, _)| *own > 0 && *own <= position).map(|(_, bytes)| *bytes);
+            let cut = all
+                .iter()
+                .filter(|(own, _)| *own > 0 && *own <= position)
+                .map(|(_, bytes)| *bytes);
             let id = document.id();
-            let then =
-                Document::load(document.kind(), id, cut).map_err(|source| Error::Document { id, source })?;
+            let then = Document::load(document.kind(), id, cut).map_err(|source| Error::Document {
+                id,
+                source: Box::new(source),
+            })?;
             then.facts().0
         };
         rows.push((position, codec::encode(&facts)));

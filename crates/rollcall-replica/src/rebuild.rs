@@ -58,7 +58,9 @@ impl Replica {
         let mut after = None;
         loop {
             let page = self.read(|reader| Ok(reader.documents(after, PAGE)?))?;
-            let Some(last) = page.last() else { return Ok(faults) };
+            let Some(last) = page.last() else {
+                return Ok(faults);
+            };
             after = Some(last.document_id);
             let found = parallel::map(page, |row| self.verify_document(row.document_id, row.digest));
             faults.extend(found.into_iter().flatten());
@@ -66,7 +68,13 @@ impl Replica {
     }
 
     fn verify_document(&self, id: DocumentId, digest: [u8; 32]) -> Option<Fault> {
-        let fault = |kind, message: String| Some(Fault { kind, place: id.to_string(), message });
+        let fault = |kind, message: String| {
+            Some(Fault {
+                kind,
+                place: id.to_string(),
+                message,
+            })
+        };
         let document = match self.document(id) {
             Ok(document) => document,
             Err(error) => return fault(rollcall_store::verify::FaultKind::Document, error.to_string()),
@@ -86,8 +94,11 @@ impl Replica {
 }
 
 fn all_facts(held: &Held) -> Result<Vec<rollcall_store::fact::FactRow>, Error> {
-    let all: Vec<(u64, &[u8])> =
-        held.changes.iter().map(|change| (change.position, change.bytes.as_slice())).collect();
+    let all: Vec<(u64, &[u8])> = held
+        .changes
+        .iter()
+        .map(|change| (change.position, change.bytes.as_slice()))
+        .collect();
     let wanted = all.iter().map(|(position, _)| *position).collect();
     facts_by_position(&held.document, &all, &wanted)
 }

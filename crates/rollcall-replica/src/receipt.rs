@@ -24,9 +24,16 @@ pub(crate) fn make_receipt(
     let apart: BTreeSet<DocumentId> = reader
         .documents_quarantined()?
         .into_iter()
-        .filter(|id| reader.scopes_of(*id).is_ok_and(|own| own.iter().any(|scope| scopes.contains(scope))))
+        .filter(|id| {
+            reader
+                .scopes_of(*id)
+                .is_ok_and(|own| own.iter().any(|scope| scopes.contains(scope)))
+        })
         .collect();
-    let held = reader.peer_cursor(peer.store_id, peer.log_epoch)?.map(|row| row.cursor).unwrap_or_default();
+    let held = reader
+        .peer_cursor(peer.store_id, peer.log_epoch)?
+        .map(|row| row.cursor)
+        .unwrap_or_default();
     let identity = reader.identity();
     let mut receipt = Receipt {
         store_id: identity.store_id,
@@ -35,7 +42,10 @@ pub(crate) fn make_receipt(
         time_ms: now_ms,
         origin_store: peer.store_id,
         origin_epoch: peer.log_epoch,
-        origin: Cursor { position: held.position, chain: held.chain },
+        origin: Cursor {
+            position: held.position,
+            chain: held.chain,
+        },
         scopes: scope_receipts(reader, scopes, &apart)?,
         quarantined: apart.into_iter().collect(),
         signature: Vec::new(),
@@ -52,11 +62,18 @@ fn scope_receipts(
 ) -> Result<Vec<ScopeReceipt>, Error> {
     let mut receipts = Vec::new();
     for scope in scopes {
-        let entries: Vec<(DocumentId, Hash)> =
-            reader.scope_entries(scope)?.into_iter().filter(|(id, _)| !apart.contains(id)).collect();
+        let entries: Vec<(DocumentId, Hash)> = reader
+            .scope_entries(scope)?
+            .into_iter()
+            .filter(|(id, _)| !apart.contains(id))
+            .collect();
         let (root, documents) = scope_root(entries.iter().map(|(id, digest)| (id, digest)));
         if documents > 0 {
-            receipts.push(ScopeReceipt { scope: scope.clone(), documents, root });
+            receipts.push(ScopeReceipt {
+                scope: scope.clone(),
+                documents,
+                root,
+            });
         }
     }
     receipts.sort_by(|one, other| one.scope.cmp(&other.scope));
@@ -88,7 +105,11 @@ impl Replica {
                 return Ok(ReceiptCheck::Equal);
             }
             let newer = reader.origin_end()?.position > receipt.origin.position;
-            Ok(if newer { ReceiptCheck::NewerEdits } else { ReceiptCheck::Different })
+            Ok(if newer {
+                ReceiptCheck::NewerEdits
+            } else {
+                ReceiptCheck::Different
+            })
         })
     }
 }

@@ -25,7 +25,11 @@ impl Replica {
             let page = self.read(|reader| Ok(reader.documents(after, PAGE)?))?;
             let Some(last) = page.last() else { return Ok(ids) };
             after = Some(last.document_id);
-            ids.extend(page.iter().filter(|row| row.kind == kind).map(|row| row.document_id));
+            ids.extend(
+                page.iter()
+                    .filter(|row| row.kind == kind)
+                    .map(|row| row.document_id),
+            );
         }
     }
 
@@ -40,10 +44,17 @@ impl Replica {
         author: &str,
         now_ms: i64,
     ) -> Result<usize, Error> {
-        let by = Editing { author: author.to_owned(), reason: String::new(), now_ms, heads: None };
+        let by = Editing {
+            author: author.to_owned(),
+            reason: String::new(),
+            now_ms,
+            heads: None,
+        };
         let mut commits = Vec::new();
         for record in records {
-            let id = record.document_id().ok_or_else(|| Error::NoDocument(String::new()))?;
+            let id = record
+                .document_id()
+                .ok_or_else(|| Error::NoDocument(String::new()))?;
             let held = self.held(id, record.kind())?;
             let edits = held.document.plan(&record).map_err(Error::Problems)?;
             if let Some((document, change)) = self.write_edits(&held.document, &edits, &by)? {
@@ -52,7 +63,9 @@ impl Replica {
         }
         let count = commits.len();
         let work = move |writer: &mut rollcall_store::Writer| {
-            commits.iter().try_for_each(|commit| writer.commit_document(commit).map(drop))
+            commits
+                .iter()
+                .try_for_each(|commit| writer.commit_document(commit).map(drop))
         };
         self.store().write("own records", work).wait()?;
         Ok(count)
@@ -79,7 +92,10 @@ impl Replica {
                     let place = format!("batch {} to {}", evidence.origin_store, evidence.to_position);
                     let (store, epoch) = (evidence.origin_store, evidence.log_epoch);
                     if !keys.is_batch_signed(&evidence.signing_key, store, epoch, &batch) {
-                        faults.push((place, "the kept signature is not that of the node's key".to_owned()));
+                        faults.push((
+                            place,
+                            "the kept signature is not that of the node's key".to_owned(),
+                        ));
                     } else if !peers.iter().any(|peer| peer.signing_key == evidence.signing_key) {
                         faults.push((place, "the key that signed it belongs to no peer".to_owned()));
                     }

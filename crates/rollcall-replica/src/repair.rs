@@ -39,23 +39,37 @@ impl Replica {
     /// The store's.
     pub fn digest_answer(&self, peer: &PeerContext, request: &DigestRequest) -> Result<DigestAnswer, Error> {
         self.read(|reader| {
-            let mut answer =
-                DigestAnswer { position: reader.position()?, buckets: Vec::new(), entries: Vec::new() };
+            let mut answer = DigestAnswer {
+                position: reader.position()?,
+                buckets: Vec::new(),
+                entries: Vec::new(),
+            };
             let stated: BTreeMap<&FederationId, &Vec<[u8; 8]>> =
                 request.scopes.iter().map(|(scope, sums)| (scope, sums)).collect();
             let mut scopes: BTreeSet<FederationId> = peer_scopes(reader, peer)?.into_iter().collect();
-            scopes.extend(stated.keys().filter(|scope| peer.access.may_read(scope)).map(|scope| (*scope).clone()));
+            scopes.extend(
+                stated
+                    .keys()
+                    .filter(|scope| peer.access.may_read(scope))
+                    .map(|scope| (*scope).clone()),
+            );
             for scope in scopes {
                 let entries = reader.scope_entries(&scope)?;
                 let theirs = stated.get(&scope).map_or(&[][..], |sums| sums.as_slice());
                 let buckets = theirs.len().clamp(1, DIGEST_BUCKETS).next_power_of_two();
                 let own = sums(&entries, buckets);
-                let differing: Vec<u32> =
-                    (0..buckets).filter(|index| theirs.get(*index) != own.get(*index)).map(|index| index as u32).collect();
+                let differing: Vec<u32> = (0..buckets)
+                    .filter(|index| theirs.get(*index) != own.get(*index))
+                    .map(|index| index as u32)
+                    .collect();
                 let wanted: HashSet<usize> = differing.iter().map(|index| *index as usize).collect();
                 for (document_id, digest) in entries {
                     if wanted.contains(&bucket_of(document_id, buckets)) {
-                        answer.entries.push(DigestEntry { scope: scope.clone(), document_id, digest });
+                        answer.entries.push(DigestEntry {
+                            scope: scope.clone(),
+                            document_id,
+                            digest,
+                        });
                     }
                 }
                 answer.buckets.push((scope, differing));
@@ -74,8 +88,11 @@ impl Replica {
         answer: &DigestAnswer,
     ) -> Result<Vec<ResolveRequest>, Error> {
         self.read(|reader| {
-            let theirs: HashMap<(&FederationId, DocumentId), Hash> =
-                answer.entries.iter().map(|entry| ((&entry.scope, entry.document_id), entry.digest)).collect();
+            let theirs: HashMap<(&FederationId, DocumentId), Hash> = answer
+                .entries
+                .iter()
+                .map(|entry| ((&entry.scope, entry.document_id), entry.digest))
+                .collect();
             let mut differing: BTreeSet<DocumentId> = BTreeSet::new();
             for entry in &answer.entries {
                 let held = reader.document(entry.document_id)?.map(|row| row.digest);
@@ -83,13 +100,18 @@ impl Replica {
                     differing.insert(entry.document_id);
                 }
             }
-            let counts: BTreeMap<&FederationId, usize> =
-                request.scopes.iter().map(|(scope, sums)| (scope, sums.len())).collect();
+            let counts: BTreeMap<&FederationId, usize> = request
+                .scopes
+                .iter()
+                .map(|(scope, sums)| (scope, sums.len()))
+                .collect();
             for (scope, buckets) in &answer.buckets {
                 let wanted: HashSet<usize> = buckets.iter().map(|index| *index as usize).collect();
                 let count = counts.get(scope).copied().unwrap_or(1);
                 for (document_id, _) in reader.scope_entries(scope)? {
-                    if wanted.contains(&bucket_of(document_id, count)) && !theirs.contains_key(&(scope, document_id)) {
+                    if wanted.contains(&bucket_of(document_id, count))
+                        && !theirs.contains_key(&(scope, document_id))
+                    {
                         differing.insert(document_id);
                     }
                 }
@@ -107,9 +129,16 @@ impl Replica {
     ///
     /// # Errors
     /// The store's.
-    pub fn resolve_answer(&self, peer: &PeerContext, request: &ResolveRequest) -> Result<ResolveAnswer, Error> {
+    pub fn resolve_answer(
+        &self,
+        peer: &PeerContext,
+        request: &ResolveRequest,
+    ) -> Result<ResolveAnswer, Error> {
         self.read(|reader| {
-            let mut answer = ResolveAnswer { changes: Vec::new(), wanted: Vec::new() };
+            let mut answer = ResolveAnswer {
+                changes: Vec::new(),
+                wanted: Vec::new(),
+            };
             let mut bytes = 0;
             for (id, theirs) in &request.documents {
                 if bytes > BATCH_RAW_BYTES_TARGET {
@@ -125,16 +154,25 @@ impl Replica {
     ///
     /// # Errors
     /// The store's.
-    pub fn wanted_changes(&self, wanted: &[(DocumentId, Vec<Hash>)]) -> Result<Vec<Vec<DocumentChanges>>, Error> {
+    pub fn wanted_changes(
+        &self,
+        wanted: &[(DocumentId, Vec<Hash>)],
+    ) -> Result<Vec<Vec<DocumentChanges>>, Error> {
         self.read(|reader| {
             let (mut batches, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
             for (id, hashes) in wanted {
-                let Some((row, changes)) = reader.load(*id)? else { continue };
+                let Some((row, changes)) = reader.load(*id)? else {
+                    continue;
+                };
                 let wanted: HashSet<&Hash> = hashes.iter().collect();
                 let changes: Vec<ChangeEntry> = changes
                     .into_iter()
                     .filter(|change| wanted.contains(&change.hash))
-                    .map(|change| ChangeEntry { position: 0, committed_at_ms: 0, bytes: change.bytes })
+                    .map(|change| ChangeEntry {
+                        position: 0,
+                        committed_at_ms: 0,
+                        bytes: change.bytes,
+                    })
                     .collect();
                 let size: usize = changes.iter().map(|change| change.bytes.len()).sum();
                 let full = bytes + size > BATCH_RAW_BYTES_TARGET || batch.len() == BATCH_DOCUMENTS_MAX;
@@ -143,7 +181,12 @@ impl Replica {
                     bytes = 0;
                 }
                 bytes += size;
-                batch.push(DocumentChanges { document_id: *id, kind: row.kind, scopes: Vec::new(), changes });
+                batch.push(DocumentChanges {
+                    document_id: *id,
+                    kind: row.kind,
+                    scopes: Vec::new(),
+                    changes,
+                });
             }
             if !batch.is_empty() {
                 batches.push(batch);
@@ -171,7 +214,11 @@ fn resolve_one(
         return Ok(0);
     }
     let own: HashSet<Hash> = changes.iter().map(|change| change.hash).collect();
-    let wanted: Vec<Hash> = theirs.iter().filter(|hash| !own.contains(*hash)).copied().collect();
+    let wanted: Vec<Hash> = theirs
+        .iter()
+        .filter(|hash| !own.contains(*hash))
+        .copied()
+        .collect();
     if !wanted.is_empty() {
         answer.wanted.push((id, wanted));
     }
@@ -185,7 +232,12 @@ fn resolve_one(
         })
         .collect();
     let size = lacking.iter().map(|change| change.bytes.len()).sum();
-    answer.changes.push(DocumentChanges { document_id: id, kind: row.kind, scopes, changes: lacking });
+    answer.changes.push(DocumentChanges {
+        document_id: id,
+        kind: row.kind,
+        scopes,
+        changes: lacking,
+    });
     Ok(size)
 }
 
@@ -201,7 +253,9 @@ fn in_requests(documents: Vec<(DocumentId, Vec<Hash>)>) -> Vec<ResolveRequest> {
     for document in documents {
         let more = document.1.len() + 1;
         if !part.is_empty() && (hashes + more > HASHES_MAX || part.len() == BATCH_DOCUMENTS_MAX) {
-            requests.push(ResolveRequest { documents: std::mem::take(&mut part) });
+            requests.push(ResolveRequest {
+                documents: std::mem::take(&mut part),
+            });
             hashes = 0;
         }
         hashes += more;

@@ -28,7 +28,13 @@ struct Inner {
 impl Replica {
     /// A replica over an open store.
     pub fn new(store: Store) -> Self {
-        Self { inner: Arc::new(Inner { store, boot_id: random(), actors: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                boot_id: random(),
+                actors: Mutex::default(),
+            }),
+        }
     }
 
     /// Its store.
@@ -60,11 +66,14 @@ impl Replica {
         self.read(|reader| {
             for kind in kinds {
                 let named = DocumentId::from_reference(*kind, reference);
-                let held = reader.resolve(named)?.into_iter().find_map(|id| match reader.document(id) {
-                    Ok(Some(row)) if row.kind == *kind => Some(Ok(id)),
-                    Ok(_) => None,
-                    Err(error) => Some(Err(error)),
-                });
+                let held = reader
+                    .resolve(named)?
+                    .into_iter()
+                    .find_map(|id| match reader.document(id) {
+                        Ok(Some(row)) if row.kind == *kind => Some(Ok(id)),
+                        Ok(_) => None,
+                        Err(error) => Some(Err(error)),
+                    });
                 if let Some(id) = held {
                     return Ok(id?);
                 }
@@ -82,7 +91,10 @@ impl Replica {
     }
 
     /// Reads one snapshot.
-    pub(crate) fn read<T>(&self, f: impl FnOnce(&rollcall_store::Reader) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn read<T>(
+        &self,
+        f: impl FnOnce(&rollcall_store::Reader) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut refused = None;
         let result = self.inner.store.read(|reader| match f(reader) {
             Ok(value) => Ok(Some(value)),
@@ -102,20 +114,29 @@ impl Replica {
     /// The actor that stands for an account in this process (`protocol.md` 1.10).
     pub(crate) fn actor(&self, account: &str) -> ActorId {
         let mut actors = self.inner.actors.lock().unwrap_or_else(PoisonError::into_inner);
-        *actors.entry(account.to_owned()).or_insert_with(|| ActorId(random()))
+        *actors
+            .entry(account.to_owned())
+            .or_insert_with(|| ActorId(random()))
     }
 
     /// A fresh actor for an account whose last one is ahead of what a form showed.
     pub(crate) fn renew_actor(&self, account: &str) -> ActorId {
         let actor = ActorId(random());
-        self.inner.actors.lock().unwrap_or_else(PoisonError::into_inner).insert(account.to_owned(), actor);
+        self.inner
+            .actors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(account.to_owned(), actor);
         actor
     }
 
     /// This store as the origin of changes.
     pub(crate) fn origin(&self) -> Origin {
         let identity = self.inner.store.identity();
-        Origin { store: identity.store_id, epoch: identity.log_epoch }
+        Origin {
+            store: identity.store_id,
+            epoch: identity.log_epoch,
+        }
     }
 
     /// A document as held, or begun.

@@ -17,7 +17,11 @@ use crate::take_up::PeerContext;
 /// Scopes that exist here and that the peer holds. Sorted.
 pub(crate) fn peer_scopes(reader: &Reader, peer: &PeerContext) -> Result<Vec<FederationId>, Error> {
     let scopes = reader.scopes()?;
-    Ok(scopes.into_iter().map(|row| row.scope).filter(|scope| peer.access.may_read(scope)).collect())
+    Ok(scopes
+        .into_iter()
+        .map(|row| row.scope)
+        .filter(|scope| peer.access.may_read(scope))
+        .collect())
 }
 
 /// Whether the peer's scopes have anything after a position that is not its own.
@@ -69,7 +73,14 @@ impl Replica {
                 }
             };
             let end_chain = scopes_hash_at(reader, &scopes, to)?;
-            let batch = Batch { from: after, to, end_chain, signature: Vec::new(), documents, drained };
+            let batch = Batch {
+                from: after,
+                to,
+                end_chain,
+                signature: Vec::new(),
+                documents,
+                drained,
+            };
             let receipt = if receipt && drained {
                 Some(make_receipt(reader, peer, &scopes, keys, now_ms)?)
             } else {
@@ -91,7 +102,13 @@ fn collect(
     let mut documents = Vec::new();
     let mut bytes = 0;
     for row in &log.rows {
-        let changes = others(reader, peer, row.document_id, if row.whole { 0 } else { after }, log.to)?;
+        let changes = others(
+            reader,
+            peer,
+            row.document_id,
+            if row.whole { 0 } else { after },
+            log.to,
+        )?;
         if changes.is_empty() && !row.whole {
             continue;
         }
@@ -99,10 +116,17 @@ fn collect(
         if bounded && bytes > BATCH_RAW_BYTES_TARGET {
             return Ok(None);
         }
-        let Some(held) = reader.document(row.document_id)? else { continue };
+        let Some(held) = reader.document(row.document_id)? else {
+            continue;
+        };
         let mut scopes = reader.scopes_of(row.document_id)?;
         scopes.retain(|scope| peer.access.may_read(scope));
-        documents.push(DocumentChanges { document_id: row.document_id, kind: held.kind, scopes, changes });
+        documents.push(DocumentChanges {
+            document_id: row.document_id,
+            kind: held.kind,
+            scopes,
+            changes,
+        });
     }
     Ok(Some(documents))
 }

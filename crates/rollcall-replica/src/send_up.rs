@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rollcall_core::id::DocumentId;
+use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_store::cursor::{AcknowledgedChange, Acknowledgement};
 use rollcall_sync::keys::Sign;
 use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_TARGET};
@@ -30,7 +30,10 @@ impl Replica {
             let mut documents: BTreeMap<DocumentId, DocumentChanges> = BTreeMap::new();
             let mut order = Vec::new();
             let mut bytes = 0;
-            let mut to = Cursor { position: after.position, chain: after.chain };
+            let mut to = Cursor {
+                position: after.position,
+                chain: after.chain,
+            };
             for row in rows {
                 let change = reader
                     .change(row.document_id, &row.hash)?
@@ -43,7 +46,9 @@ impl Replica {
                 bytes += change.bytes.len();
                 if new {
                     let held = reader.document(row.document_id)?;
-                    let kind = held.ok_or_else(|| Error::NoDocument(row.document_id.to_string()))?.kind;
+                    let kind = held
+                        .ok_or_else(|| Error::NoDocument(row.document_id.to_string()))?
+                        .kind;
                     order.push(row.document_id);
                     documents.insert(
                         row.document_id,
@@ -57,9 +62,16 @@ impl Replica {
                 }
                 if let Some(document) = documents.get_mut(&row.document_id) {
                     let position = row.cursor.position;
-                    document.changes.push(ChangeEntry { position, committed_at_ms: 0, bytes: change.bytes });
+                    document.changes.push(ChangeEntry {
+                        position,
+                        committed_at_ms: 0,
+                        bytes: change.bytes,
+                    });
                 }
-                to = Cursor { position: row.cursor.position, chain: row.cursor.chain };
+                to = Cursor {
+                    position: row.cursor.position,
+                    chain: row.cursor.chain,
+                };
             }
             let mut batch = Batch {
                 from: after.position,
@@ -80,7 +92,10 @@ impl Replica {
     /// The store's; nothing is stored then.
     pub fn take_ack(&self, batch: &Batch, ack: &Ack, now_ms: i64) -> Result<(), Error> {
         let mut answer = Acknowledgement {
-            cursor: rollcall_store::cursor::Cursor { position: ack.cursor.position, chain: ack.cursor.chain },
+            cursor: rollcall_store::cursor::Cursor {
+                position: ack.cursor.position,
+                chain: ack.cursor.chain,
+            },
             heard_ms: now_ms,
             ..Acknowledgement::default()
         };
@@ -99,17 +114,15 @@ impl Replica {
                 answer.scopes.push((document.document_id, outcome.scopes.clone()));
             }
         }
-        let granted: BTreeSet<_> = ack.outcomes.iter().flat_map(|outcome| outcome.scopes.iter().cloned()).collect();
+        let granted: BTreeSet<_> = ack
+            .outcomes
+            .iter()
+            .flat_map(|outcome| outcome.scopes.iter().cloned())
+            .collect();
         let outcome = self
             .store()
             .write("take ack", move |writer| {
-                let mut grants = writer.grants()?;
-                let known: BTreeSet<_> = grants.iter().map(|grant| grant.scope.clone()).collect();
-                let new = granted.difference(&known).cloned();
-                grants.extend(new.map(|scope| rollcall_store::cursor::Grant { scope, write: false }));
-                if grants.len() > known.len() {
-                    writer.save_grants(&grants)?;
-                }
+                grant_new(writer, &granted)?;
                 writer.acknowledge(&answer)
             })
             .wait()?;
@@ -119,14 +132,37 @@ impl Replica {
     /// Reads the facts of documents anew at each position their changes carry.
     pub(crate) fn read_facts_anew(&self, documents: Vec<DocumentId>) -> Result<(), Error> {
         for id in documents {
-            let Some(kind) = self.read(|reader| Ok(reader.document(id)?))?.map(|row| row.kind) else { continue };
+            let Some(kind) = self.read(|reader| Ok(reader.document(id)?))?.map(|row| row.kind) else {
+                continue;
+            };
             let held: Held = self.held(id, kind)?;
-            let all: Vec<(u64, &[u8])> =
-                held.changes.iter().map(|change| (change.position, change.bytes.as_slice())).collect();
+            let all: Vec<(u64, &[u8])> = held
+                .changes
+                .iter()
+                .map(|change| (change.position, change.bytes.as_slice()))
+                .collect();
             let wanted = all.iter().map(|(position, _)| *position).collect();
             let facts = facts_by_position(&held.document, &all, &wanted)?;
-            self.store().write("read facts anew", move |writer| writer.save_facts(id, &facts)).wait()?;
+            self.store()
+                .write("read facts anew", move |writer| writer.save_facts(id, &facts))
+                .wait()?;
         }
+        Ok(())
+    }
+}
+
+/// Scopes that the aggregator names beside a document are held from then on: they may be younger than its greeting.
+pub(crate) fn grant_new(
+    writer: &mut rollcall_store::Writer,
+    named: &BTreeSet<FederationId>,
+) -> Result<(), rollcall_store::Error> {
+    let mut grants = writer.grants()?;
+    let known: BTreeSet<_> = grants.iter().map(|grant| grant.scope.clone()).collect();
+    let new = named.difference(&known).cloned();
+    grants.extend(new.map(|scope| rollcall_store::cursor::Grant { scope, write: false }));
+    if grants.len() > known.len() {
+        writer.save_grants(&grants)
+    } else {
         Ok(())
     }
 }

@@ -3,14 +3,15 @@
 
 use rollcall_core::id::{DocumentId, LogEpoch, StoreId};
 use rollcall_store::commit::DocumentCommit;
-use rollcall_store::quarantine::{PendingChange, Refused};
 use rollcall_store::cursor::{AcknowledgeOutcome, AcknowledgedChange, Acknowledgement};
+use rollcall_store::quarantine::{PendingChange, Refused};
 use rollcall_sync::message::{Batch, DocumentChanges, SetSum};
 
 use crate::error::Error;
 use crate::parallel;
 use crate::prepare::{Origin, Prepared};
 use crate::replica::Replica;
+use crate::send_up::grant_new;
 
 /// How often a batch is tried again when a local edit moves a document under it.
 const TRIES: usize = 5;
@@ -43,7 +44,15 @@ impl Replica {
     /// # Errors
     /// The store's; nothing of the batch is applied then.
     pub fn take_down(&self, batch: &Batch, now_ms: i64) -> Result<Taken, Error> {
-        self.take_documents(&batch.documents, Some(Reached { from: batch.from, to: batch.to, scopes_hash: batch.end_chain }), now_ms)
+        self.take_documents(
+            &batch.documents,
+            Some(Reached {
+                from: batch.from,
+                to: batch.to,
+                scopes_hash: batch.end_chain,
+            }),
+            now_ms,
+        )
     }
 
     /// Takes documents outside the log's order (repair).
@@ -57,9 +66,16 @@ impl Replica {
         now_ms: i64,
     ) -> Result<Taken, Error> {
         let upstream = self.read(|reader| Ok(reader.upstream()?))?;
-        let origin = upstream.map_or(Origin { store: StoreId::default(), epoch: LogEpoch::default() }, |upstream| {
-            Origin { store: upstream.store_id, epoch: upstream.log_epoch }
-        });
+        let origin = upstream.map_or(
+            Origin {
+                store: StoreId::default(),
+                epoch: LogEpoch::default(),
+            },
+            |upstream| Origin {
+                store: upstream.store_id,
+                epoch: upstream.log_epoch,
+            },
+        );
         for _ in 0..TRIES {
             let prepared: Vec<(Prepared, Option<DocumentCommit>)> =
                 parallel::map_shares(documents.iter().collect(), |share: Vec<&DocumentChanges>| {
@@ -103,12 +119,19 @@ impl Replica {
             }
             taken.quarantined += u64::from(!prepared.admission.refused.is_empty());
         }
-        let memberships: Vec<_> =
-            documents.iter().map(|document| (document.document_id, document.scopes.clone())).collect();
+        let memberships: Vec<_> = documents
+            .iter()
+            .map(|document| (document.document_id, document.scopes.clone()))
+            .collect();
         let positions = positions(documents, &prepared);
+        let named = documents
+            .iter()
+            .flat_map(|document| document.scopes.iter().cloned())
+            .collect();
         let mut wanted = self
             .store()
             .write("take down", move |writer| {
+                grant_new(writer, &named)?;
                 let mut joined = Vec::new();
                 for ((prepared, commit), (id, scopes)) in prepared.iter().zip(&memberships) {
                     keep_apart(writer, prepared, origin, now_ms)?;
@@ -152,7 +175,10 @@ impl Replica {
     pub fn set_sum(&self) -> Result<SetSum, Error> {
         self.read(|reader| {
             let sum = reader.granted_sum()?;
-            Ok(SetSum { count: sum.count, sum: sum.sum })
+            Ok(SetSum {
+                count: sum.count,
+                sum: sum.sum,
+            })
         })
     }
 }
@@ -165,7 +191,11 @@ fn positions(
     let mut positions = Vec::new();
     for (incoming, (prepared, _)) in documents.iter().zip(prepared) {
         for (change, hash) in incoming.changes.iter().zip(&prepared.hashes) {
-            let unsent = prepared.held.changes.iter().any(|held| held.hash == *hash && held.position == 0);
+            let unsent = prepared
+                .held
+                .changes
+                .iter()
+                .any(|held| held.hash == *hash && held.position == 0);
             if unsent && change.position > 0 {
                 positions.push(AcknowledgedChange {
                     document_id: incoming.document_id,
@@ -204,16 +234,19 @@ fn keep_apart(
         })?;
     }
     for refused in &prepared.admission.refused {
-        writer.save_quarantine(&Refused {
-            document_id,
-            kind,
-            hash: refused.hash,
-            bytes: refused.bytes.clone(),
-            code: refused.code.to_owned(),
-            message: refused.message.clone(),
-            origin_store: origin.store,
-            program: env!("CARGO_PKG_VERSION").to_owned(),
-        }, now_ms)?;
+        writer.save_quarantine(
+            &Refused {
+                document_id,
+                kind,
+                hash: refused.hash,
+                bytes: refused.bytes.clone(),
+                code: refused.code.to_owned(),
+                message: refused.message.clone(),
+                origin_store: origin.store,
+                program: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            now_ms,
+        )?;
     }
     Ok(())
 }

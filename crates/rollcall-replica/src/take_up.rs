@@ -149,28 +149,36 @@ impl Replica {
     ///
     /// # Errors
     /// `TooBig`, or the store's.
-    pub(crate) fn judge_up(&self, peer: &PeerContext, batch: &Batch, now_ms: i64) -> Result<JudgedBatch, UpRefused> {
+    pub(crate) fn judge_up(
+        &self,
+        peer: &PeerContext,
+        batch: &Batch,
+        now_ms: i64,
+    ) -> Result<JudgedBatch, UpRefused> {
         if batch.documents.len() > BATCH_DOCUMENTS_MAX {
             return Err(UpRefused::TooBig);
         }
-        let judged = parallel::map_shares(batch.documents.iter().collect(), |share: Vec<&DocumentChanges>| {
-            let judged = self.read(|reader| {
-                let pending = reader.documents_pending()?;
-                let judge = |incoming: &&DocumentChanges| {
-                    let prepared = Prepared::admit(reader, incoming, &pending)?;
-                    let homes = match prepared.held.row {
-                        Some(_) => reader.homes_of(incoming.document_id)?,
-                        None => Vec::new(),
+        let judged = parallel::map_shares(
+            batch.documents.iter().collect(),
+            |share: Vec<&DocumentChanges>| {
+                let judged = self.read(|reader| {
+                    let pending = reader.documents_pending()?;
+                    let judge = |incoming: &&DocumentChanges| {
+                        let prepared = Prepared::admit(reader, incoming, &pending)?;
+                        let homes = match prepared.held.row {
+                            Some(_) => reader.homes_of(incoming.document_id)?,
+                            None => Vec::new(),
+                        };
+                        Ok(judge_one(peer, prepared, homes.into_iter().collect(), now_ms))
                     };
-                    Ok(judge_one(peer, prepared, homes.into_iter().collect(), now_ms))
-                };
-                share.iter().map(judge).collect::<Result<Vec<_>, Error>>()
-            });
-            match judged {
-                Ok(judged) => judged.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            }
-        });
+                    share.iter().map(judge).collect::<Result<Vec<_>, Error>>()
+                });
+                match judged {
+                    Ok(judged) => judged.into_iter().map(Ok).collect(),
+                    Err(error) => vec![Err(error)],
+                }
+            },
+        );
         Ok(JudgedBatch(judged.into_iter().collect::<Result<_, Error>>()?))
     }
 
@@ -194,15 +202,23 @@ impl Replica {
             received_at_ms: now_ms,
         });
         let (store_id, log_epoch) = (peer.store_id, peer.log_epoch);
-        let ids: Vec<(DocumentId, DocumentKind)> =
-            batch.documents.iter().map(|document| (document.document_id, document.kind)).collect();
+        let ids: Vec<(DocumentId, DocumentKind)> = batch
+            .documents
+            .iter()
+            .map(|document| (document.document_id, document.kind))
+            .collect();
         let access = peer.access.clone();
         let work = move |writer: &mut Writer| {
             let mut outcomes = Vec::with_capacity(judged.len());
             for (document, judged) in ids.iter().zip(&judged) {
-                outcomes.push(commit_one(writer, *document, judged, store_id, log_epoch, &access, now_ms)?);
+                outcomes.push(commit_one(
+                    writer, *document, judged, store_id, log_epoch, &access, now_ms,
+                )?);
             }
-            let held = writer.peer_cursor(store_id, log_epoch)?.map(|row| row.cursor).unwrap_or_default();
+            let held = writer
+                .peer_cursor(store_id, log_epoch)?
+                .map(|row| row.cursor)
+                .unwrap_or_default();
             let mut cursor = held;
             if let Some((position, chain)) = step
                 && position > held.position
@@ -219,7 +235,13 @@ impl Replica {
             if let Some(evidence) = &evidence {
                 writer.save_evidence(evidence)?;
             }
-            Ok(Ack { cursor: Cursor { position: cursor.position, chain: cursor.chain }, outcomes })
+            Ok(Ack {
+                cursor: Cursor {
+                    position: cursor.position,
+                    chain: cursor.chain,
+                },
+                outcomes,
+            })
         };
         self.store().write("take batch", work)
     }
@@ -243,7 +265,11 @@ fn judge_one(peer: &PeerContext, prepared: Prepared, homes: BTreeSet<FederationI
     } else if grows_too_big(&prepared) {
         Outcome::Rejected("CHANGE_TOO_BIG".to_owned())
     } else if let Some(refused) = admission.refused.first() {
-        if refused.forked { Outcome::Forked } else { Outcome::Quarantined(refused.code.to_owned()) }
+        if refused.forked {
+            Outcome::Forked
+        } else {
+            Outcome::Quarantined(refused.code.to_owned())
+        }
     } else if !admission.pending.is_empty() {
         Outcome::Pending
     } else if admission.accepted.is_empty() {
@@ -257,27 +283,60 @@ fn judge_one(peer: &PeerContext, prepared: Prepared, homes: BTreeSet<FederationI
         | Outcome::Duplicate
         | Outcome::Pending
         | Outcome::Forked
-        | Outcome::Quarantined(_) => {
-            prepared.commit_here(Origin { store: peer.store_id, epoch: peer.log_epoch }, now_ms)
-        }
+        | Outcome::Quarantined(_) => prepared.commit_here(
+            Origin {
+                store: peer.store_id,
+                epoch: peer.log_epoch,
+            },
+            now_ms,
+        ),
     };
     // The documents themselves are let go here, on the thread that made them.
-    let Prepared { admission, hashes, released, .. } = prepared;
-    let Admission { accepted, pending, refused, .. } = admission;
-    Judged { hashes, accepted, pending, refused, released, commit, outcome }
+    let Prepared {
+        admission,
+        hashes,
+        released,
+        ..
+    } = prepared;
+    let Admission {
+        accepted,
+        pending,
+        refused,
+        ..
+    } = admission;
+    Judged {
+        hashes,
+        accepted,
+        pending,
+        refused,
+        released,
+        commit,
+        outcome,
+    }
 }
 
 /// Whether the accepted changes would carry the document over its limit.
 fn grows_too_big(prepared: &Prepared) -> bool {
     let held = prepared.held.row.as_ref().map_or(0, |row| row.bytes_total);
-    let new: usize = prepared.admission.accepted.iter().map(|change| change.bytes.len()).sum();
+    let new: usize = prepared
+        .admission
+        .accepted
+        .iter()
+        .map(|change| change.bytes.len())
+        .sum();
     held + new as u64 > DOCUMENT_BYTES_MAX as u64
 }
 
 fn places(facts: Option<&Facts>) -> Vec<u32> {
-    let Some(Facts::Organisation(facts)) = facts else { return Vec::new() };
-    let mut places: Vec<u32> =
-        facts.location.iter().chain(&facts.authority).map(|entry| entry.value).collect();
+    let Some(Facts::Organisation(facts)) = facts else {
+        return Vec::new();
+    };
+    let mut places: Vec<u32> = facts
+        .location
+        .iter()
+        .chain(&facts.authority)
+        .map(|entry| entry.value)
+        .collect();
     places.extend(facts.code.map(|code| code.division()));
     places
 }
@@ -295,7 +354,10 @@ fn commit_one(
     let mut given: BTreeMap<Hash, (u64, i64)> = BTreeMap::new();
     if let Some(commit) = &judged.commit {
         for change in &commit.new_changes {
-            if writer.actor_store(change.actor)?.is_some_and(|owner| owner != store_id) {
+            if writer
+                .actor_store(change.actor)?
+                .is_some_and(|owner| owner != store_id)
+            {
                 return keep_apart(writer, document, judged, "ACTOR_FOREIGN", store_id, now_ms);
             }
         }
@@ -304,7 +366,9 @@ fn commit_one(
             given.insert(change.hash, (committed.position, committed.committed_at_ms));
         }
     } else if matches!(judged.outcome, Outcome::Rejected(_)) {
-        let Outcome::Rejected(code) = &judged.outcome else { unreachable!("matched above") };
+        let Outcome::Rejected(code) = &judged.outcome else {
+            unreachable!("matched above")
+        };
         return keep_apart(writer, document, judged, code, store_id, now_ms);
     }
     for released in &judged.released {
@@ -325,16 +389,19 @@ fn commit_one(
         })?;
     }
     for refused in &judged.refused {
-        writer.save_quarantine(&Refused {
-            document_id: id,
-            kind,
-            hash: refused.hash,
-            bytes: refused.bytes.clone(),
-            code: refused.code.to_owned(),
-            message: refused.message.clone(),
-            origin_store: store_id,
-            program: env!("CARGO_PKG_VERSION").to_owned(),
-        }, now_ms)?;
+        writer.save_quarantine(
+            &Refused {
+                document_id: id,
+                kind,
+                hash: refused.hash,
+                bytes: refused.bytes.clone(),
+                code: refused.code.to_owned(),
+                message: refused.message.clone(),
+                origin_store: store_id,
+                program: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            now_ms,
+        )?;
     }
     let mut positions = Vec::with_capacity(judged.hashes.len());
     for hash in &judged.hashes {
@@ -343,8 +410,17 @@ fn commit_one(
             None => writer.change_position(id, hash)?.unwrap_or_default(),
         });
     }
-    let scopes = writer.scopes_of(id)?.into_iter().filter(|scope| access.may_read(scope)).collect();
-    Ok(DocumentOutcome { document_id: id, outcome: judged.outcome.clone(), positions, scopes })
+    let scopes = writer
+        .scopes_of(id)?
+        .into_iter()
+        .filter(|scope| access.may_read(scope))
+        .collect();
+    Ok(DocumentOutcome {
+        document_id: id,
+        outcome: judged.outcome.clone(),
+        positions,
+        scopes,
+    })
 }
 
 /// Keeps every change of a document apart that its sender may not write.
@@ -358,16 +434,19 @@ fn keep_apart(
 ) -> Result<DocumentOutcome, rollcall_store::Error> {
     let (id, kind) = document;
     for change in &judged.accepted {
-        writer.save_quarantine(&Refused {
-            document_id: id,
-            kind,
-            hash: Some(change.hash),
-            bytes: change.bytes.clone(),
-            code: code.to_owned(),
-            message: "The sender may not write this document, or it would grow too big.".to_owned(),
-            origin_store: store_id,
-            program: env!("CARGO_PKG_VERSION").to_owned(),
-        }, now_ms)?;
+        writer.save_quarantine(
+            &Refused {
+                document_id: id,
+                kind,
+                hash: Some(change.hash),
+                bytes: change.bytes.clone(),
+                code: code.to_owned(),
+                message: "The sender may not write this document, or it would grow too big.".to_owned(),
+                origin_store: store_id,
+                program: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            now_ms,
+        )?;
     }
     Ok(DocumentOutcome {
         document_id: id,

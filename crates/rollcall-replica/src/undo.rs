@@ -35,7 +35,11 @@ impl Replica {
             .read(|reader| Ok(reader.import(import_id)?))?
             .ok_or_else(|| Error::NoDocument(format!("import {import_id}")))?;
         let (id, now_ms) = (import_id.to_owned(), by.now_ms);
-        self.store().write("undo import", move |writer| writer.mark_import_undone(&id, now_ms)).wait()?;
+        self.store()
+            .write("undo import", move |writer| {
+                writer.mark_import_undone(&id, now_ms)
+            })
+            .wait()?;
         let made: Vec<Made> = postcard::from_bytes(&row.undo).unwrap_or_default();
         let mut by_document: BTreeMap<DocumentId, Vec<Made>> = BTreeMap::new();
         for made in made {
@@ -44,7 +48,13 @@ impl Replica {
         let mut undone = Undone::default();
         for (id, made) in by_document {
             let new = made.iter().any(|made| made.new);
-            let saved = self.edit(id, by, |document| if new { close(document, by) } else { revert(document, &made, by) });
+            let saved = self.edit(id, by, |document| {
+                if new {
+                    close(document, by)
+                } else {
+                    revert(document, &made, by)
+                }
+            });
             match saved {
                 Ok(Some(_)) if new => undone.closed += 1,
                 Ok(Some(_)) => undone.reverted += 1,
@@ -63,7 +73,10 @@ fn close(document: &Document, by: &Editing) -> Result<Vec<Edit>, Vec<Problem>> {
 fn revert(document: &Document, made: &[Made], by: &Editing) -> Result<Vec<Edit>, Vec<Problem>> {
     let history = document.history();
     let mut edits = Vec::new();
-    for entry in history.iter().filter(|entry| made.iter().any(|made| made.change == entry.change)) {
+    for entry in history
+        .iter()
+        .filter(|entry| made.iter().any(|made| made.change == entry.change))
+    {
         for edit in &entry.edits {
             let later = history
                 .iter()

@@ -356,10 +356,10 @@ impl Cube {
             if in_scope == 0 || in_scope_before == 0 {
                 continue;
             }
-            // excluded / in_scope - before > 2 / 100, without a division.
+            // excluded / in_scope - before > 2 / 100, without a division; a smaller scope alone is no rise.
             let risen = 100 * excluded * in_scope_before;
             let line = 100 * excluded_before * in_scope + 2 * in_scope * in_scope_before;
-            if risen > line {
+            if excluded > excluded_before && risen > line {
                 let document = DocumentId::derive(DocumentKind::Federation, province.as_str());
                 let message =
                     format!("exclusions in {province} rose from {excluded_before} to {excluded} in a month");

@@ -8,7 +8,9 @@ pub fn delay_ms(failures: u32, random: u64, retry_after_ms: Option<u64>) -> u64 
     if let Some(wait) = retry_after_ms {
         return wait.min(CAP_MS) + random % (wait.min(CAP_MS) / 5 + 1);
     }
-    let ceiling = BASE_MS.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(CAP_MS);
+    let ceiling = BASE_MS
+        .saturating_mul(1 << failures.saturating_sub(1).min(16))
+        .min(CAP_MS);
     random % (ceiling + 1)
 }
 

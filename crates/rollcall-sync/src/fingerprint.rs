@@ -70,7 +70,7 @@ pub fn scope_root<'a>(entries: impl IntoIterator<Item = (&'a DocumentId, &'a Has
 pub fn bucket_of(document_id: DocumentId, buckets: usize) -> usize {
     let digest = Sha256::digest(document_id.as_bytes());
     let top = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
-    (u64::from(top) * buckets as u64 >> 32) as usize
+    ((u64::from(top) * buckets as u64) >> 32) as usize
 }
 
 /// Bucket count for a scope of `documents`: about sixteen documents a bucket, at most [`DIGEST_BUCKETS`].
@@ -78,7 +78,9 @@ pub fn bucket_of(document_id: DocumentId, buckets: usize) -> usize {
 /// [`DIGEST_BUCKETS`]: crate::limits::DIGEST_BUCKETS
 pub fn buckets_for(documents: u64) -> usize {
     let wanted = (documents / 16).max(1).next_power_of_two();
-    usize::try_from(wanted).unwrap_or(usize::MAX).min(crate::limits::DIGEST_BUCKETS)
+    usize::try_from(wanted)
+        .unwrap_or(usize::MAX)
+        .min(crate::limits::DIGEST_BUCKETS)
 }
 
 /// Sums of the buckets of a scope, each cut to its first 8 bytes.

@@ -15,7 +15,13 @@ pub trait Sign: Send + Sync {
 /// Checks signatures against public keys, 32 bytes each.
 pub trait Verify: Send + Sync {
     /// Whether the batch was signed by this key as one of this store and spell.
-    fn is_batch_signed(&self, public_key: &[u8], store_id: StoreId, log_epoch: LogEpoch, batch: &Batch) -> bool;
+    fn is_batch_signed(
+        &self,
+        public_key: &[u8],
+        store_id: StoreId,
+        log_epoch: LogEpoch,
+        batch: &Batch,
+    ) -> bool;
     /// Whether the receipt was signed by this key.
     fn is_receipt_signed(&self, public_key: &[u8], receipt: &Receipt) -> bool;
 }

@@ -3,11 +3,11 @@
 //! Refuses to know: sockets, clocks, SQL, document libraries. Changes are bytes, heads are hashes.
 //! Read in this order.
 
+pub mod backoff;
+pub mod fingerprint;
+pub mod keys;
 pub mod limits;
 pub mod message;
-pub mod fingerprint;
-pub mod receipt;
-pub mod keys;
 pub mod permission;
+pub mod receipt;
 pub mod session;
-pub mod backoff;

@@ -69,7 +69,10 @@ mod tests {
     use super::*;
 
     fn set(codes: &[&str]) -> BTreeSet<FederationId> {
-        codes.iter().map(|code| code.parse().expect("a federation")).collect()
+        codes
+            .iter()
+            .map(|code| code.parse().expect("a federation"))
+            .collect()
     }
 
     #[test]
@@ -81,8 +84,18 @@ mod tests {
             (set(&[]), set(&["330106"]), vec![330106], Ok(())),
             (set(&[]), set(&["330106"]), vec![440100], Err(Denied::ForeignArea)),
             (set(&["330105"]), set(&["330106"]), vec![330105], Ok(())),
-            (set(&["330105"]), set(&[]), vec![330106], Err(Denied::ForeignJurisdiction)),
-            (set(&[]), set(&["330105"]), vec![330106], Err(Denied::ForeignJurisdiction)),
+            (
+                set(&["330105"]),
+                set(&[]),
+                vec![330106],
+                Err(Denied::ForeignJurisdiction),
+            ),
+            (
+                set(&[]),
+                set(&["330105"]),
+                vec![330106],
+                Err(Denied::ForeignJurisdiction),
+            ),
         ] {
             let write = Write {
                 kind: DocumentKind::Organisation,
@@ -90,7 +103,11 @@ mod tests {
                 homes_named: &named,
                 places: &places,
             };
-            assert_eq!(may_write(|scope| own.contains(scope), &write, related), expected, "{before:?} {named:?}");
+            assert_eq!(
+                may_write(|scope| own.contains(scope), &write, related),
+                expected,
+                "{before:?} {named:?}"
+            );
         }
     }
 }

@@ -57,11 +57,18 @@ impl Receipt {
             time_ms: i64::from_be_bytes(parts.fixed()?),
             origin_store: StoreId(parts.fixed()?),
             origin_epoch: LogEpoch(parts.fixed()?),
-            origin: Cursor { position: parts.number()?, chain: parts.fixed()? },
+            origin: Cursor {
+                position: parts.number()?,
+                chain: parts.fixed()?,
+            },
             scopes: parts.list(|parts| {
                 let length = usize::try_from(parts.number()?).ok()?;
                 let scope = std::str::from_utf8(parts.take(length)?).ok()?.parse().ok()?;
-                Some(ScopeReceipt { scope, documents: parts.number()?, root: parts.fixed()? })
+                Some(ScopeReceipt {
+                    scope,
+                    documents: parts.number()?,
+                    root: parts.fixed()?,
+                })
             })?,
             quarantined: parts.list(|parts| parts.fixed().map(DocumentId))?,
             signature,
@@ -134,8 +141,15 @@ mod tests {
             time_ms: 4,
             origin_store: StoreId([5; 16]),
             origin_epoch: LogEpoch([6; 8]),
-            origin: Cursor { position: 7, chain: [8; 32] },
-            scopes: vec![ScopeReceipt { scope: FederationId::national(), documents: 9, root: [10; 32] }],
+            origin: Cursor {
+                position: 7,
+                chain: [8; 32],
+            },
+            scopes: vec![ScopeReceipt {
+                scope: FederationId::national(),
+                documents: 9,
+                root: [10; 32],
+            }],
             quarantined: vec![DocumentId([11; 16])],
             signature: vec![12],
         };

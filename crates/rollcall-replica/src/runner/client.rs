@@ -26,11 +26,22 @@ pub trait Link: Send {
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// Opens the stream of frames.
-    fn open(&mut self) -> (mpsc::Sender<ClientFrame>, mpsc::Receiver<Result<ServerFrame, Self::Error>>);
+    fn open(
+        &mut self,
+    ) -> (
+        mpsc::Sender<ClientFrame>,
+        mpsc::Receiver<Result<ServerFrame, Self::Error>>,
+    );
     /// Compares digests.
-    fn digest(&self, request: &DigestRequest) -> impl Future<Output = Result<DigestAnswer, Self::Error>> + Send;
+    fn digest(
+        &self,
+        request: &DigestRequest,
+    ) -> impl Future<Output = Result<DigestAnswer, Self::Error>> + Send;
     /// Asks for what is lacking.
-    fn resolve(&self, request: &ResolveRequest) -> impl Future<Output = Result<ResolveAnswer, Self::Error>> + Send;
+    fn resolve(
+        &self,
+        request: &ResolveRequest,
+    ) -> impl Future<Output = Result<ResolveAnswer, Self::Error>> + Send;
     /// Stable code of an error.
     fn code(error: &Self::Error) -> String;
 }
@@ -98,7 +109,7 @@ pub async fn sync_once<L: Link>(
             report: &mut report,
             further_round_trips: 0,
         };
-        let end = run.to_end().await?;
+        let end = run.until_end().await?;
         let round_trips = run.session.round_trips() + run.further_round_trips;
         report.round_trips += round_trips;
         report.end = Some(end.clone());
@@ -123,7 +134,7 @@ struct Run<'a, L: Link> {
 }
 
 impl<L: Link> Run<'_, L> {
-    async fn to_end(&mut self) -> Result<SessionEnd, Error> {
+    async fn until_end(&mut self) -> Result<SessionEnd, Error> {
         let (frames_out, mut frames_in) = self.link.open();
         loop {
             while let Some(effect) = self.session.poll_effect() {
@@ -140,7 +151,10 @@ impl<L: Link> Run<'_, L> {
                     if self.session.is_ended() {
                         continue;
                     }
-                    return Ok(SessionEnd::Refused { code, message: error.to_string() });
+                    return Ok(SessionEnd::Refused {
+                        code,
+                        message: error.to_string(),
+                    });
                 }
                 Ok(None) | Err(_) => ClientEvent::LinkLost,
             };
@@ -148,7 +162,11 @@ impl<L: Link> Run<'_, L> {
         }
     }
 
-    async fn carry_out(&mut self, effect: ClientEffect, frames: &mpsc::Sender<ClientFrame>) -> Result<(), Error> {
+    async fn carry_out(
+        &mut self,
+        effect: ClientEffect,
+        frames: &mpsc::Sender<ClientFrame>,
+    ) -> Result<(), Error> {
         let now_ms = (self.clock)();
         let replica = self.replica.clone();
         match effect {
@@ -180,7 +198,10 @@ impl<L: Link> Run<'_, L> {
                 self.report.pulled.changes += taken.changes;
                 self.report.pulled.documents += taken.documents;
                 self.report.pulled.quarantined += taken.quarantined;
-                self.session.handle_event(ClientEvent::DownApplied { position: set.0, set: set.1 });
+                self.session.handle_event(ClientEvent::DownApplied {
+                    position: set.0,
+                    set: set.1,
+                });
             }
             ClientEffect::CheckReceipt(receipt) => {
                 let (key, verify) = (self.keys.receipt_key.clone(), Arc::clone(&self.keys.verify));
@@ -211,8 +232,11 @@ impl<L: Link> Run<'_, L> {
         };
         let replica = self.replica.clone();
         self.report.pushed.documents += batch.documents.len() as u64;
-        self.report.pushed.changes +=
-            batch.documents.iter().map(|document| document.changes.len() as u64).sum::<u64>();
+        self.report.pushed.changes += batch
+            .documents
+            .iter()
+            .map(|document| document.changes.len() as u64)
+            .sum::<u64>();
         blocking(move || replica.take_ack(&batch, &ack, now_ms)).await?;
         self.session.handle_event(ClientEvent::AckStored);
         Ok(())
@@ -228,7 +252,9 @@ impl<L: Link> Run<'_, L> {
         };
         let replica = self.replica.clone();
         let mut requests: VecDeque<ResolveRequest> =
-            blocking(move || replica.resolve_requests(&request, &answer)).await?.into();
+            blocking(move || replica.resolve_requests(&request, &answer))
+                .await?
+                .into();
         let mut lacking: Vec<Vec<DocumentChanges>> = Vec::new();
         while let Some(request) = requests.pop_front() {
             self.further_round_trips += 1;
@@ -243,7 +269,11 @@ impl<L: Link> Run<'_, L> {
                 .map(|document| document.document_id)
                 .chain(answer.wanted.iter().map(|(id, _)| *id))
                 .collect();
-            let left: Vec<_> = request.documents.into_iter().filter(|(id, _)| !answered.contains(id)).collect();
+            let left: Vec<_> = request
+                .documents
+                .into_iter()
+                .filter(|(id, _)| !answered.contains(id))
+                .collect();
             if !left.is_empty() && !answered.is_empty() {
                 requests.push_front(ResolveRequest { documents: left });
             }
@@ -280,7 +310,10 @@ impl Replica {
             let upstream = reader.upstream()?;
             let end = reader.origin_end()?;
             let set = reader.granted_sum()?;
-            let acknowledged = upstream.as_ref().map(|upstream| upstream.acknowledged).unwrap_or_default();
+            let acknowledged = upstream
+                .as_ref()
+                .map(|upstream| upstream.acknowledged)
+                .unwrap_or_default();
             Ok(Hello {
                 protocol: PROTOCOL_VERSION,
                 version: version.to_owned(),
@@ -288,12 +321,26 @@ impl Replica {
                 store_id: identity.store_id,
                 log_epoch: identity.log_epoch,
                 boot_id,
-                origin_end: Cursor { position: end.position, chain: end.chain },
-                acknowledged: Cursor { position: acknowledged.position, chain: acknowledged.chain },
-                known_peer: upstream.as_ref().map(|upstream| (upstream.store_id, upstream.log_epoch)),
+                origin_end: Cursor {
+                    position: end.position,
+                    chain: end.chain,
+                },
+                acknowledged: Cursor {
+                    position: acknowledged.position,
+                    chain: acknowledged.chain,
+                },
+                known_peer: upstream
+                    .as_ref()
+                    .map(|upstream| (upstream.store_id, upstream.log_epoch)),
                 down_position: upstream.as_ref().map_or(0, |upstream| upstream.down_position),
-                scopes_hash: upstream.as_ref().map(|upstream| upstream.scopes_hash).unwrap_or_default(),
-                set: SetSum { count: set.count, sum: set.sum },
+                scopes_hash: upstream
+                    .as_ref()
+                    .map(|upstream| upstream.scopes_hash)
+                    .unwrap_or_default(),
+                set: SetSum {
+                    count: set.count,
+                    sum: set.sum,
+                },
                 receipt_hash: upstream.map(|upstream| upstream.receipt_hash).unwrap_or_default(),
             })
         })
@@ -321,7 +368,10 @@ impl Replica {
                 let grants: Vec<Grant> = ack
                     .scopes
                     .iter()
-                    .map(|grant| Grant { scope: grant.scope.clone(), write: grant.write })
+                    .map(|grant| Grant {
+                        scope: grant.scope.clone(),
+                        write: grant.write,
+                    })
                     .collect();
                 if writer.grants()? != grants {
                     writer.save_grants(&grants)?;
@@ -339,7 +389,10 @@ impl Replica {
             origin_store: receipt.origin_store,
             position: receipt.position,
             time_ms: receipt.time_ms,
-            set: rollcall_store::scope::SetSum { count: set.count, sum: set.sum },
+            set: rollcall_store::scope::SetSum {
+                count: set.count,
+                sum: set.sum,
+            },
             bytes: receipt.to_bytes(),
             verified: true,
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rollcall_core::id::FederationId;
 use rollcall_store::receipt::ReceiptRow;
 use rollcall_store::{Hash, Pending, Reader};
 use rollcall_sync::fingerprint::scopes_hash;
@@ -11,7 +12,6 @@ use rollcall_sync::message::{
     Ack, Batch, ClientFrame, Cursor, Hello, Receipt, ScopeGrant, ServerFrame, SetSum,
 };
 use rollcall_sync::session::server::{PeerState, ServerEffect, ServerEvent, ServerSession};
-use rollcall_core::id::FederationId;
 use tokio::sync::mpsc;
 
 use super::blocking;
@@ -97,7 +97,11 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn carry_out(&mut self, effect: ServerEffect, frames: &mpsc::Sender<ServerFrame>) -> Result<(), Error> {
+    async fn carry_out(
+        &mut self,
+        effect: ServerEffect,
+        frames: &mpsc::Sender<ServerFrame>,
+    ) -> Result<(), Error> {
         let now_ms = (self.clock)();
         let replica = self.replica.clone();
         match effect {
@@ -113,14 +117,18 @@ impl Run<'_> {
                 if hello.store_id != self.peer.store_id {
                     self.session.handle_event(ServerEvent::UpRefused {
                         code: "SENDER_MISMATCH".to_owned(),
-                        message: "This certificate was issued to another store; enrol this node again.".to_owned(),
+                        message: "This certificate was issued to another store; enrol this node again."
+                            .to_owned(),
                     });
                     return Ok(());
                 }
                 self.peer.log_epoch = hello.log_epoch;
                 let peer = self.peer.clone();
                 let state = blocking(move || replica.peer_state(&peer, &hello, now_ms)).await?;
-                self.session.handle_event(ServerEvent::PeerLoaded { state: Box::new(state), time_ms: now_ms });
+                self.session.handle_event(ServerEvent::PeerLoaded {
+                    state: Box::new(state),
+                    time_ms: now_ms,
+                });
             }
             ServerEffect::ApplyUp(batch) => self.apply_up(*batch, now_ms).await?,
             ServerEffect::LoadDown { after, receipt } => {
@@ -134,7 +142,8 @@ impl Run<'_> {
                 })
                 .await?;
                 let (batch, receipt) = (Box::new(batch), receipt.map(Box::new));
-                self.session.handle_event(ServerEvent::DownLoaded { batch, receipt });
+                self.session
+                    .handle_event(ServerEvent::DownLoaded { batch, receipt });
             }
             ServerEffect::Finish => unreachable!("the loop ends there"),
         }
@@ -153,7 +162,10 @@ impl Run<'_> {
                 if batch.to > 0 || !batch.signature.is_empty() {
                     let held = replica.peer_cursor(&peer)?;
                     Replica::check_batch(&peer, &batch, &verified, &held, verify.as_ref())?;
-                    reached = Cursor { position: batch.to, chain: batch.end_chain };
+                    reached = Cursor {
+                        position: batch.to,
+                        chain: batch.end_chain,
+                    };
                 }
                 Ok::<_, UpRefused>((replica.judge_up(&peer, &batch, now_ms)?, reached))
             })
@@ -170,7 +182,8 @@ impl Run<'_> {
             Err(refused) => {
                 tracing::warn!(peer.id = self.peer.peer_id, "batch refused: {refused}");
                 let (code, message) = (refused.code(), refused.to_string());
-                self.session.handle_event(ServerEvent::UpRefused { code, message });
+                self.session
+                    .handle_event(ServerEvent::UpRefused { code, message });
             }
         }
         Ok(())
@@ -186,7 +199,9 @@ impl Run<'_> {
 
     /// Answers a batch that is durable; judges it again where one of its documents moved meanwhile.
     async fn committed(&mut self, ack: Result<Ack, rollcall_store::Error>) -> Result<(), Error> {
-        let Some(Committing { batch, .. }) = self.committing.take() else { return Ok(()) };
+        let Some(Committing { batch, .. }) = self.committing.take() else {
+            return Ok(());
+        };
         let drained = batch.drained;
         let ack = match ack {
             Err(rollcall_store::Error::Stale(_)) => {
@@ -196,14 +211,18 @@ impl Run<'_> {
                     Err(UpRefused::Replica(error)) => return Err(error),
                     Err(refused) => {
                         let (code, message) = (refused.code(), refused.to_string());
-                        self.session.handle_event(ServerEvent::UpRefused { code, message });
+                        self.session
+                            .handle_event(ServerEvent::UpRefused { code, message });
                         return Ok(());
                     }
                 }
             }
             other => other?,
         };
-        self.session.handle_event(ServerEvent::UpApplied { ack: Box::new(ack), drained });
+        self.session.handle_event(ServerEvent::UpApplied {
+            ack: Box::new(ack),
+            drained,
+        });
         Ok(())
     }
 }
@@ -212,7 +231,10 @@ impl Replica {
     fn peer_cursor(&self, peer: &PeerContext) -> Result<Cursor, Error> {
         self.read(|reader| {
             let row = reader.peer_cursor(peer.store_id, peer.log_epoch)?;
-            Ok(row.map_or(Cursor::default(), |row| Cursor { position: row.cursor.position, chain: row.cursor.chain }))
+            Ok(row.map_or(Cursor::default(), |row| Cursor {
+                position: row.cursor.position,
+                chain: row.cursor.chain,
+            }))
         })
     }
 
@@ -230,22 +252,33 @@ impl Replica {
                 && hello.down_position <= position
                 && scopes_hash_at(reader, &scopes, hello.down_position)? == hello.scopes_hash;
             let set = reader.set_sum(&scopes)?;
-            let receipt = reader.last_receipt(peer.store_id)?.filter(|receipt| receipt.set == set);
+            let receipt = reader
+                .last_receipt(peer.store_id)?
+                .filter(|receipt| receipt.set == set);
             let row = reader.peer_cursor(peer.store_id, peer.log_epoch)?;
             let mut named: BTreeSet<FederationId> = scopes.iter().cloned().collect();
             named.extend(peer.access.enrolled.write.iter().cloned());
             Ok(PeerState {
                 store_id: identity.store_id,
                 log_epoch: identity.log_epoch,
-                cursor: row.map(|row| Cursor { position: row.cursor.position, chain: row.cursor.chain }),
+                cursor: row.map(|row| Cursor {
+                    position: row.cursor.position,
+                    chain: row.cursor.chain,
+                }),
                 position,
                 down_fits,
                 down_waiting: !down_fits || has_news(reader, peer, &scopes, hello.down_position)?,
                 grants: named
                     .into_iter()
-                    .map(|scope| ScopeGrant { write: peer.access.may_write(&scope), scope })
+                    .map(|scope| ScopeGrant {
+                        write: peer.access.may_write(&scope),
+                        scope,
+                    })
                     .collect(),
-                set: SetSum { count: set.count, sum: set.sum },
+                set: SetSum {
+                    count: set.count,
+                    sum: set.sum,
+                },
                 receipt_hash: receipt.map(|receipt| receipt.hash).unwrap_or_default(),
             })
         })?;
@@ -272,7 +305,10 @@ impl Replica {
             bytes: receipt.to_bytes(),
             verified: true,
         };
-        Ok(self.store().write("keep receipt", move |writer| writer.save_receipt(&row)).wait()?)
+        Ok(self
+            .store()
+            .write("keep receipt", move |writer| writer.save_receipt(&row))
+            .wait()?)
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use crate::limits::{BATCHES_IN_FLIGHT_MAX, REPAIRS_MAX};
 use crate::message::{
-    Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hello, HelloAck, Receipt, RepairReason, ServerFrame, SetSum,
-    Verdict,
+    Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hello, HelloAck, Receipt, RepairReason, ServerFrame,
+    SetSum, Verdict,
 };
 
 /// What came in.
@@ -153,7 +153,11 @@ impl ClientSession {
             heard_since_send: false,
             hello,
         };
-        session.effects.push_back(ClientEffect::Send(ClientFrame::Hello(Box::new(session.hello.clone()))));
+        session
+            .effects
+            .push_back(ClientEffect::Send(ClientFrame::Hello(Box::new(
+                session.hello.clone(),
+            ))));
         session.load_more();
         session
     }
@@ -192,7 +196,8 @@ impl ClientSession {
             }
             ClientEvent::DownApplied { position, set } => {
                 self.applying = self.applying.saturating_sub(1);
-                self.effects.push_back(ClientEffect::Send(ClientFrame::Applied { position, set }));
+                self.effects
+                    .push_back(ClientEffect::Send(ClientFrame::Applied { position, set }));
                 self.check_receipt();
             }
             ClientEvent::ReceiptChecked(check) => self.handle_check(check),
@@ -244,7 +249,10 @@ impl ClientSession {
                 self.handle_event(ClientEvent::UpMismatch);
             }
             ServerFrame::Goaway { code, message } => self.finish(SessionEnd::Refused { code, message }),
-            ServerFrame::HelloAck(_) | ServerFrame::Ack(_) | ServerFrame::Batch(_) | ServerFrame::Receipt(_) => {
+            ServerFrame::HelloAck(_)
+            | ServerFrame::Ack(_)
+            | ServerFrame::Batch(_)
+            | ServerFrame::Receipt(_) => {
                 self.finish(SessionEnd::Refused {
                     code: "PROTOCOL_ORDER".to_owned(),
                     message: "The aggregator answered out of order; nothing was taken.".to_owned(),
@@ -254,7 +262,8 @@ impl ClientSession {
     }
 
     fn handle_hello_ack(&mut self, ack: &HelloAck) {
-        self.effects.push_back(ClientEffect::AdoptPeer(Box::new(ack.clone())));
+        self.effects
+            .push_back(ClientEffect::AdoptPeer(Box::new(ack.clone())));
         match ack.verdict {
             Verdict::InSync if ack.set == self.hello.set && ack.receipt_hash == self.hello.receipt_hash => {
                 self.finish(SessionEnd::InSync);
@@ -290,7 +299,10 @@ impl ClientSession {
             }
             self.ignore_acks_until = None;
         }
-        self.up_next = Cursor { position: batch.to, chain: batch.end_chain };
+        self.up_next = Cursor {
+            position: batch.to,
+            chain: batch.end_chain,
+        };
         self.up_drained = batch.drained;
         self.in_flight += 1;
         self.send(ClientFrame::Batch(Box::new(batch)));

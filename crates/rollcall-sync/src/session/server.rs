@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 
 use crate::limits::{BATCHES_IN_FLIGHT_MAX, PROTOCOL_VERSION};
 use crate::message::{
-    Ack, Batch, ClientFrame, Cursor, Hello, HelloAck, Receipt, RepairReason, ScopeGrant, ServerFrame, SetSum, Verdict,
+    Ack, Batch, ClientFrame, Cursor, Hello, HelloAck, Receipt, RepairReason, ScopeGrant, ServerFrame, SetSum,
+    Verdict,
 };
 use rollcall_core::id::{LogEpoch, StoreId};
 
@@ -176,7 +177,10 @@ impl ServerSession {
                     self.hello = Some(hello.clone());
                     self.effects.push_back(ServerEffect::LoadPeer(hello));
                 } else {
-                    self.go_away("ENVELOPE_NEWER", "This aggregator speaks another protocol version; update the older side.");
+                    self.go_away(
+                        "ENVELOPE_NEWER",
+                        "This aggregator speaks another protocol version; update the older side.",
+                    );
                 }
             }
             ClientFrame::Batch(batch) if self.greeted => self.take_batch(batch),
@@ -185,7 +189,10 @@ impl ServerSession {
             }
             ClientFrame::Applied { position, .. } if self.greeted => {
                 self.down_in_flight = self.down_in_flight.saturating_sub(1);
-                debug_assert!(position <= self.down_position, "a node holds no position that was not sent");
+                debug_assert!(
+                    position <= self.down_position,
+                    "a node holds no position that was not sent"
+                );
                 self.load_down();
             }
             ClientFrame::WantReceipt if self.greeted => {
@@ -194,8 +201,14 @@ impl ServerSession {
                 self.up_drained = true;
                 self.load_down();
             }
-            ClientFrame::Hello(_) | ClientFrame::Batch(_) | ClientFrame::Applied { .. } | ClientFrame::WantReceipt => {
-                self.go_away("PROTOCOL_ORDER", "The frame makes no sense at this point of the session.");
+            ClientFrame::Hello(_)
+            | ClientFrame::Batch(_)
+            | ClientFrame::Applied { .. }
+            | ClientFrame::WantReceipt => {
+                self.go_away(
+                    "PROTOCOL_ORDER",
+                    "The frame makes no sense at this point of the session.",
+                );
             }
         }
     }
@@ -207,12 +220,18 @@ impl ServerSession {
         let verdict = verdict(&hello, &state);
         // A log held further than the node knows: an ack was lost. Taking it again from where the node stands gives
         // the positions once more; the chain must meet the held cursor on the way.
-        let resent = hello.acknowledged.position < held.position && held.position <= hello.origin_end.position;
+        let resent =
+            hello.acknowledged.position < held.position && held.position <= hello.origin_end.position;
         let start = if resent { hello.acknowledged } else { held };
-        let chains_agree = resent || hello.acknowledged.position != held.position || hello.acknowledged == held;
+        let chains_agree =
+            resent || hello.acknowledged.position != held.position || hello.acknowledged == held;
         self.up_expected = chains_agree.then_some(start.position);
         let fresh = hello.down_position == 0;
-        self.down_position = if state.down_fits || fresh { hello.down_position } else { state.position };
+        self.down_position = if state.down_fits || fresh {
+            hello.down_position
+        } else {
+            state.position
+        };
         self.up_drained = hello.origin_end.position <= start.position;
         let ack = HelloAck {
             store_id: state.store_id,
@@ -221,11 +240,16 @@ impl ServerSession {
             cursor: start,
             position: state.position,
             time_ms,
-            scopes: if verdict == Verdict::InSync { Vec::new() } else { state.grants },
+            scopes: if verdict == Verdict::InSync {
+                Vec::new()
+            } else {
+                state.grants
+            },
             set: state.set,
             receipt_hash: state.receipt_hash,
         };
-        self.effects.push_back(ServerEffect::Send(ServerFrame::HelloAck(Box::new(ack))));
+        self.effects
+            .push_back(ServerEffect::Send(ServerFrame::HelloAck(Box::new(ack))));
         match verdict {
             Verdict::InSync => {
                 self.down_drained = true;
@@ -258,11 +282,13 @@ impl ServerSession {
         self.down_position = batch.to.max(self.down_position);
         self.down_drained = batch.drained;
         self.down_in_flight += 1;
-        self.effects.push_back(ServerEffect::Send(ServerFrame::Batch(Box::new(batch))));
+        self.effects
+            .push_back(ServerEffect::Send(ServerFrame::Batch(Box::new(batch))));
         if let Some(receipt) = receipt {
             if self.applying == 0 {
                 self.receipt_due = false;
-                self.effects.push_back(ServerEffect::Send(ServerFrame::Receipt(receipt)));
+                self.effects
+                    .push_back(ServerEffect::Send(ServerFrame::Receipt(receipt)));
             } else {
                 self.down_drained = false;
             }
@@ -273,9 +299,16 @@ impl ServerSession {
     fn load_down(&mut self) {
         let receipt = self.up_drained && self.applying == 0 && self.receipt_due;
         let wanted = !self.down_drained || receipt;
-        if wanted && !self.down_loading && self.down_in_flight < BATCHES_IN_FLIGHT_MAX && (receipt || !self.busy_up()) {
+        if wanted
+            && !self.down_loading
+            && self.down_in_flight < BATCHES_IN_FLIGHT_MAX
+            && (receipt || !self.busy_up())
+        {
             self.down_loading = true;
-            self.effects.push_back(ServerEffect::LoadDown { after: self.down_position, receipt });
+            self.effects.push_back(ServerEffect::LoadDown {
+                after: self.down_position,
+                receipt,
+            });
         }
     }
 
@@ -286,7 +319,10 @@ impl ServerSession {
 
     fn go_away(&mut self, code: &str, message: &str) {
         self.ended = true;
-        let frame = ServerFrame::Goaway { code: code.to_owned(), message: message.to_owned() };
+        let frame = ServerFrame::Goaway {
+            code: code.to_owned(),
+            message: message.to_owned(),
+        };
         self.effects.push_back(ServerEffect::Send(frame));
         self.effects.push_back(ServerEffect::Finish);
     }
@@ -294,7 +330,10 @@ impl ServerSession {
 
 fn verdict(hello: &Hello, state: &PeerState) -> Verdict {
     let cursor = state.cursor.unwrap_or_default();
-    if hello.known_peer.is_some_and(|known| known != (state.store_id, state.log_epoch)) {
+    if hello
+        .known_peer
+        .is_some_and(|known| known != (state.store_id, state.log_epoch))
+    {
         return Verdict::Repair(RepairReason::EpochChanged);
     }
     if cursor.position > hello.origin_end.position {

@@ -8,8 +8,8 @@ use super::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, Sess
 use super::server::{PeerState, ServerEffect, ServerEvent, ServerSession};
 use crate::fingerprint::{change_hash, origin_chain};
 use crate::message::{
-    Ack, Batch, ChangeEntry, Cursor, DocumentChanges, DocumentOutcome, Hash, Hello, Outcome, Receipt, RepairReason,
-    SetSum,
+    Ack, Batch, ChangeEntry, Cursor, DocumentChanges, DocumentOutcome, Hash, Hello, Outcome, Receipt,
+    RepairReason, SetSum,
 };
 
 const NODE: StoreId = StoreId([1; 16]);
@@ -88,7 +88,11 @@ impl World {
         for document in &batch.documents {
             let change = u64::from_be_bytes(document.changes[0].bytes[..8].try_into().expect("8 bytes"));
             let held = self.centre_log.iter().position(|(held, _)| *held == change);
-            let outcome = if held.is_some() { Outcome::Duplicate } else { Outcome::Applied };
+            let outcome = if held.is_some() {
+                Outcome::Duplicate
+            } else {
+                Outcome::Applied
+            };
             let position = held.unwrap_or_else(|| {
                 self.centre_log.push((change, true));
                 self.centre_log.len() - 1
@@ -101,9 +105,15 @@ impl World {
             });
         }
         if batch.to > self.centre_cursor.unwrap_or_default().position {
-            self.centre_cursor = Some(Cursor { position: batch.to, chain: batch.end_chain });
+            self.centre_cursor = Some(Cursor {
+                position: batch.to,
+                chain: batch.end_chain,
+            });
         }
-        Ack { cursor: self.centre_cursor.unwrap_or_default(), outcomes }
+        Ack {
+            cursor: self.centre_cursor.unwrap_or_default(),
+            outcomes,
+        }
     }
 
     fn receipt(&self) -> Receipt {
@@ -134,7 +144,10 @@ impl World {
             store_id: NODE,
             log_epoch: LogEpoch([0; 8]),
             boot_id: [0; 16],
-            origin_end: Cursor { position: origin_end, chain: self.chain_at(origin_end).expect("the end") },
+            origin_end: Cursor {
+                position: origin_end,
+                chain: self.chain_at(origin_end).expect("the end"),
+            },
             acknowledged: self.node_acked,
             known_peer: (self.node_down > 0).then_some((CENTRE, LogEpoch([0; 8]))),
             down_position: self.node_down,
@@ -166,7 +179,10 @@ impl World {
                         }
                         self.node_down = batch.to;
                         let set = sum(self.node.iter().copied());
-                        client.handle_event(ClientEvent::DownApplied { position: batch.to, set });
+                        client.handle_event(ClientEvent::DownApplied {
+                            position: batch.to,
+                            set,
+                        });
                     }
                     ClientEffect::CheckReceipt(receipt) => {
                         let equal = self.centre_set() == sum(self.node.iter().copied());
@@ -174,11 +190,16 @@ impl World {
                             self.node_receipt = [receipt.position as u8; 32];
                             self.centre_receipt = self.node_receipt;
                         }
-                        let check = if equal { ReceiptCheck::Equal } else { ReceiptCheck::Different };
+                        let check = if equal {
+                            ReceiptCheck::Equal
+                        } else {
+                            ReceiptCheck::Different
+                        };
                         client.handle_event(ClientEvent::ReceiptChecked(check));
                     }
                     ClientEffect::Repair => {
-                        self.node.extend(self.centre_log.iter().map(|(change, _)| *change));
+                        self.node
+                            .extend(self.centre_log.iter().map(|(change, _)| *change));
                         client.handle_event(ClientEvent::Repaired { lacking: Vec::new() });
                     }
                     ClientEffect::RotateEpoch => self.node_acked = Cursor::default(),
@@ -192,7 +213,11 @@ impl World {
                     ServerEffect::Send(frame) => client.handle_event(ClientEvent::Frame(frame)),
                     ServerEffect::LoadPeer(hello) => {
                         let position = self.centre_log.len() as u64;
-                        let waiting = self.centre_log.iter().skip(hello.down_position as usize).any(|(_, own)| !own);
+                        let waiting = self
+                            .centre_log
+                            .iter()
+                            .skip(hello.down_position as usize)
+                            .any(|(_, own)| !own);
                         let state = PeerState {
                             store_id: CENTRE,
                             log_epoch: LogEpoch([0; 8]),
@@ -200,33 +225,60 @@ impl World {
                             position,
                             down_fits: hello.down_position <= position,
                             down_waiting: waiting,
-                            grants: vec![crate::message::ScopeGrant { scope: FederationId::national(), write: true }],
+                            grants: vec![crate::message::ScopeGrant {
+                                scope: FederationId::national(),
+                                write: true,
+                            }],
                             set: self.centre_set(),
                             receipt_hash: self.centre_receipt,
                         };
-                        server.handle_event(ServerEvent::PeerLoaded { state: Box::new(state), time_ms: 7 });
+                        server.handle_event(ServerEvent::PeerLoaded {
+                            state: Box::new(state),
+                            time_ms: 7,
+                        });
                     }
                     ServerEffect::ApplyUp(batch) => {
                         let ack = Box::new(self.apply_up(&batch));
-                        server.handle_event(ServerEvent::UpApplied { ack, drained: batch.drained });
+                        server.handle_event(ServerEvent::UpApplied {
+                            ack,
+                            drained: batch.drained,
+                        });
                     }
                     ServerEffect::LoadDown { after, receipt } => {
-                        let documents = self.centre_log.iter().skip(after as usize).take(3).map(|(change, _)| {
-                            let bytes = change.to_be_bytes().to_vec();
-                            DocumentChanges {
-                                document_id: document(*change),
-                                kind: DocumentKind::Organisation,
-                                scopes: Vec::new(),
-                                changes: vec![ChangeEntry { position: 1, committed_at_ms: 7, bytes }],
-                            }
-                        });
+                        let documents =
+                            self.centre_log
+                                .iter()
+                                .skip(after as usize)
+                                .take(3)
+                                .map(|(change, _)| {
+                                    let bytes = change.to_be_bytes().to_vec();
+                                    DocumentChanges {
+                                        document_id: document(*change),
+                                        kind: DocumentKind::Organisation,
+                                        scopes: Vec::new(),
+                                        changes: vec![ChangeEntry {
+                                            position: 1,
+                                            committed_at_ms: 7,
+                                            bytes,
+                                        }],
+                                    }
+                                });
                         let documents: Vec<_> = documents.collect();
                         let to = after + documents.len() as u64;
                         let drained = to == self.centre_log.len() as u64;
-                        let batch =
-                            Batch { from: after, to, end_chain: [0; 32], signature: Vec::new(), documents, drained };
+                        let batch = Batch {
+                            from: after,
+                            to,
+                            end_chain: [0; 32],
+                            signature: Vec::new(),
+                            documents,
+                            drained,
+                        };
                         let receipt = (receipt && drained).then(|| Box::new(self.receipt()));
-                        server.handle_event(ServerEvent::DownLoaded { batch: Box::new(batch), receipt });
+                        server.handle_event(ServerEvent::DownLoaded {
+                            batch: Box::new(batch),
+                            receipt,
+                        });
                     }
                     ServerEffect::Finish => {}
                 }
@@ -239,7 +291,10 @@ impl World {
 }
 
 fn world(edits: std::ops::Range<u64>) -> World {
-    let mut world = World { batch: 4, ..World::default() };
+    let mut world = World {
+        batch: 4,
+        ..World::default()
+    };
     edits.for_each(|change| world.edit(change));
     world
 }
