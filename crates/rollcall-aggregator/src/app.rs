@@ -41,6 +41,9 @@ impl App {
         })
         .await
         .map_err(Error::internal)?
-        .map_err(|error| Error::Refused { code: error.code(), message: error.to_string() })
+        .map_err(|error| Error::Refused {
+            code: error.code(),
+            message: error.to_string(),
+        })
     }
 }

@@ -32,7 +32,12 @@ pub struct Enrolments {
 impl Enrolments {
     /// Over this store, with this authority.
     pub fn new(store: Store, authority: Authority, receipt_key: VerifyingKey) -> Self {
-        Self { store, authority, receipt_key, tries: Mutex::default() }
+        Self {
+            store,
+            authority,
+            receipt_key,
+            tries: Mutex::default(),
+        }
     }
 
     fn check_tries(&self, address: IpAddr, now_ms: i64) -> Result<(), EnrolError> {
@@ -71,7 +76,10 @@ impl Enrolments {
             return Err(EnrolError::TokenName);
         }
         let tail: String = random::<4>().iter().map(|byte| format!("{byte:02x}")).collect();
-        let peer_id = format!("{}-{tail}", token.jurisdiction.federation.as_str().replace('/', "-"));
+        let peer_id = format!(
+            "{}-{tail}",
+            token.jurisdiction.federation.as_str().replace('/', "-")
+        );
         let certificate_pem = self.authority.issue_client(&request.csr_der, &peer_id, now_ms)?;
         let facts = CertificateFacts::read_pem(&certificate_pem)?;
         let row = EnrolmentRow {
@@ -103,14 +111,22 @@ impl Enrolments {
         let jurisdiction = token.jurisdiction;
         let mut scopes: Vec<ScopeGrant> = std::iter::once(&jurisdiction.federation)
             .chain(&jurisdiction.also)
-            .map(|scope| ScopeGrant { scope: scope.clone(), write: true })
+            .map(|scope| ScopeGrant {
+                scope: scope.clone(),
+                write: true,
+            })
             .collect();
         scopes.extend(
             jurisdiction
                 .replicas
                 .iter()
-                .filter(|replica| **replica != jurisdiction.federation && !jurisdiction.also.contains(replica))
-                .map(|scope| ScopeGrant { scope: scope.clone(), write: false }),
+                .filter(|replica| {
+                    **replica != jurisdiction.federation && !jurisdiction.also.contains(replica)
+                })
+                .map(|scope| ScopeGrant {
+                    scope: scope.clone(),
+                    write: false,
+                }),
         );
         scopes.sort_by(|one, other| one.scope.cmp(&other.scope));
         Ok(EnrolAnswer {
@@ -152,14 +168,29 @@ fn token_error(error: Error) -> EnrolError {
 pub fn peer_context(reader: &Reader, identity: &PeerIdentity) -> Result<Result<PeerContext, Refusal>, Error> {
     let Some(row) = reader.enrolment_by_serial(&identity.serial)? else {
         let message = "This certificate is not on record here; enrol the node again.";
-        return Ok(Err(Refusal::new(RefusalKind::Unauthenticated, "PEER_UNKNOWN", message)));
+        return Ok(Err(Refusal::new(
+            RefusalKind::Unauthenticated,
+            "PEER_UNKNOWN",
+            message,
+        )));
     };
     if let Some((_, reason)) = &row.revoked {
         let message = format!("This node has been revoked: {reason}.");
-        return Ok(Err(Refusal::new(RefusalKind::Unauthenticated, "KEY_REVOKED", message)));
+        return Ok(Err(Refusal::new(
+            RefusalKind::Unauthenticated,
+            "KEY_REVOKED",
+            message,
+        )));
     }
-    let mut access = Access { enrolled: enrolled(&row.jurisdiction), ..Access::default() };
-    for peer in reader.enrolments()?.into_iter().filter(|peer| peer.revoked.is_none()) {
+    let mut access = Access {
+        enrolled: enrolled(&row.jurisdiction),
+        ..Access::default()
+    };
+    for peer in reader
+        .enrolments()?
+        .into_iter()
+        .filter(|peer| peer.revoked.is_none())
+    {
         access.writers.insert(peer.jurisdiction.federation);
         access.writers.extend(peer.jurisdiction.also);
     }
@@ -174,7 +205,10 @@ pub fn peer_context(reader: &Reader, identity: &PeerIdentity) -> Result<Result<P
 
 fn enrolled(jurisdiction: &Jurisdiction) -> Enrolled {
     Enrolled {
-        write: std::iter::once(&jurisdiction.federation).chain(&jurisdiction.also).cloned().collect(),
+        write: std::iter::once(&jurisdiction.federation)
+            .chain(&jurisdiction.also)
+            .cloned()
+            .collect(),
         replicas: jurisdiction.replicas.iter().cloned().collect(),
     }
 }

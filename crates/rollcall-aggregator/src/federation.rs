@@ -38,14 +38,23 @@ pub fn run_import(files: &Files, path: &Path) -> anyhow::Result<()> {
         match record {
             Ok(Record::Federation(record)) => records.push(record),
             Ok(other) => {
-                let message = format!("Line {line} is a record of {}, not of a federation.", other.kind().name());
+                let message = format!(
+                    "Line {line} is a record of {}, not of a federation.",
+                    other.kind().name()
+                );
                 return Err(Refused::new("RECORD_KIND", message).into());
             }
-            Err(problem) => return Err(Refused::new(problem.code, format!("Line {line}: {}", problem.message)).into()),
+            Err(problem) => {
+                return Err(Refused::new(problem.code, format!("Line {line}: {}", problem.message)).into());
+            }
         }
     }
     let replica = Replica::new(store);
-    let count = replica.own_records(records.into_iter().map(Record::Federation), "100000/system", now_ms())?;
+    let count = replica.own_records(
+        records.into_iter().map(Record::Federation),
+        "100000/system",
+        now_ms(),
+    )?;
     print_line(format_args!("{count} federations new or changed"))
 }
 
@@ -61,8 +70,12 @@ pub fn run_list(files: &Files, json: bool) -> anyhow::Result<()> {
         .map(|division| Shown {
             code: format!("{:06}", division.code),
             name: divisions.name(division.code).unwrap_or_default().to_owned(),
-            level: divisions.level(division.code).map_or("county", |level| level.name()),
-            parent: divisions.parent(division.code).map(|parent| format!("{parent:06}")),
+            level: divisions
+                .level(division.code)
+                .map_or("county", |level| level.name()),
+            parent: divisions
+                .parent(division.code)
+                .map(|parent| format!("{parent:06}")),
         })
         .collect();
     let replica = Replica::new(store);
@@ -80,7 +93,10 @@ pub fn run_list(files: &Files, json: bool) -> anyhow::Result<()> {
         return print_json(&shown);
     }
     for federation in shown {
-        print_line(format_args!("{} {} {}", federation.code, federation.level, federation.name))?;
+        print_line(format_args!(
+            "{} {} {}",
+            federation.code, federation.level, federation.name
+        ))?;
     }
     Ok(())
 }

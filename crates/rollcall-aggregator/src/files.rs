@@ -67,7 +67,9 @@ impl Config {
 impl Files {
     /// The files in this directory.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self {
+            folder: folder.to_owned(),
+        }
     }
 
     /// The directory.
@@ -106,7 +108,10 @@ impl Files {
     /// `NO_DATA` where there is none; the store's.
     pub fn open_store(&self) -> anyhow::Result<Store> {
         if !self.store().is_file() {
-            let message = format!("There is no aggregator in {}; make one with init.", self.folder.display());
+            let message = format!(
+                "There is no aggregator in {}; make one with init.",
+                self.folder.display()
+            );
             return Err(Refused::new("NO_DATA", message).into());
         }
         Ok(Store::open(&self.store()).map_err(|error| rollcall_command::upkeep::refused(&error))?)
@@ -135,7 +140,8 @@ impl Files {
     /// # Errors
     /// Where its files are missing, readable by others, or do not belong together.
     pub fn load_authority(&self) -> anyhow::Result<Authority> {
-        let certificate = std::fs::read_to_string(self.authority()).context("read the authority's certificate")?;
+        let certificate =
+            std::fs::read_to_string(self.authority()).context("read the authority's certificate")?;
         let key = read_private(&self.authority_key()).context("read the authority's key")?;
         let key = String::from_utf8(key).context("read the authority's key as text")?;
         Authority::from_pem(&certificate, &key).context("put the authority together")
@@ -146,8 +152,10 @@ impl Files {
     /// # Errors
     /// The file's.
     pub fn save_authority(&self, authority: &Authority) -> anyhow::Result<()> {
-        write_private(&self.authority_key(), authority.key_pem().as_bytes()).context("write the authority's key")?;
-        std::fs::write(self.authority(), authority.certificate_pem()).context("write the authority's certificate")
+        write_private(&self.authority_key(), authority.key_pem().as_bytes())
+            .context("write the authority's key")?;
+        std::fs::write(self.authority(), authority.certificate_pem())
+            .context("write the authority's certificate")
     }
 
     /// Reads the key that signs receipts.

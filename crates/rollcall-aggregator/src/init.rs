@@ -35,10 +35,17 @@ pub fn run(args: &Init) -> anyhow::Result<()> {
         name: args.name.clone(),
     };
     let store = Store::create(&files.store(), &options).context("make the store")?;
-    let first = FirstAccount { name: "admin".to_owned(), password: one_time_password() };
+    let first = FirstAccount {
+        name: "admin".to_owned(),
+        password: one_time_password(),
+    };
     let hash = rollcall_web::login::hash_password(&first.password).context("hash the password")?;
     create(&store, "100000", &first.name, hash, "administrator").context("make the first account")?;
-    let fingerprint: String = authority.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
+    let fingerprint: String = authority
+        .fingerprint()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     if args.json {
         return print_json(&serde_json::json!({
             "data": files.folder(), "account": first.name, "password": first.password,
@@ -47,5 +54,8 @@ pub fn run(args: &Init) -> anyhow::Result<()> {
     }
     print_line(format_args!("aggregator made in {}", files.folder().display()))?;
     print_line(format_args!("authority SHA-256 {fingerprint}"))?;
-    print_line(format_args!("account {} password {} (to be changed at the first sign-in)", first.name, first.password))
+    print_line(format_args!(
+        "account {} password {} (to be changed at the first sign-in)",
+        first.name, first.password
+    ))
 }

@@ -31,26 +31,35 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => {
             let config = Files::new(&args.data.folder).load_config();
-            let (log, json) = config.map_or(("info".to_owned(), false), |config| (config.log, config.log_json));
+            let (log, json) =
+                config.map_or(("info".to_owned(), false), |config| (config.log, config.log_json));
             logs::start(&log, json);
             let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
             runtime.block_on(serve::run(args))
         }
-        Command::Federation { command: Federation::Import { file, data } } => {
-            federation::run_import(&Files::new(&data.folder), &file)
-        }
-        Command::Federation { command: Federation::List { data, json } } => {
-            federation::run_list(&Files::new(&data.folder), json)
-        }
+        Command::Federation {
+            command: Federation::Import { file, data },
+        } => federation::run_import(&Files::new(&data.folder), &file),
+        Command::Federation {
+            command: Federation::List { data, json },
+        } => federation::run_list(&Files::new(&data.folder), json),
         Command::Token(args) => peers::run_token(&args),
         Command::Peers { data, json } => peers::run_peers(&Files::new(&data.folder), json),
-        Command::Revoke { peer, reason, data } => peers::run_revoke(&Files::new(&data.folder), &peer, &reason),
+        Command::Revoke { peer, reason, data } => {
+            peers::run_revoke(&Files::new(&data.folder), &peer, &reason)
+        }
         Command::Figures { data, question } => figures::run_figures(&replica(&data)?, &question),
         Command::Subsidies { data, question } => figures::run_subsidies(&replica(&data)?, &question),
         Command::Findings { data, question } => figures::run_findings(&replica(&data)?, &question),
-        Command::Export { file, data, format: _ } => {
+        Command::Export {
+            file,
+            data,
+            format: _,
+        } => {
             let out = std::fs::File::create(&file).with_context(|| format!("create {}", file.display()))?;
-            let count = replica(&data)?.export_records(std::io::BufWriter::new(out)).context("write the records")?;
+            let count = replica(&data)?
+                .export_records(std::io::BufWriter::new(out))
+                .context("write the records")?;
             print_line(format_args!("{count} records written"))
         }
         Command::Backup { file, data } => upkeep::run_backup(&Files::new(&data.folder).open_store()?, &file),
@@ -61,12 +70,17 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             upkeep::run_verify(&replica, further, json)
         }
         Command::Rebuild { data, json } => upkeep::run_rebuild(&replica(&data)?, json),
-        Command::Config { command: Config::Check { data } } => {
+        Command::Config {
+            command: Config::Check { data },
+        } => {
             let files = Files::new(&data.folder);
             let config = files.load_config()?;
             files.load_authority()?;
             files.load_signing_key()?;
-            print_line(format_args!("sync server on {}, console on {}", config.sync_addr, config.web_addr))
+            print_line(format_args!(
+                "sync server on {}, console on {}",
+                config.sync_addr, config.web_addr
+            ))
         }
     }
 }

@@ -42,28 +42,46 @@ pub fn run_token(args: &Token) -> anyhow::Result<()> {
     let store = files.open_store()?;
     let authority = files.load_authority()?;
     let token = EnrolmentToken::generate(authority.fingerprint()).context("make a token")?;
-    let lasts_ms = parse_duration_ms(&args.expires_in).map_err(|message| Refused::new("PARAM_INVALID", message))?;
+    let lasts_ms =
+        parse_duration_ms(&args.expires_in).map_err(|message| Refused::new("PARAM_INVALID", message))?;
     let row = TokenRow {
         token_hash: token.secret_hash(),
         jurisdiction: Jurisdiction {
             federation: federation(&args.federation)?,
-            also: args.also.iter().map(|code| federation(code)).collect::<Result<_, _>>()?,
-            replicas: args.replicas.iter().map(|code| federation(code)).collect::<Result<_, _>>()?,
+            also: args
+                .also
+                .iter()
+                .map(|code| federation(code))
+                .collect::<Result<_, _>>()?,
+            replicas: args
+                .replicas
+                .iter()
+                .map(|code| federation(code))
+                .collect::<Result<_, _>>()?,
             node_name: args.name.clone(),
         },
         expires_ms: now_ms().saturating_add(lasts_ms),
         used_ms: None,
     };
-    store.write("save token", move |writer| writer.save_token(&row)).wait().map_err(|error| refused(&error))?;
+    store
+        .write("save token", move |writer| writer.save_token(&row))
+        .wait()
+        .map_err(|error| refused(&error))?;
     print_line(token)
 }
 
 fn federation(code: &str) -> Result<FederationId, Refused> {
     let id: FederationId = code.parse().map_err(|_| {
-        Refused::new("PARAM_INVALID", format!("{code:?} is not a federation code such as 330106."))
+        Refused::new(
+            "PARAM_INVALID",
+            format!("{code:?} is not a federation code such as 330106."),
+        )
     })?;
     if id != FederationId::national() && Divisions::get().find(id.division()).is_none() {
-        return Err(Refused::new("UNIT_UNKNOWN", format!("There is no division {} in the tables.", id.division())));
+        return Err(Refused::new(
+            "UNIT_UNKNOWN",
+            format!("There is no division {} in the tables.", id.division()),
+        ));
     }
     Ok(id)
 }
@@ -87,8 +105,12 @@ pub fn run_peers(files: &Files, json: bool) -> anyhow::Result<()> {
             last_heard: (row.last_heard_ms > 0).then(|| time_text(row.last_heard_ms)),
             version: row.version,
             position: row.position,
-            certificate: ShownCertificate { expires: time_text(row.not_after_ms) },
-            revoked: row.revoked.map(|(at_ms, reason)| format!("{} {reason}", time_text(at_ms))),
+            certificate: ShownCertificate {
+                expires: time_text(row.not_after_ms),
+            },
+            revoked: row
+                .revoked
+                .map(|(at_ms, reason)| format!("{} {reason}", time_text(at_ms))),
         })
         .collect();
     if json {
@@ -100,10 +122,16 @@ pub fn run_peers(files: &Files, json: bool) -> anyhow::Result<()> {
             peer.peer,
             peer.federation,
             peer.last_heard.as_deref().unwrap_or("never"),
-            if peer.version.is_empty() { "?" } else { &peer.version },
+            if peer.version.is_empty() {
+                "?"
+            } else {
+                &peer.version
+            },
             peer.position,
             peer.certificate.expires,
-            peer.revoked.map(|revoked| format!(" revoked {revoked}")).unwrap_or_default()
+            peer.revoked
+                .map(|revoked| format!(" revoked {revoked}"))
+                .unwrap_or_default()
         ))?;
     }
     Ok(())
@@ -117,7 +145,9 @@ pub fn run_revoke(files: &Files, peer: &str, reason: &str) -> anyhow::Result<()>
     let store = files.open_store()?;
     let (peer_id, why, at_ms) = (peer.to_owned(), reason.to_owned(), now_ms());
     store
-        .write("revoke", move |writer| writer.revoke_enrolment(&peer_id, &why, at_ms))
+        .write("revoke", move |writer| {
+            writer.revoke_enrolment(&peer_id, &why, at_ms)
+        })
         .wait()
         .map_err(|error| refused(&error))?;
     rollcall_command::accounts::audit(&store, "system", "revoked", peer, at_ms)?;

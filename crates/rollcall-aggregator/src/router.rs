@@ -9,10 +9,16 @@ use crate::pages::overview;
 
 /// Main navigation.
 pub fn navigation() -> Vec<NavigationItem> {
-    vec![NavigationItem { text_key: "nav.overview", href: "/" }]
+    vec![NavigationItem {
+        text_key: "nav.overview",
+        href: "/",
+    }]
 }
 
 /// The pages.
 pub fn pages(app: App) -> Router {
-    Router::new().route("/", get(overview::show)).with_state(app)
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/areas/{code}", get(overview::show_area))
+        .with_state(app)
 }

@@ -35,23 +35,36 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let web = bind(args.web_addr.as_deref().unwrap_or(&config.web_addr)).await?;
     let web_addr = web.local_addr().context("read the console's address")?;
     if !web_addr.ip().is_loopback() {
-        let message = "The console speaks plain HTTP and so listens on loopback only; put a TLS proxy before it.";
+        let message =
+            "The console speaks plain HTTP and so listens on loopback only; put a TLS proxy before it.";
         return Err(Refused::new("BIND_OPEN", message).into());
     }
     let authority = files.load_authority()?;
     let signing_key = files.load_signing_key()?;
     let receipt_key = signing_key.verifying_key();
-    let certificate = authority.issue_server(&config.hosts, now_ms()).context("issue the server's certificate")?;
+    let certificate = authority
+        .issue_server(&config.hosts, now_ms())
+        .context("issue the server's certificate")?;
     let tls = ServerTls::new(&certificate, authority.certificate_pem()).context("set up TLS")?;
 
     let replica = Replica::new(store.clone());
     let app = {
         let replica = replica.clone();
-        tokio::task::spawn_blocking(move || App::new(replica)).await.context("build the cube")?.context("build the cube")?
+        tokio::task::spawn_blocking(move || App::new(replica))
+            .await
+            .context("build the cube")?
+            .context("build the cube")?
     };
-    let keys = AggregatorKeys { sign: Arc::new(signing_key), verify: Arc::new(Ed25519) };
+    let keys = AggregatorKeys {
+        sign: Arc::new(signing_key),
+        verify: Arc::new(Ed25519),
+    };
     let handler = Arc::new(SyncHandler::new(replica, keys));
-    let enrol = Arc::new(EnrolHandler(Arc::new(Enrolments::new(store.clone(), authority, receipt_key))));
+    let enrol = Arc::new(EnrolHandler(Arc::new(Enrolments::new(
+        store.clone(),
+        authority,
+        receipt_key,
+    ))));
     let site = Site::new(
         SiteConfig {
             program: Program::Aggregator,
@@ -76,7 +89,11 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         ServerConfig::default(),
         shutdown.clone(),
     ));
-    let web_task = tokio::spawn(rollcall_web::serve::serve(web, site.wrap(router::pages(app)), shutdown.clone()));
+    let web_task = tokio::spawn(rollcall_web::serve::serve(
+        web,
+        site.wrap(router::pages(app)),
+        shutdown.clone(),
+    ));
     print_line(format_args!("sync https://{sync_addr}"))?;
     print_line(format_args!("web http://{web_addr}"))?;
     signalled().await?;
@@ -90,7 +107,11 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
 
 async fn bind(address: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        let code = if error.kind() == std::io::ErrorKind::AddrInUse { "PORT_IN_USE" } else { "BIND" };
+        let code = if error.kind() == std::io::ErrorKind::AddrInUse {
+            "PORT_IN_USE"
+        } else {
+            "BIND"
+        };
         Refused::new(code, format!("Cannot listen on {address}: {error}.")).into()
     })
 }

@@ -32,7 +32,10 @@ impl SyncHandler {
     ) -> Result<T, Refusal> {
         let replica = self.replica.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let peer = replica.store().read(|reader| peer_context(reader, &identity)).map_err(|error| internal(&error))??;
+            let peer = replica
+                .store()
+                .read(|reader| peer_context(reader, &identity))
+                .map_err(|error| internal(&error))??;
             work(&replica, peer).map_err(|error| internal(&error))
         });
         done.await.map_err(|error| internal(&error))?
@@ -47,7 +50,10 @@ impl SyncService for SyncHandler {
             let state = replica.peer_state(&peer, &hello, now_ms)?;
             let mut session = ServerSession::new();
             session.handle_event(ServerEvent::Frame(ClientFrame::Hello(Box::new(hello))));
-            session.handle_event(ServerEvent::PeerLoaded { state: Box::new(state), time_ms: now_ms });
+            session.handle_event(ServerEvent::PeerLoaded {
+                state: Box::new(state),
+                time_ms: now_ms,
+            });
             while let Some(effect) = session.poll_effect() {
                 if let ServerEffect::Send(ServerFrame::HelloAck(ack)) = effect {
                     return Ok(Some(*ack));
@@ -56,7 +62,13 @@ impl SyncService for SyncHandler {
             Ok(None)
         })
         .await?
-        .ok_or_else(|| Refusal::new(RefusalKind::Invalid, "ENVELOPE_NEWER", "Another protocol version is spoken here."))
+        .ok_or_else(|| {
+            Refusal::new(
+                RefusalKind::Invalid,
+                "ENVELOPE_NEWER",
+                "Another protocol version is spoken here.",
+            )
+        })
     }
 
     async fn exchange(
@@ -72,15 +84,21 @@ impl SyncService for SyncHandler {
     }
 
     async fn digest(&self, peer: PeerIdentity, request: DigestRequest) -> Result<DigestAnswer, Refusal> {
-        self.with_peer(peer, move |replica, peer| replica.digest_answer(&peer, &request)).await
+        self.with_peer(peer, move |replica, peer| replica.digest_answer(&peer, &request))
+            .await
     }
 
     async fn resolve(&self, peer: PeerIdentity, request: ResolveRequest) -> Result<ResolveAnswer, Refusal> {
-        self.with_peer(peer, move |replica, peer| replica.resolve_answer(&peer, &request)).await
+        self.with_peer(peer, move |replica, peer| replica.resolve_answer(&peer, &request))
+            .await
     }
 }
 
 fn internal(error: &(dyn std::error::Error + 'static)) -> Refusal {
     tracing::error!("a call failed: {error}");
-    Refusal::new(RefusalKind::Internal, "INTERNAL", "The aggregator could not do this; its log says why.")
+    Refusal::new(
+        RefusalKind::Internal,
+        "INTERNAL",
+        "The aggregator could not do this; its log says why.",
+    )
 }

@@ -20,12 +20,23 @@ impl Accounts for StoreAccounts {
 
     fn set_password(&self, id: &str, password_hash: &str) -> Result<(), Source> {
         let (id, hash) = (id.to_owned(), password_hash.to_owned());
-        Ok(self.0.write("set password", move |writer| writer.set_password(&id, &hash, false)).wait()?)
+        Ok(self
+            .0
+            .write("set password", move |writer| {
+                writer.set_password(&id, &hash, false)
+            })
+            .wait()?)
     }
 
     fn audit(&self, event: &LoginEvent) -> Result<(), Source> {
         let account = event.account_id.as_deref().unwrap_or("unknown");
-        Ok(audit(&self.0, account, event.kind.name(), &event.address.to_string(), event.unix_ms)?)
+        Ok(audit(
+            &self.0,
+            account,
+            event.kind.name(),
+            &event.address.to_string(),
+            event.unix_ms,
+        )?)
     }
 }
 

@@ -24,18 +24,25 @@ pub struct App {
     /// Where it keeps things.
     pub files: Files,
     projection: Arc<Mutex<Projection>>,
-    names: Arc<Mutex<Option<NameIndex>>>,
+    names: Arc<Mutex<NameIndex>>,
     sessions: Arc<Mutex<VecDeque<PastSession>>>,
 }
 
 impl App {
-    /// Builds the cube.
+    /// Builds the cube and the index of names.
     ///
     /// # Errors
     /// The store's.
     pub fn new(replica: Replica, files: Files) -> Result<Self, rollcall_replica::Error> {
         let projection = Arc::new(Mutex::new(Projection::build(&replica)?));
-        Ok(Self { replica, files, projection, names: Arc::default(), sessions: Arc::default() })
+        let names = Arc::new(Mutex::new(NameIndex::build(replica.store())?));
+        Ok(Self {
+            replica,
+            files,
+            projection,
+            names,
+            sessions: Arc::default(),
+        })
     }
 
     /// Asks the cube, brought up to date first, on a thread that may block.
@@ -63,7 +70,10 @@ impl App {
         work: impl FnOnce(&Self) -> Result<T, rollcall_replica::Error> + Send + 'static,
     ) -> Result<T, Error> {
         let app = self.clone();
-        tokio::task::spawn_blocking(move || work(&app)).await.map_err(Error::internal)?.map_err(as_page)
+        tokio::task::spawn_blocking(move || work(&app))
+            .await
+            .map_err(Error::internal)?
+            .map_err(as_page)
     }
 
     /// The campaign's settings in force. Blocks.
@@ -76,20 +86,14 @@ impl App {
         Ok(projection.cube().settings().clone())
     }
 
-    /// Asks the index of names, made at the first question and brought up to date at each further one. Blocks.
+    /// Asks the index of names, brought up to date first. Blocks.
     ///
     /// # Errors
     /// The store's.
     pub fn names<T>(&self, question: impl FnOnce(&NameIndex) -> T) -> Result<T, rollcall_replica::Error> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = match names.as_mut() {
-            Some(names) => {
-                names.follow(self.replica.store())?;
-                names
-            }
-            None => names.insert(NameIndex::build(self.replica.store())?),
-        };
-        Ok(question(names))
+        names.follow(self.replica.store())?;
+        Ok(question(&names))
     }
 
     /// Remembers a sync session that was run from a page.
@@ -101,7 +105,12 @@ impl App {
 
     /// The sync sessions run from pages, newest first.
     pub fn sessions(&self) -> Vec<PastSession> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect()
     }
 }
 

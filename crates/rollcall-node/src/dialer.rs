@@ -25,7 +25,10 @@ pub async fn run(files: Files, replica: Replica, interval: Duration, shutdown: C
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
-        let edited = replica.store().read(|reader| Ok(reader.origin_end()?.position)).unwrap_or(sent);
+        let edited = replica
+            .store()
+            .read(|reader| Ok(reader.origin_end()?.position))
+            .unwrap_or(sent);
         let due = Instant::now() >= next || (failures == 0 && edited != sent);
         if !due {
             continue;

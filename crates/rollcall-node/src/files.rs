@@ -91,13 +91,18 @@ impl Config {
 
 /// The refusal of whatever needs an aggregator.
 pub fn not_enrolled() -> Refused {
-    Refused::new("NOT_ENROLLED", "This node is not enrolled with an aggregator; ask for a token and run enrol.")
+    Refused::new(
+        "NOT_ENROLLED",
+        "This node is not enrolled with an aggregator; ask for a token and run enrol.",
+    )
 }
 
 impl Files {
     /// The files in this directory.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self {
+            folder: folder.to_owned(),
+        }
     }
 
     /// The directory.
@@ -124,7 +129,10 @@ impl Files {
     /// `NO_DATA` where there is none; the store's.
     pub fn open_store(&self) -> anyhow::Result<Store> {
         if !self.store().is_file() {
-            let message = format!("There is no node in {}; make one with init.", self.folder.display());
+            let message = format!(
+                "There is no node in {}; make one with init.",
+                self.folder.display()
+            );
             return Err(Refused::new("NO_DATA", message).into());
         }
         Ok(Store::open(&self.store()).map_err(|error| rollcall_command::upkeep::refused(&error))?)
@@ -186,7 +194,8 @@ impl Files {
     /// `NOT_ENROLLED`, or key files that are missing or readable by others.
     pub fn client_config(&self, config: &Config) -> anyhow::Result<ClientConfig> {
         let url = config.aggregator.clone().ok_or_else(not_enrolled)?;
-        let read = |name: &str| std::fs::read_to_string(self.keys(name)).with_context(|| format!("read {name}"));
+        let read =
+            |name: &str| std::fs::read_to_string(self.keys(name)).with_context(|| format!("read {name}"));
         let key = read_private(&self.keys("tls-key.pem")).context("read the TLS key")?;
         Ok(ClientConfig {
             url,

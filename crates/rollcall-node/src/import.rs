@@ -9,7 +9,9 @@ use rollcall_command::clock::{now_ms, random, today};
 use rollcall_command::output::{Refused, print_json, print_line};
 use rollcall_command::upkeep::refused_replica;
 use rollcall_core::problem::Problem;
-use rollcall_exchange::{ImportSummary, ListFormat, ListKind, PlanSettings, ReadOptions, read_list, write_rejects};
+use rollcall_exchange::{
+    ImportSummary, ListFormat, ListKind, PlanSettings, ReadOptions, read_list, write_rejects,
+};
 use rollcall_replica::Replica;
 use rollcall_replica::edit::Editing;
 use rollcall_replica::import::ImportFile;
@@ -31,7 +33,11 @@ pub fn run(args: &Import) -> anyhow::Result<()> {
     let files = Files::new(&args.data.folder);
     let config = files.load_config()?;
     let replica = Replica::new(files.open_store()?);
-    let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = args
+        .file
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let by = Editing {
         author: command_line_account(&config),
         reason: format!("import {name}"),
@@ -60,9 +66,15 @@ fn import_records(
     by: &Editing,
     dry_run: bool,
 ) -> anyhow::Result<ImportSummary> {
-    let file = ImportFile { import_id: new_import_id(), file_name: name.to_owned(), sha256: hash_file(path)? };
+    let file = ImportFile {
+        import_id: new_import_id(),
+        file_name: name.to_owned(),
+        sha256: hash_file(path)?,
+    };
     let open = || File::open(path).map(BufReader::new);
-    Ok(replica.import_records(&file, open, by, dry_run).map_err(|error| refused_replica(&error))?)
+    Ok(replica
+        .import_records(&file, open, by, dry_run)
+        .map_err(|error| refused_replica(&error))?)
 }
 
 fn import_list(
@@ -72,7 +84,9 @@ fn import_list(
     kind: Option<&str>,
     by: &Editing,
 ) -> anyhow::Result<ImportSummary> {
-    let size = std::fs::metadata(&args.file).with_context(|| format!("open {}", args.file.display()))?.len();
+    let size = std::fs::metadata(&args.file)
+        .with_context(|| format!("open {}", args.file.display()))?
+        .len();
     if size > LIST_BYTES_MAX {
         let message = format!("The file has {size} bytes; split it into parts of at most {LIST_BYTES_MAX}.");
         return Err(Refused::new("FILE_TOO_BIG", message).into());
@@ -98,8 +112,16 @@ fn import_list(
     };
     let list = read_list(&bytes, name, &options).map_err(|problem| refused(&problem))?;
     drop(bytes);
-    let campaign = Projection::build(replica).context("read the facts")?.cube().settings().clone();
-    let area = replica.scopes_written().context("read the scopes")?.first().map(|scope| scope.division());
+    let campaign = Projection::build(replica)
+        .context("read the facts")?
+        .cube()
+        .settings()
+        .clone();
+    let area = replica
+        .scopes_written()
+        .context("read the scopes")?
+        .first()
+        .map(|scope| scope.division());
     let settings = PlanSettings {
         import_id: new_import_id(),
         today: today(),
@@ -107,21 +129,36 @@ fn import_list(
         area: area.filter(|area| *area != 100_000),
         campaign,
     };
-    let mut plan = replica.plan_list(&list, settings).map_err(|error| refused_replica(&error))?;
+    let mut plan = replica
+        .plan_list(&list, settings)
+        .map_err(|error| refused_replica(&error))?;
     if !args.dry_run {
-        replica.commit_plan(&list, &mut plan, by).map_err(|error| refused_replica(&error))?;
+        replica
+            .commit_plan(&list, &mut plan, by)
+            .map_err(|error| refused_replica(&error))?;
     }
     if let Some(rejects) = &args.rejects {
-        let out = BufWriter::new(File::create(rejects).with_context(|| format!("create {}", rejects.display()))?);
-        let workbook = rejects.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
-        let format = if workbook { ListFormat::Xlsx } else { ListFormat::Csv };
+        let out =
+            BufWriter::new(File::create(rejects).with_context(|| format!("create {}", rejects.display()))?);
+        let workbook = rejects
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
+        let format = if workbook {
+            ListFormat::Xlsx
+        } else {
+            ListFormat::Csv
+        };
         write_rejects(&list, &plan, format, out).context("write the refused rows")?;
     }
     Ok(plan.summary)
 }
 
 fn refused(problem: &Problem) -> Refused {
-    let place = if problem.place.is_empty() { String::new() } else { format!(" ({})", problem.place) };
+    let place = if problem.place.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", problem.place)
+    };
     Refused::new(problem.code.clone(), format!("{}{place}", problem.message))
 }
 
@@ -130,7 +167,9 @@ fn hash_file(path: &Path) -> anyhow::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let read = file.read(&mut buffer).with_context(|| format!("read {}", path.display()))?;
+        let read = file
+            .read(&mut buffer)
+            .with_context(|| format!("read {}", path.display()))?;
         if read == 0 {
             return Ok(hasher.finalize().into());
         }
@@ -174,7 +213,9 @@ pub fn run_undo(args: &Undo) -> anyhow::Result<()> {
         now_ms: now_ms(),
         heads: None,
     };
-    let undone = replica.undo_import(&args.import_id, &by).map_err(|error| refused_replica(&error))?;
+    let undone = replica
+        .undo_import(&args.import_id, &by)
+        .map_err(|error| refused_replica(&error))?;
     if args.json {
         return print_json(&serde_json::json!({
             "import_id": args.import_id, "reverted": undone.reverted, "closed": undone.closed, "left": undone.left,
@@ -199,5 +240,8 @@ pub fn run_export(args: &Export) -> anyhow::Result<()> {
         "xlsx" => replica.export_list(ListFormat::Xlsx, out, today()),
         _ => replica.export_list(ListFormat::Csv, out, today()),
     };
-    print_line(format_args!("{} rows written", count.map_err(|error| refused_replica(&error))?))
+    print_line(format_args!(
+        "{} rows written",
+        count.map_err(|error| refused_replica(&error))?
+    ))
 }

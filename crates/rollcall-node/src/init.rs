@@ -26,15 +26,26 @@ pub fn run_init(args: &Init) -> anyhow::Result<()> {
     let store_id = StoreId(random());
     let signing_key = SigningKey::generate().context("make the signing key")?;
     let enrolled = match (&args.token, &args.aggregator) {
-        (Some(token), Some(aggregator)) => Some(enrol(token, aggregator, &signing_key, store_id, args.name.as_deref())?),
+        (Some(token), Some(aggregator)) => Some(enrol(
+            token,
+            aggregator,
+            &signing_key,
+            store_id,
+            args.name.as_deref(),
+        )?),
         _ => None,
     };
     let federation: FederationId = match (&enrolled, &args.federation) {
         (Some(enrolled), _) => enrolled.answer.federation.clone(),
         (None, Some(code)) => code.parse().map_err(|_| {
-            Refused::new("PARAM_INVALID", format!("{code:?} is not a federation code such as 330106."))
+            Refused::new(
+                "PARAM_INVALID",
+                format!("{code:?} is not a federation code such as 330106."),
+            )
         })?,
-        (None, None) => return Err(Refused::new("PARAM_INVALID", "Say --federation CODE with --offline.").into()),
+        (None, None) => {
+            return Err(Refused::new("PARAM_INVALID", "Say --federation CODE with --offline.").into());
+        }
     };
     let name = args.name.clone().unwrap_or_else(|| federation_name(&federation));
     std::fs::create_dir_all(files.folder().join("keys")).context("make the data directory")?;
@@ -44,24 +55,45 @@ pub fn run_init(args: &Init) -> anyhow::Result<()> {
         enrolled.keep(&files, &mut config)?;
     }
     files.save_config(&config)?;
-    let options = CreateOptions { role: Role::Node, store_id, log_epoch: LogEpoch(random()), name };
+    let options = CreateOptions {
+        role: Role::Node,
+        store_id,
+        log_epoch: LogEpoch(random()),
+        name,
+    };
     let store = Store::create(&files.store(), &options).context("make the store")?;
     let grants = match enrolled {
         Some(enrolled) => enrolled.grants(),
-        None => vec![Grant { scope: federation.clone(), write: true }],
+        None => vec![Grant {
+            scope: federation.clone(),
+            write: true,
+        }],
     };
-    store.write("save grants", move |writer| writer.save_grants(&grants)).wait().context("keep the scopes")?;
-    let first = FirstAccount { name: "admin".to_owned(), password: one_time_password() };
+    store
+        .write("save grants", move |writer| writer.save_grants(&grants))
+        .wait()
+        .context("keep the scopes")?;
+    let first = FirstAccount {
+        name: "admin".to_owned(),
+        password: one_time_password(),
+    };
     let hash = rollcall_web::login::hash_password(&first.password).context("hash the password")?;
-    create(&store, federation.as_str(), &first.name, hash, "administrator").context("make the first account")?;
+    create(&store, federation.as_str(), &first.name, hash, "administrator")
+        .context("make the first account")?;
     if args.json {
         return print_json(&serde_json::json!({
             "data": files.folder(), "federation": federation, "enrolled": config.aggregator.is_some(),
             "account": first.name, "password": first.password,
         }));
     }
-    print_line(format_args!("node of {federation} made in {}", files.folder().display()))?;
-    print_line(format_args!("account {} password {} (to be changed at the first sign-in)", first.name, first.password))
+    print_line(format_args!(
+        "node of {federation} made in {}",
+        files.folder().display()
+    ))?;
+    print_line(format_args!(
+        "account {} password {} (to be changed at the first sign-in)",
+        first.name, first.password
+    ))
 }
 
 /// Enrols a node that was made offline; what was entered until then is sent with the first sync.
@@ -74,15 +106,27 @@ pub fn run_enrol(args: &Enrol) -> anyhow::Result<()> {
     let store = files.open_store()?;
     let signing_key = files.load_signing_key()?;
     let store_id = store.identity().store_id;
-    let enrolled = enrol(&args.token, &args.aggregator, &signing_key, store_id, Some(&config.name))?;
+    let enrolled = enrol(
+        &args.token,
+        &args.aggregator,
+        &signing_key,
+        store_id,
+        Some(&config.name),
+    )?;
     if enrolled.answer.federation.as_str() != config.federation {
-        let message = format!("The token is for {}, this node is of {}.", enrolled.answer.federation, config.federation);
+        let message = format!(
+            "The token is for {}, this node is of {}.",
+            enrolled.answer.federation, config.federation
+        );
         return Err(Refused::new("FOREIGN_JURISDICTION", message).into());
     }
     enrolled.keep(&files, &mut config)?;
     files.save_config(&config)?;
     let grants = enrolled.grants();
-    store.write("save grants", move |writer| writer.save_grants(&grants)).wait().context("keep the scopes")?;
+    store
+        .write("save grants", move |writer| writer.save_grants(&grants))
+        .wait()
+        .context("keep the scopes")?;
     if args.json {
         return print_json(&serde_json::json!({ "federation": config.federation, "enrolled": true }));
     }
@@ -97,15 +141,28 @@ struct Enrolled {
 
 impl Enrolled {
     fn keep(&self, files: &Files, config: &mut Config) -> anyhow::Result<()> {
-        files.save_certificate(&self.answer.certificate_pem, &self.answer.authority_pem, &self.key_pem)?;
+        files.save_certificate(
+            &self.answer.certificate_pem,
+            &self.answer.authority_pem,
+            &self.key_pem,
+        )?;
         config.aggregator = Some(self.aggregator.clone());
-        let key = self.answer.receipt_key.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = self
+            .answer
+            .receipt_key
+            .0
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         config.receipt_key = Some(key);
         Ok(())
     }
 
     fn grants(&self) -> Vec<Grant> {
-        let grant = |grant: &rollcall_sync::message::ScopeGrant| Grant { scope: grant.scope.clone(), write: grant.write };
+        let grant = |grant: &rollcall_sync::message::ScopeGrant| Grant {
+            scope: grant.scope.clone(),
+            write: grant.write,
+        };
         self.answer.scopes.iter().map(grant).collect()
     }
 }
@@ -119,13 +176,25 @@ fn enrol(
 ) -> anyhow::Result<Enrolled> {
     let token: EnrolmentToken = token.parse().map_err(|error| refused(&error))?;
     let request = CertificateRequest::generate().context("make the TLS key")?;
-    let enrolment =
-        Enrolment { token: &token, csr_der: &request.csr_der, signing_key, store_id, node_name: name };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let enrolment = Enrolment {
+        token: &token,
+        csr_der: &request.csr_der,
+        signing_key,
+        store_id,
+        node_name: name,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
     let answer = runtime
         .block_on(Client::enrol(aggregator, &enrolment, None, Timeouts::default()))
         .map_err(|error| refused(&error))?;
-    Ok(Enrolled { answer, key_pem: request.key_pem, aggregator: aggregator.to_owned() })
+    Ok(Enrolled {
+        answer,
+        key_pem: request.key_pem,
+        aggregator: aggregator.to_owned(),
+    })
 }
 
 fn refused(error: &rollcall_rpc::RpcError) -> Refused {

@@ -37,7 +37,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Enrol(args) => init::run_enrol(&args),
         Command::Serve(args) => {
             let config = Files::new(&args.data.folder).load_config();
-            let (log, json) = config.map_or(("info".to_owned(), false), |config| (config.log, config.log_json));
+            let (log, json) =
+                config.map_or(("info".to_owned(), false), |config| (config.log, config.log_json));
             logs::start(&log, json);
             let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
             runtime.block_on(serve::run(args))
@@ -61,7 +62,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             upkeep::run_verify(&replica, further, json)
         }
         Command::Rebuild { data, json } => upkeep::run_rebuild(&replica(&data)?, json),
-        Command::Config { command: Config::Check { data } } => {
+        Command::Config {
+            command: Config::Check { data },
+        } => {
             let files = Files::new(&data.folder);
             let config = files.load_config()?;
             files.load_signing_key()?;
@@ -88,7 +91,10 @@ fn receipt_faults(files: &Files, replica: &Replica) -> anyhow::Result<Vec<(Strin
         return Ok(Vec::new());
     };
     let mut faults = Vec::new();
-    for row in replica.store().read(|reader| reader.receipts(store_id, usize::from(u16::MAX)))? {
+    for row in replica
+        .store()
+        .read(|reader| reader.receipts(store_id, usize::from(u16::MAX)))?
+    {
         let place = format!("receipt of {}", rollcall_command::clock::time_text(row.time_ms));
         match rollcall_sync::message::Receipt::from_bytes(&row.bytes) {
             Some(receipt) if key.verify_receipt(&receipt).is_ok() && receipt.hash() == row.hash => {}

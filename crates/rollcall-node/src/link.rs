@@ -23,7 +23,12 @@ pub struct ClientLink(Client);
 impl Link for ClientLink {
     type Error = RpcError;
 
-    fn open(&mut self) -> (mpsc::Sender<ClientFrame>, mpsc::Receiver<Result<ServerFrame, RpcError>>) {
+    fn open(
+        &mut self,
+    ) -> (
+        mpsc::Sender<ClientFrame>,
+        mpsc::Receiver<Result<ServerFrame, RpcError>>,
+    ) {
         self.0.exchange()
     }
 
@@ -59,10 +64,19 @@ pub async fn sync_now(files: &Files, replica: &Replica) -> anyhow::Result<(SyncR
         verify: Arc::new(Ed25519),
         receipt_key: config.receipt_key()?.0.to_vec(),
     };
-    let holder: String = replica.boot_id().iter().map(|byte| format!("{byte:02x}")).collect();
+    let holder: String = replica
+        .boot_id()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     take_lease(replica, &holder).await?;
     let result = run(replica, &client_config, &keys).await;
-    let released = replica.store().write("release lease", move |writer| writer.release_lease(LEASE, &holder)).await;
+    let released = replica
+        .store()
+        .write("release lease", move |writer| {
+            writer.release_lease(LEASE, &holder)
+        })
+        .await;
     let done = result?;
     released.context("give the lease back")?;
     Ok(done)
@@ -74,7 +88,9 @@ async fn run(
     keys: &NodeKeys,
 ) -> anyhow::Result<(SyncReport, Traffic)> {
     let begun = tokio::time::Instant::now();
-    let client = Client::connect(config).await.map_err(|error| Refused::new(error.code(), error.to_string()))?;
+    let client = Client::connect(config)
+        .await
+        .map_err(|error| Refused::new(error.code(), error.to_string()))?;
     let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut link = ClientLink(client);
     let mut report = sync_once(replica, &mut link, keys, env!("CARGO_PKG_VERSION"), now_ms)
@@ -90,7 +106,9 @@ async fn take_lease(replica: &Replica, holder: &str) -> anyhow::Result<()> {
         let (holder, now) = (holder.to_owned(), now_ms());
         let taken = replica
             .store()
-            .write("take lease", move |writer| writer.acquire_lease(LEASE, &holder, now, now + LEASE_MS))
+            .write("take lease", move |writer| {
+                writer.acquire_lease(LEASE, &holder, now, now + LEASE_MS)
+            })
             .await;
         match taken {
             Err(rollcall_store::Error::LeaseHeld { .. }) if begun.elapsed() < LEASE_WAIT => {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use rollcall_command::clock::{now_ms, time_text, today};
+use rollcall_command::clock::{now_ms, random, time_text, today};
 use rollcall_command::output::{Refused, print_json, print_line};
 use rollcall_command::upkeep::refused_replica;
-use rollcall_core::id::{DocumentId, DocumentKind};
+use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 use rollcall_core::problem::Problem;
-use rollcall_doc::{Conflict, HistoryEntry};
+use rollcall_doc::{Conflict, EditBy, HistoryEntry};
 use rollcall_replica::Replica;
 use rollcall_replica::edit::Editing;
 use rollcall_replica::projection::Projection;
@@ -80,7 +80,10 @@ struct ShownEdit {
 
 /// The account of the command line: an account of its own (`protocol.md` 1.10).
 pub fn command_line_account(config: &Config) -> String {
-    format!("{}/command-line", config.federation.split('/').next().unwrap_or(&config.federation))
+    format!(
+        "{}/command-line",
+        config.federation.split('/').next().unwrap_or(&config.federation)
+    )
 }
 
 /// Runs `organisation`.
@@ -89,7 +92,12 @@ pub fn command_line_account(config: &Config) -> String {
 /// `NOT_FOUND`, problems of the values, the store's.
 pub fn run(command: &Organisation) -> anyhow::Result<()> {
     match command {
-        Organisation::List { filter, data, limit, json } => {
+        Organisation::List {
+            filter,
+            data,
+            limit,
+            json,
+        } => {
             let replica = Replica::new(Files::new(&data.folder).open_store()?);
             list(&replica, filter.as_deref(), *limit, *json)
         }
@@ -97,7 +105,13 @@ pub fn run(command: &Organisation) -> anyhow::Result<()> {
             let replica = Replica::new(Files::new(&data.folder).open_store()?);
             show(&replica, find(&replica, code, &KINDS[..2])?, *json)
         }
-        Organisation::Set { code, fields, data, reason, json } => {
+        Organisation::Set {
+            code,
+            fields,
+            data,
+            reason,
+            json,
+        } => {
             let files = Files::new(&data.folder);
             let replica = Replica::new(files.open_store()?);
             let id = find(&replica, code, &KINDS[..2])?;
@@ -106,7 +120,11 @@ pub fn run(command: &Organisation) -> anyhow::Result<()> {
             if *json {
                 return print_json(&serde_json::json!({ "document": id, "change": changed.map(hex) }));
             }
-            print_line(if changed.is_some() { "saved" } else { "nothing changed" })
+            print_line(if changed.is_some() {
+                "saved"
+            } else {
+                "nothing changed"
+            })
         }
         Organisation::History { code, data, json } => {
             let replica = Replica::new(Files::new(&data.folder).open_store()?);
@@ -125,7 +143,14 @@ pub fn run_conflicts(command: &Conflicts) -> anyhow::Result<()> {
             let replica = Replica::new(Files::new(&data.folder).open_store()?);
             list_conflicts(&replica, *json)
         }
-        Conflicts::Settle { document, field, take, reason, data, json } => {
+        Conflicts::Settle {
+            document,
+            field,
+            take,
+            reason,
+            data,
+            json,
+        } => {
             let files = Files::new(&data.folder);
             let replica = Replica::new(files.open_store()?);
             let id = find(&replica, document, &KINDS)?;
@@ -152,7 +177,9 @@ fn editing(files: &Files, reason: &str) -> anyhow::Result<Editing> {
 }
 
 fn find(replica: &Replica, reference: &str, kinds: &[DocumentKind]) -> Result<DocumentId, Refused> {
-    replica.find(reference, kinds).map_err(|error| refused_replica(&error))
+    replica
+        .find(reference, kinds)
+        .map_err(|error| refused_replica(&error))
 }
 
 /// Saves `FIELD=VALUE` edits as one change.
@@ -166,13 +193,30 @@ pub fn set(
     by: &Editing,
 ) -> anyhow::Result<Option<[u8; 32]>> {
     let saved = replica.edit(id, by, |document| {
+        // Each assignment sees the ones before it, so that two figures of one count end up in one entry.
+        let mut scratch = document.clone();
+        let trying = EditBy {
+            actor: ActorId(random()),
+            author: by.author.clone(),
+            reason: String::new(),
+            time_ms: by.now_ms,
+            heads: None,
+        };
         let mut edits = BTreeMap::new();
         for text in fields {
             let Some((field, value)) = text.split_once('=') else {
                 let message = format!("{text:?} is not FIELD=VALUE.");
                 return Err(vec![Problem::error("PARAM_INVALID", text.clone(), message)]);
             };
-            for edit in document.set(field, value)? {
+            let planned = scratch.set(field, value)?;
+            if let Err(error) = scratch.apply_edits(&planned, &trying) {
+                return Err(vec![Problem::error(
+                    "PARAM_INVALID",
+                    text.clone(),
+                    error.to_string(),
+                )]);
+            }
+            for edit in planned {
                 edits.insert(edit.field.clone(), edit);
             }
         }
@@ -189,7 +233,10 @@ fn list(replica: &Replica, filter: Option<&str>, limit: usize, json: bool) -> an
         limit,
         ..ListingQuery::default()
     };
-    let page = replica.store().read(|reader| reader.listings(&query)).context("read the list")?;
+    let page = replica
+        .store()
+        .read(|reader| reader.listings(&query))
+        .context("read the list")?;
     let rows = page.rows.into_iter().map(|row| ShownRow {
         document: row.document_id,
         code: row.listing.code,
@@ -211,7 +258,11 @@ fn list(replica: &Replica, filter: Option<&str>, limit: usize, json: bool) -> an
 fn show(replica: &Replica, id: DocumentId, json: bool) -> anyhow::Result<()> {
     let document = replica.document(id).context("open the document")?;
     let (record, problems) = document.record();
-    let conflicts: Vec<String> = document.conflicts().into_iter().map(|conflict| conflict.field).collect();
+    let conflicts: Vec<String> = document
+        .conflicts()
+        .into_iter()
+        .map(|conflict| conflict.field)
+        .collect();
     let projection = Projection::build(replica).context("read the facts")?;
     let status = projection.cube().organisation(id, today());
     let status = serde_json::to_value(&status).context("write the status")?;
@@ -220,25 +271,46 @@ fn show(replica: &Replica, id: DocumentId, json: bool) -> anyhow::Result<()> {
         "document": id, "record": record, "status": status, "problems": problems,
         "conflicts": conflicts, "heads": heads,
     });
-    if json { print_json(&shown) } else { print_line(serde_json::to_string_pretty(&shown)?) }
+    if json {
+        print_json(&shown)
+    } else {
+        print_line(serde_json::to_string_pretty(&shown)?)
+    }
 }
 
 fn history(replica: &Replica, id: DocumentId, json: bool) -> anyhow::Result<()> {
     let document = replica.document(id).context("open the document")?;
     let mut shown = Vec::new();
     for entry in document.history() {
-        let position = replica.store().read(|reader| reader.change_position(id, &entry.change))?;
-        shown.push(shown_change(entry, position.map(|(position, _)| position).filter(|position| *position > 0)));
+        let position = replica
+            .store()
+            .read(|reader| reader.change_position(id, &entry.change))?;
+        shown.push(shown_change(
+            entry,
+            position
+                .map(|(position, _)| position)
+                .filter(|position| *position > 0),
+        ));
     }
     if json {
         return print_json(&shown);
     }
     for change in shown {
-        let position = change.position.map_or("not sent".to_owned(), |position| format!("position {position}"));
-        print_line(format_args!("{} {} {} {}", change.time, change.author, position, change.reason))?;
+        let position = change
+            .position
+            .map_or("not sent".to_owned(), |position| format!("position {position}"));
+        print_line(format_args!(
+            "{} {} {} {}",
+            change.time, change.author, position, change.reason
+        ))?;
         for edit in change.edits {
             let text = |value: Option<Value>| value.map_or("–".to_owned(), |value| value.to_string());
-            print_line(format_args!("  {}: {} -> {}", edit.field, text(edit.old), text(edit.new)))?;
+            print_line(format_args!(
+                "  {}: {} -> {}",
+                edit.field,
+                text(edit.old),
+                text(edit.new)
+            ))?;
         }
     }
     Ok(())
@@ -254,7 +326,11 @@ fn shown_change(entry: HistoryEntry, position: Option<u64>) -> ShownChange {
         edits: entry
             .edits
             .into_iter()
-            .map(|edit| ShownEdit { field: edit.field, old: edit.old, new: edit.new })
+            .map(|edit| ShownEdit {
+                field: edit.field,
+                old: edit.old,
+                new: edit.new,
+            })
             .collect(),
     }
 }
@@ -266,12 +342,20 @@ fn list_conflicts(replica: &Replica, json: bool) -> anyhow::Result<()> {
         limit: usize::from(u16::MAX),
         ..ListingQuery::default()
     };
-    let page = replica.store().read(|reader| reader.listings(&query)).context("read the conflicts")?;
+    let page = replica
+        .store()
+        .read(|reader| reader.listings(&query))
+        .context("read the conflicts")?;
     let mut shown = Vec::new();
     for row in page.rows {
         let document = replica.document(row.document_id).context("open the document")?;
         for conflict in document.conflicts() {
-            shown.push(shown_conflict(row.document_id, row.listing.code.clone(), &row.listing.name, conflict));
+            shown.push(shown_conflict(
+                row.document_id,
+                row.listing.code.clone(),
+                &row.listing.name,
+                conflict,
+            ));
         }
     }
     if json {
@@ -281,13 +365,21 @@ fn list_conflicts(replica: &Replica, json: bool) -> anyhow::Result<()> {
         let code = conflict.code.unwrap_or_else(|| conflict.document.to_string());
         print_line(format_args!("{code} {} {}", conflict.name, conflict.field))?;
         for value in conflict.values {
-            print_line(format_args!("  {} {} by {} at {}", value.id, value.value, value.author, value.time))?;
+            print_line(format_args!(
+                "  {} {} by {} at {}",
+                value.id, value.value, value.author, value.time
+            ))?;
         }
     }
     Ok(())
 }
 
-fn shown_conflict(document: DocumentId, code: Option<String>, name: &str, conflict: Conflict) -> ShownConflict {
+fn shown_conflict(
+    document: DocumentId,
+    code: Option<String>,
+    name: &str,
+    conflict: Conflict,
+) -> ShownConflict {
     let values = conflict.values.into_iter().map(|value| ShownValue {
         id: value.id,
         value: value.value,
@@ -295,7 +387,13 @@ fn shown_conflict(document: DocumentId, code: Option<String>, name: &str, confli
         time: time_text(value.time_ms),
         reason: value.reason,
     });
-    ShownConflict { document, code, name: name.to_owned(), field: conflict.field, values: values.collect() }
+    ShownConflict {
+        document,
+        code,
+        name: name.to_owned(),
+        field: conflict.field,
+        values: values.collect(),
+    }
 }
 
 /// A hash as text.

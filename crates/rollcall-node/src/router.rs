@@ -12,9 +12,18 @@ use crate::pages::{export, import, import_plan, organisation, organisation_edit,
 /// Main navigation.
 pub fn navigation() -> Vec<NavigationItem> {
     vec![
-        NavigationItem { text_key: "nav.organisations", href: "/organisations" },
-        NavigationItem { text_key: "nav.import", href: "/import" },
-        NavigationItem { text_key: "nav.sync", href: "/sync" },
+        NavigationItem {
+            text_key: "nav.organisations",
+            href: "/organisations",
+        },
+        NavigationItem {
+            text_key: "nav.import",
+            href: "/import",
+        },
+        NavigationItem {
+            text_key: "nav.sync",
+            href: "/sync",
+        },
     ]
 }
 
@@ -24,13 +33,21 @@ pub fn pages(app: App) -> Router {
         .route("/", get(|| async { Redirect::to("/organisations") }))
         .route("/organisations", get(organisations::show))
         .route("/organisations/export", get(export::download))
-        .route("/organisations/new", get(organisation_edit::form_new).post(organisation_edit::submit_new))
+        .route(
+            "/organisations/new",
+            get(organisation_edit::form_new).post(organisation_edit::submit_new),
+        )
         .route("/organisations/{reference}", get(organisation::show))
-        .route("/organisations/{reference}/edit", get(organisation_edit::form).post(organisation_edit::submit))
+        .route(
+            "/organisations/{reference}/edit",
+            get(organisation_edit::form).post(organisation_edit::submit),
+        )
         .route("/organisations/{reference}/settle", post(organisation::settle))
         .route(
             "/import",
-            get(import::form).post(import::submit).layer(upload_limit(import::LIST_SIZE_BYTES_MAX)),
+            get(import::form)
+                .post(import::submit)
+                .layer(upload_limit(import::LIST_SIZE_BYTES_MAX)),
         )
         .route("/import/{import_id}", get(import_plan::show))
         .route("/import/{import_id}/rejects", get(import_plan::rejects))

@@ -29,12 +29,17 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let store = files.open_store()?;
     let address = args.web_addr.as_deref().unwrap_or(&config.web_addr);
     let web = TcpListener::bind(address).await.map_err(|error| {
-        let code = if error.kind() == std::io::ErrorKind::AddrInUse { "PORT_IN_USE" } else { "BIND" };
+        let code = if error.kind() == std::io::ErrorKind::AddrInUse {
+            "PORT_IN_USE"
+        } else {
+            "BIND"
+        };
         Refused::new(code, format!("Cannot listen on {address}: {error}."))
     })?;
     let web_addr = web.local_addr().context("read the workspace's address")?;
     if !web_addr.ip().is_loopback() {
-        let message = "The workspace speaks plain HTTP and so listens on loopback only; put a TLS proxy before it.";
+        let message =
+            "The workspace speaks plain HTTP and so listens on loopback only; put a TLS proxy before it.";
         return Err(Refused::new("BIND_OPEN", message).into());
     }
     let replica = Replica::new(store.clone());
@@ -59,7 +64,11 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         Arc::new(StoreAccounts(store.clone())),
     );
     let shutdown = CancellationToken::new();
-    let web_task = tokio::spawn(rollcall_web::serve::serve(web, site.wrap(router::pages(app)), shutdown.clone()));
+    let web_task = tokio::spawn(rollcall_web::serve::serve(
+        web,
+        site.wrap(router::pages(app)),
+        shutdown.clone(),
+    ));
     let dialer_task = (!args.no_sync && config.aggregator.is_some()).then(|| {
         let interval = Duration::from_secs(config.sync_seconds.max(1));
         tokio::spawn(dialer::run(files, replica, interval, shutdown.clone()))

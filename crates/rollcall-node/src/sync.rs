@@ -8,8 +8,8 @@ use rollcall_command::output::{Refused, print_json, print_line};
 use rollcall_replica::Replica;
 use rollcall_replica::runner::client::SyncReport;
 use rollcall_rpc::Traffic;
-use rollcall_rpc::signing::Ed25519;
 use rollcall_rpc::peer_identity::CertificateFacts;
+use rollcall_rpc::signing::Ed25519;
 use rollcall_sync::message::{Receipt, RepairReason};
 use rollcall_sync::session::client::{ReceiptCheck, SessionEnd};
 use serde::Serialize;
@@ -123,7 +123,10 @@ pub fn run(args: &cli::Sync) -> anyhow::Result<()> {
 /// The store's.
 pub fn last_receipt(replica: &Replica) -> anyhow::Result<Option<Receipt>> {
     let store_id = replica.store().identity().store_id;
-    let row = replica.store().read(|reader| reader.last_receipt(store_id)).context("read the last receipt")?;
+    let row = replica
+        .store()
+        .read(|reader| reader.last_receipt(store_id))
+        .context("read the last receipt")?;
     Ok(row.and_then(|row| Receipt::from_bytes(&row.bytes)))
 }
 
@@ -139,13 +142,24 @@ pub fn shown_receipt(receipt: &Receipt, verified: Option<bool>) -> ShownReceipt 
 }
 
 /// The receipt that still proves it where nothing had changed, checked once more against signature and rows.
-fn held_receipt(files: &Files, replica: &Replica, report: &SyncReport) -> anyhow::Result<Option<ShownReceipt>> {
+fn held_receipt(
+    files: &Files,
+    replica: &Replica,
+    report: &SyncReport,
+) -> anyhow::Result<Option<ShownReceipt>> {
     if report.end != Some(SessionEnd::InSync) || report.receipt.is_some() {
-        return Ok(report.receipt.as_ref().map(|receipt| shown_receipt(receipt, Some(true))));
+        return Ok(report
+            .receipt
+            .as_ref()
+            .map(|receipt| shown_receipt(receipt, Some(true))));
     }
     let key = files.load_config()?.receipt_key()?;
-    let Some(receipt) = last_receipt(replica)? else { return Ok(None) };
-    let check = replica.check_receipt(&receipt, &key.0, &Ed25519).context("check the receipt")?;
+    let Some(receipt) = last_receipt(replica)? else {
+        return Ok(None);
+    };
+    let check = replica
+        .check_receipt(&receipt, &key.0, &Ed25519)
+        .context("check the receipt")?;
     Ok(Some(shown_receipt(&receipt, Some(check == ReceiptCheck::Equal))))
 }
 
@@ -163,8 +177,14 @@ fn show(report: &SyncReport, traffic: Traffic, receipt: Option<ShownReceipt>) ->
     ShownSync {
         outcome,
         reason,
-        pushed: Counted { changes: report.pushed.changes, documents: report.pushed.documents },
-        pulled: Counted { changes: report.pulled.changes, documents: report.pulled.documents },
+        pushed: Counted {
+            changes: report.pushed.changes,
+            documents: report.pushed.documents,
+        },
+        pulled: Counted {
+            changes: report.pulled.changes,
+            documents: report.pulled.documents,
+        },
         quarantined: report.pulled.quarantined + report.pushed.quarantined,
         round_trips: report.round_trips,
         bytes_sent: traffic.bytes_sent,
@@ -189,16 +209,18 @@ fn refusal(end: Option<&SessionEnd>) -> Option<Refused> {
     match end {
         Some(SessionEnd::InSync | SessionEnd::CaughtUp | SessionEnd::Repaired(_)) => None,
         Some(SessionEnd::Refused { code, message }) => Some(Refused::new(code.clone(), message.clone())),
-        Some(SessionEnd::Busy { retry_after_ms }) => {
-            Some(Refused::new("BUSY", format!("The aggregator is busy; try again in {retry_after_ms} ms.")))
-        }
+        Some(SessionEnd::Busy { retry_after_ms }) => Some(Refused::new(
+            "BUSY",
+            format!("The aggregator is busy; try again in {retry_after_ms} ms."),
+        )),
         Some(SessionEnd::Diverged) => {
             let message = "Both ends still differ after repair; nothing was lost. Run verify here and at the aggregator.";
             Some(Refused::new("DIVERGED", message))
         }
-        Some(SessionEnd::Restart(_) | SessionEnd::LinkLost) | None => {
-            Some(Refused::new("LINK_LOST", "The connection was lost; what was acknowledged stays. Try again."))
-        }
+        Some(SessionEnd::Restart(_) | SessionEnd::LinkLost) | None => Some(Refused::new(
+            "LINK_LOST",
+            "The connection was lost; what was acknowledged stays. Try again.",
+        )),
     }
 }
 
@@ -210,19 +232,28 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
     let files = Files::new(&args.data.folder);
     let config = files.load_config()?;
     let replica = Replica::new(files.open_store()?);
-    let expires = files.certificate().and_then(|pem| CertificateFacts::read_pem(&pem).ok());
+    let expires = files
+        .certificate()
+        .and_then(|pem| CertificateFacts::read_pem(&pem).ok());
     let receipt = last_receipt(&replica)?;
     let status = replica.store().read(|reader| {
-        let acknowledged = reader.upstream()?.map_or(0, |upstream| upstream.acknowledged.position);
+        let acknowledged = reader
+            .upstream()?
+            .map_or(0, |upstream| upstream.acknowledged.position);
         let waiting = reader.waiting(acknowledged)?;
         Ok(ShownStatus {
             federation: config.federation.clone(),
             documents: reader.documents_count()?,
-            waiting: Waiting { changes: waiting.changes, since: waiting.since_ms.map(time_text) },
+            waiting: Waiting {
+                changes: waiting.changes,
+                since: waiting.since_ms.map(time_text),
+            },
             last_receipt: receipt.as_ref().map(|receipt| shown_receipt(receipt, None)),
             conflicts: reader.conflicts_count()?,
             quarantined: reader.documents_quarantined()?.len() as u64,
-            certificate: Certificate { expires: expires.map(|facts| time_text(facts.not_after_ms)) },
+            certificate: Certificate {
+                expires: expires.map(|facts| time_text(facts.not_after_ms)),
+            },
             store: ShownStore {
                 epoch: reader.identity().log_epoch.to_string(),
                 position: reader.origin_end()?.position,
@@ -233,7 +264,10 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
     if args.json {
         return print_json(&status);
     }
-    print_line(format_args!("federation {}, {} documents", status.federation, status.documents))?;
+    print_line(format_args!(
+        "federation {}, {} documents",
+        status.federation, status.documents
+    ))?;
     match &status.last_receipt {
         Some(receipt) => print_line(format_args!(
             "{} documents are held by the national office, proven at {}",

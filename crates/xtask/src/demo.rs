@@ -191,7 +191,7 @@ impl Story {
             "  {TAKES} enters: still registered on 2024-12-01, and a new supervising unit"
         ));
         for (federation, changes) in &self.waiting {
-            say::line(format!("  {federation}: {changes} changes wait"));
+            say::line(format!("  changes that wait at {federation}: {changes}"));
         }
         say::line("  The aggregator is back, everyone syncs twice.");
         for round in &self.rounds {
@@ -266,17 +266,13 @@ fn outage(centre: &mut Centre, nodes: &[Node], folder: &Path, code: &str) -> Res
     )?;
     let refused = match gives.sync() {
         Ok(_) => "nothing, though nobody listens".to_owned(),
-        Err(error) => format!("{error:#}")
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .rsplit(": ")
-            .take(3)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .collect::<Vec<_>>()
-            .join(": "),
+        Err(error) => {
+            let text = format!("{error:#}");
+            text.split_once("status: 1: ")
+                .map_or(text.as_str(), |(_, said)| said)
+                .trim()
+                .to_owned()
+        }
     };
     let waiting = [gives, takes]
         .map(|node| {

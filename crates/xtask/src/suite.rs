@@ -27,7 +27,15 @@ pub(crate) fn run(root: &Path, full: bool) -> Result<()> {
     cargo_with(root, &["build", "--locked", "--workspace", "--bins"], &[])?;
     cargo_with(
         root,
-        &["test", "--locked", "--workspace", "--no-fail-fast"],
+        &[
+            "test",
+            "--locked",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+        ],
         scale,
     )?;
     oracle(root)?;

@@ -1,3 +1,6 @@
 //! The console's pages, one file each.
 
 pub mod overview;
+
+#[cfg(test)]
+mod tests;

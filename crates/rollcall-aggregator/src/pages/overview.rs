@@ -1,17 +1,23 @@
-//! `/`: the headline against the targets, the table by province with completeness, stages, subsidies by kind.
+//! `/` and `/areas/{code}`: the headline against the targets, the table of the area's parts with completeness, stages,
+//! subsidies by kind. The nation, a province, a prefecture and a county are the same page.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use rollcall_command::clock::today;
 use rollcall_core::date::Day;
+use rollcall_core::division::Divisions;
 use rollcall_core::figure::{
-    Completeness as Answered, Dimension, Figures, FiguresAnswer, SubsidiesAnswer, SubsidyDimension, SubsidyFigures,
-    TargetVerdict,
+    Completeness as Answered, Dimension, Figures, FiguresAnswer, MembershipRate, SubsidiesAnswer,
+    SubsidyDimension, SubsidyFigures, TargetVerdict,
 };
+use rollcall_core::id::FederationId;
 use rollcall_core::ratio::Ratio;
-use rollcall_core::term::{Stage, SubsidyKind};
-use rollcall_stats::{FiguresQuery, SubsidiesQuery};
+use rollcall_core::term::{Level, Stage, SubsidyKind};
+use rollcall_replica::Replica;
+use rollcall_replica::projection::Projection;
+use rollcall_stats::{Cube, FiguresQuery, SubsidiesQuery};
 use rollcall_web::figure::{Bounds, Completeness, Figure, FigureLine, Known, Share, Target};
 use rollcall_web::form::CheckedQuery;
+use rollcall_web::layout::Frame;
 use rollcall_web::login::SignedIn;
 use rollcall_web::page::overview::{AreaRow, FundSums, Overview, StageRow, SubsidyRow};
 use rollcall_web::{Error, Page};
@@ -29,76 +35,210 @@ pub struct Question {
 }
 
 struct Answers {
-    national: FiguresAnswer,
+    name: String,
+    parts: FiguresAnswer,
     stages: FiguresAnswer,
     groups: FiguresAnswer,
     subsidies: SubsidiesAnswer,
     known: Known,
 }
 
-/// Shows the page.
+/// The nation.
+///
+/// # Errors
+/// `PARAM_INVALID`, the store's.
 pub async fn show(
     State(app): State<App>,
     signed_in: SignedIn,
     CheckedQuery(question): CheckedQuery<Question>,
 ) -> Result<Page<Overview>, Error> {
-    let as_of = question.as_of.unwrap_or_else(today);
-    let answers = app
-        .ask(move |replica, cube| {
-            let heard = replica.heard()?;
-            let by = |dimension| FiguresQuery { by: vec![dimension], ..FiguresQuery::at(as_of) };
-            let (year, _, _) = as_of.ymd();
-            let subsidies = SubsidiesQuery {
-                from: Day::from_ymd(year, 1, 1),
-                to: Day::from_ymd(year, 12, 31),
-                by: Some(SubsidyDimension::Kind),
-                area: None,
+    page(&app, &signed_in, FederationId::national(), question).await
+}
+
+/// One of its parts.
+///
+/// # Errors
+/// `NOT_FOUND` for what never was a division, `PARAM_INVALID`, the store's.
+pub async fn show_area(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Path(code): Path<String>,
+    CheckedQuery(question): CheckedQuery<Question>,
+) -> Result<Page<Overview>, Error> {
+    let known = |code: &String| {
+        code.parse()
+            .ok()
+            .and_then(|code| Divisions::get().find(code))
+            .is_some()
+    };
+    let area = Some(code)
+        .filter(known)
+        .and_then(|code| code.parse().ok())
+        .ok_or(Error::NotFound)?;
+    page(&app, &signed_in, area, question).await
+}
+
+/// What the parts of an area are called.
+fn parts_of(area: &FederationId) -> Dimension {
+    let divisions = Divisions::get();
+    let code = area.division();
+    match divisions.level(code) {
+        _ if *area == FederationId::national() => Dimension::Province,
+        Some(Level::National | Level::Province) => {
+            let below = |level| {
+                divisions.in_use().any(|part| {
+                    divisions.parent(part.code) == Some(code) && divisions.level(part.code) == Some(level)
+                })
             };
-            let known_at = replica.known_at(None)?;
-            Ok(Answers {
-                national: cube.figures(&by(Dimension::Province), &heard)?,
-                stages: cube.figures(&by(Dimension::Stage), &heard)?,
-                groups: cube.figures(&by(Dimension::Group), &heard)?,
-                subsidies: cube.subsidies(&subsidies)?,
-                known: Known { position: known_at.position, unix_ms: None, unsent: known_at.unsent },
-            })
-        })
-        .await?;
-    let frame = signed_in.frame("nav.overview").computed_from(as_of, Some(answers.known.position));
-    let total = &answers.national.total.figures;
-    let percent = standing_target(&answers.national.targets, as_of);
+            if below(Level::Prefecture) {
+                Dimension::Prefecture
+            } else {
+                Dimension::County
+            }
+        }
+        Some(Level::Prefecture) => Dimension::County,
+        Some(Level::County) | None => Dimension::Federation,
+    }
+}
+
+async fn page(
+    app: &App,
+    signed_in: &SignedIn,
+    area: FederationId,
+    question: Question,
+) -> Result<Page<Overview>, Error> {
+    let as_of = question.as_of.unwrap_or_else(today);
     let (year, _, _) = as_of.ymd();
-    let period = (Day::from_ymd(year, 1, 1).unwrap_or(as_of), Day::from_ymd(year, 12, 31).unwrap_or(as_of));
+    let period = (
+        Day::from_ymd(year, 1, 1).unwrap_or(as_of),
+        Day::from_ymd(year, 12, 31).unwrap_or(as_of),
+    );
+    let (asked, by) = (area.clone(), parts_of(&area));
+    let answers = match question.known_at {
+        None => {
+            app.ask(move |replica, cube| answers(replica, cube, &asked, by, as_of, period, None))
+                .await?
+        }
+        Some(position) => {
+            // The past is computed apart, so that nobody who asks about the present waits for it.
+            let replica = app.replica.clone();
+            let work = move || {
+                let cube = Projection::build_at(&replica, position)?;
+                answers(&replica, &cube, &asked, by, as_of, period, Some(position))
+            };
+            tokio::task::spawn_blocking(work)
+                .await
+                .map_err(Error::internal)?
+                .map_err(|error| Error::refused(error.code(), error.to_string()))?
+        }
+    };
+    let frame = signed_in
+        .frame("nav.overview")
+        .computed_from(as_of, Some(answers.known.position));
+    let total = &answers.parts.total.figures;
+    let percent = standing_target(&answers.parts.targets, as_of);
+    let remainder = match by {
+        Dimension::Province => frame.text("overview.direct_national"),
+        Dimension::Prefecture => frame.text("overview.direct_province"),
+        Dimension::County if Divisions::get().level(area.division()) == Some(Level::Prefecture) => {
+            frame.text("overview.direct_prefecture")
+        }
+        _ => frame.text("overview.direct_province"),
+    };
+    let parts = answers.parts.rows.iter().map(|row| {
+        let code = row.key.value(by);
+        let href = code
+            .filter(|code| by != Dimension::Federation && *code != area.as_str())
+            .map(|code| {
+                let query = question
+                    .as_of
+                    .map(|as_of| format!("?as_of={as_of}"))
+                    .unwrap_or_default();
+                format!("/areas/{code}{query}")
+            });
+        let name = if code.is_none() { remainder } else { &row.name };
+        AreaRow {
+            href,
+            ..area_row(code, name, &row.figures, percent)
+        }
+    });
     Ok(Page(Overview {
-        area: frame.text("area.national").to_owned(),
         headline: headline(total, &answers, as_of),
-        lines: lines(&answers),
-        targets: answers.national.targets.iter().map(|target| verdict(target, total)).collect(),
+        lines: lines(&answers, &frame),
+        targets: answers
+            .parts
+            .targets
+            .iter()
+            .map(|target| verdict(target, total))
+            .collect(),
         as_of,
         known_at: question.known_at,
         notes: Vec::new(),
-        areas: answers
-            .national
-            .rows
-            .iter()
-            .map(|row| area_row(row.key.value(Dimension::Province), &row.name, &row.figures, percent))
-            .collect(),
-        total: area_row(None, frame.text("area.national"), total, percent),
+        areas: parts.collect(),
+        total: area_row(None, frame.text("overview.total"), total, percent),
         stages: stage_rows(&answers.stages),
         subsidies: SubsidyKind::ALL
             .iter()
             .map(|kind| {
                 let row = answers.subsidies.rows.iter().find(|row| {
-                    row.key.as_ref().is_some_and(|(_, value)| value.as_deref() == Some(kind.name()))
+                    row.key
+                        .as_ref()
+                        .is_some_and(|(_, value)| value.as_deref() == Some(kind.name()))
                 });
-                subsidy_row(kind.name(), row.map(|row| &row.figures).unwrap_or(&SubsidyFigures::default()))
+                subsidy_row(
+                    kind.name(),
+                    row.map(|row| &row.figures).unwrap_or(&SubsidyFigures::default()),
+                )
             })
             .collect(),
         subsidy_total: subsidy_row("", &answers.subsidies.total),
         funds: funds(&answers.subsidies.total),
         period,
+        area: answers.name.clone(),
         frame,
     }))
+}
+
+fn answers(
+    replica: &Replica,
+    cube: &Cube,
+    area: &FederationId,
+    by: Dimension,
+    as_of: Day,
+    period: (Day, Day),
+    position: Option<u64>,
+) -> Result<Answers, rollcall_replica::Error> {
+    let heard = replica.heard()?;
+    let name = cube.directory().name_at(area, as_of);
+    let area = Some(area.clone()).filter(|area| *area != FederationId::national());
+    let figures = |dimension| {
+        let query = FiguresQuery {
+            by: vec![dimension],
+            area: area.clone(),
+            ..FiguresQuery::at(as_of)
+        };
+        cube.figures(&query, &heard)
+    };
+    let subsidies = SubsidiesQuery {
+        from: Some(period.0),
+        to: Some(period.1),
+        by: Some(SubsidyDimension::Kind),
+        area: area.clone(),
+    };
+    let known_at = replica.known_at(position)?;
+    let committed_ms = replica.store().read(|reader| reader.time_of(known_at.position))?;
+    Ok(Answers {
+        name,
+        parts: figures(by)?,
+        stages: figures(Dimension::Stage)?,
+        groups: figures(Dimension::Group)?,
+        subsidies: cube.subsidies(&subsidies)?,
+        known: Known {
+            position: known_at.position,
+            unix_ms: committed_ms,
+            unsent: known_at.unsent,
+        },
+    })
 }
 
 fn share(ratio: Ratio) -> Share {
@@ -117,8 +257,13 @@ fn completeness(answered: &Answered) -> Completeness {
 
 fn headline(total: &Figures, answers: &Answers, as_of: Day) -> Figure {
     let rate = &total.establishment_rate;
-    let bounds = (rate.low != rate.high).then(|| Bounds { low: share(rate.low), high: share(rate.high) });
-    let due = answers.national.targets.iter().rfind(|target| target.date <= as_of);
+    // "Nothing touches it" may be said only where nobody is silent either.
+    let touched = rate.low != rate.high || total.completeness.organisations_unheard > 0;
+    let bounds = touched.then(|| Bounds {
+        low: share(rate.low),
+        high: share(rate.high),
+    });
+    let due = answers.parts.targets.iter().rfind(|target| target.date <= as_of);
     Figure {
         name_key: "figure.establishment_rate",
         share: share(rate.rate.ratio),
@@ -126,30 +271,58 @@ fn headline(total: &Figures, answers: &Answers, as_of: Day) -> Figure {
         known: answers.known,
         completeness: completeness(&total.completeness),
         bounds,
-        target: due.or(answers.national.targets.first()).map(|target| verdict(target, total)),
+        target: due
+            .or(answers.parts.targets.first())
+            .map(|target| verdict(target, total)),
         href: None,
     }
 }
 
-fn lines(answers: &Answers) -> Vec<FigureLine> {
-    let total = &answers.national.total.figures;
+fn lines(answers: &Answers, frame: &Frame) -> Vec<FigureLine> {
+    let total = &answers.parts.total.figures;
     let group = |name: &str| {
-        let row = answers.groups.rows.iter().find(|row| row.key.value(Dimension::Group) == Some(name));
-        row.map(|row| share(row.figures.establishment_rate.rate.ratio)).unwrap_or_default()
+        let row = answers
+            .groups
+            .rows
+            .iter()
+            .find(|row| row.key.value(Dimension::Group) == Some(name));
+        row.map(|row| share(row.figures.establishment_rate.rate.ratio))
+            .unwrap_or_default()
     };
-    let line = |name_key, share| FigureLine { name_key, share, note: None, href: None };
+    let line = |name_key, share| FigureLine {
+        name_key,
+        share,
+        note: None,
+        href: None,
+    };
+    let members = |name_key, rate: &MembershipRate| {
+        let unknown = Some(rate.units_unknown).filter(|units| *units > 0);
+        let note = unknown.map(|units| frame.fill("figure.units_unknown", &[&frame.number(units)]));
+        FigureLine {
+            note,
+            ..line(name_key, share(rate.rate.ratio))
+        }
+    };
     vec![
         line("figure.identified_rate", share(total.identified_rate.rate.ratio)),
         line("figure.strict_rate", share(total.strict_rate.rate.ratio)),
-        line("figure.group_a", group("A")),
-        line("figure.group_b", share(answers.national.total.group_b_all.ratio)),
-        line("figure.membership_rate", share(total.membership_rate.rate.ratio)),
+        line("figure.group_a_rate", group("A")),
+        line(
+            "figure.group_b_rate",
+            share(answers.parts.total.group_b_all.ratio),
+        ),
+        members("figure.membership_rate", &total.membership_rate),
+        members("figure.membership_rate_all", &total.membership_rate_all),
     ]
 }
 
 /// The percent that holds on a day: of the latest target due by then, else of the first one.
 fn standing_target(targets: &[TargetVerdict], as_of: Day) -> Option<u32> {
-    targets.iter().rfind(|target| target.date <= as_of).or(targets.first()).map(|target| target.percent)
+    targets
+        .iter()
+        .rfind(|target| target.date <= as_of)
+        .or(targets.first())
+        .map(|target| target.percent)
 }
 
 fn verdict(target: &TargetVerdict, total: &Figures) -> Target {
@@ -158,7 +331,8 @@ fn verdict(target: &TargetVerdict, total: &Figures) -> Target {
     let denominator = target.denominator.unwrap_or(now.denominator);
     let wanted = (u128::from(target.percent) * u128::from(denominator)).div_ceil(100);
     let missing = u64::try_from(wanted.saturating_sub(u128::from(numerator))).unwrap_or(u64::MAX);
-    let near = u128::from(numerator) * 100 >= u128::from(target.percent.saturating_sub(2)) * u128::from(denominator);
+    let near =
+        u128::from(numerator) * 100 >= u128::from(target.percent.saturating_sub(2)) * u128::from(denominator);
     Target {
         date: target.date,
         percent: u64::from(target.percent),
@@ -190,11 +364,15 @@ fn stage_rows(answer: &FiguresAnswer) -> Vec<StageRow> {
     Stage::ALL
         .iter()
         .map(|stage| {
-            let row = answer.rows.iter().find(|row| row.key.value(Dimension::Stage) == Some(stage.name()));
+            let row = answer
+                .rows
+                .iter()
+                .find(|row| row.key.value(Dimension::Stage) == Some(stage.name()));
             StageRow {
                 stage: stage.name(),
                 organisations: row.map_or(0, |row| row.figures.in_scope),
-                href: String::new(),
+                // There is no list behind it at the centre yet.
+                href: "#stages".to_owned(),
             }
         })
         .collect()

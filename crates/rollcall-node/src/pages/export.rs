@@ -53,7 +53,11 @@ pub async fn download(
     let file = app
         .with(move |app| {
             let (_, path) = Uploads::of(&app.files).begin(now_ms)?;
-            let file = fs::File::options().read(true).write(true).create_new(true).open(&path)?;
+            let file = fs::File::options()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(&path)?;
             // Open and without a name: it goes away with the answer, however that ends.
             fs::remove_file(&path)?;
             let mut out = BufWriter::new(file);
@@ -72,7 +76,11 @@ pub async fn download(
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
         Format::Records => ("application/x-ndjson", "jsonl"),
     };
-    Ok(attachment(tokio::fs::File::from_std(file), media_type, &format!("organisations-{as_of}.{ending}")))
+    Ok(attachment(
+        tokio::fs::File::from_std(file),
+        media_type,
+        &format!("organisations-{as_of}.{ending}"),
+    ))
 }
 
 /// A file to be saved, read as it is sent.

@@ -34,9 +34,14 @@ pub async fn form(State(app): State<App>, Clerk(signed_in): Clerk) -> Result<Pag
                 href: format!("/import/{}", row.import_id),
                 at: locale.moment(row.at_ms),
                 author: names.show(&row.account),
-                counts: serde_json::from_str(&row.summary).map(|summary| counts(&summary)).unwrap_or_default(),
+                counts: serde_json::from_str(&row.summary)
+                    .map(|summary| counts(&summary))
+                    .unwrap_or_default(),
                 undone: row.undone_ms.is_some(),
-                undo_action: row.undone_ms.is_none().then(|| format!("/import/{}/undo", row.import_id)),
+                undo_action: row
+                    .undone_ms
+                    .is_none()
+                    .then(|| format!("/import/{}/undo", row.import_id)),
                 file_name: row.file_name,
             };
             Ok(imports.into_iter().map(row).collect())
@@ -86,7 +91,13 @@ pub async fn submit(
             return Err(error);
         }
     };
-    let field = |name: &str| received.fields.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let field = |name: &str| {
+        received
+            .fields
+            .get(name)
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default()
+    };
     let given = |name: &str| Some(field(name)).filter(|text| !text.is_empty());
     let upload = Upload {
         import_id: import_id.clone(),

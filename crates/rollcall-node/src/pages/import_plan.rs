@@ -6,6 +6,7 @@ use rollcall_command::accounts::audit;
 use rollcall_exchange::Field;
 use rollcall_web::form::{CheckedForm, with_notice};
 use rollcall_web::layout::{Frame, Tone};
+use rollcall_web::locale::Locale;
 use rollcall_web::login::Clerk;
 use rollcall_web::page::import::{ImportPlan, ImportProblem, ImportState};
 use rollcall_web::{Error, Page};
@@ -17,9 +18,9 @@ use super::{editing, export, words};
 use crate::app::App;
 
 /// Problems shown; the workbook of refused rows has them all.
-const PROBLEMS_MAX: usize = 200;
+const PROBLEMS_MAX: usize = 50;
 /// Warnings shown.
-const WARNINGS_MAX: usize = 30;
+const WARNINGS_MAX: usize = 10;
 
 /// A summary as it is kept: the keys of `import --json` that the page shows.
 #[derive(Debug, Default, Deserialize)]
@@ -72,20 +73,33 @@ pub async fn show(
             };
             let summary = match (&done, &upload) {
                 (Some(done), _) => serde_json::from_str(&done.summary).unwrap_or_default(),
-                (None, upload) => upload.as_ref().map(|upload| upload.summary.clone()).unwrap_or_default(),
+                (None, upload) => upload
+                    .as_ref()
+                    .map(|upload| upload.summary.clone())
+                    .unwrap_or_default(),
             };
             let file_name = done.map(|done| done.file_name);
-            let columns = upload.as_ref().map(|upload| upload.columns.clone()).unwrap_or_default();
-            let file_name = file_name.or(upload.map(|upload| upload.file_name)).unwrap_or_default();
+            let columns = upload
+                .as_ref()
+                .map(|upload| upload.columns.clone())
+                .unwrap_or_default();
+            let file_name = file_name
+                .or(upload.map(|upload| upload.file_name))
+                .unwrap_or_default();
             let open = uploads.is_open(&import_id);
             let rejects = uploads.rejects(&import_id).is_file();
-            Ok(plan_page(frame, &import_id, file_name, state, &summary, columns, open, rejects))
+            Ok(plan_page(
+                frame, &import_id, file_name, state, &summary, columns, open, rejects,
+            ))
         })
         .await?;
     Ok(Page(page))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one page, each from another place")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one page, each from another place"
+)]
 fn plan_page(
     frame: Frame,
     import_id: &str,
@@ -98,14 +112,19 @@ fn plan_page(
 ) -> ImportPlan {
     let counts = counts(summary);
     let kept: Kept = serde_json::from_value(summary.clone()).unwrap_or_default();
-    let mut warnings: Vec<String> = kept.warnings.iter().take(WARNINGS_MAX).map(|kept| line(&frame, kept)).collect();
+    let mut warnings: Vec<String> = kept
+        .warnings
+        .iter()
+        .take(WARNINGS_MAX)
+        .map(|kept| line(&frame, kept))
+        .collect();
     let more = (kept.warnings.len().saturating_sub(WARNINGS_MAX)) as u64 + kept.warnings_left_out;
     if more > 0 {
         warnings.push(format!("… + {}", frame.number(more)));
     }
     let known = |(head, field): (String, Option<String>)| {
         let field = field.and_then(|name| Field::ALL.iter().find(|field| field.name() == name));
-        (head, field.map(|field| field.name()))
+        (head, field.map(|field| column_name(&frame, *field)))
     };
     let dry_run = state == ImportState::DryRun;
     ImportPlan {
@@ -136,7 +155,8 @@ fn plan_page(
             })
             .collect(),
         rejects_href: rejects.then(|| format!("/import/{import_id}/rejects")),
-        commit_action: (dry_run && open && counts.writes() > 0).then(|| format!("/import/{import_id}/commit")),
+        commit_action: (dry_run && open && counts.writes() > 0)
+            .then(|| format!("/import/{import_id}/commit")),
         undo_action: match state {
             ImportState::DryRun => Some(format!("/import/{import_id}/drop")),
             ImportState::Committed => Some(format!("/import/{import_id}/undo")),
@@ -146,8 +166,20 @@ fn plan_page(
     }
 }
 
+/// The toolkit's text hangs on the name; a field that has none there is shown as our own lists head it.
+fn column_name(frame: &Frame, field: Field) -> &'static str {
+    let has_text = frame.locale.lookup(&format!("field.{}", field.name())).is_some();
+    if has_text || frame.locale == Locale::English {
+        field.name()
+    } else {
+        field.title()
+    }
+}
+
 fn line(frame: &Frame, problem: &KeptProblem) -> String {
-    let row = problem.row.map(|row| format!("{} {}", frame.text("import.row"), frame.number(row)));
+    let row = problem
+        .row
+        .map(|row| format!("{} {}", frame.text("import.row"), frame.number(row)));
     let place: Vec<String> = row.into_iter().chain(problem.column.clone()).collect();
     if place.is_empty() {
         format!("{} {}", problem.code, problem.message)
@@ -166,12 +198,21 @@ pub async fn rejects(
     Path(import_id): Path<String>,
 ) -> Result<Response, Error> {
     let uploads = Uploads::of(&app.files);
-    let upload = { let (uploads, id) = (uploads.clone(), import_id.clone()); app.with(move |_| uploads.load(&id)).await? };
+    let upload = {
+        let (uploads, id) = (uploads.clone(), import_id.clone());
+        app.with(move |_| uploads.load(&id)).await?
+    };
     if upload.is_none() {
         return Err(Error::NotFound);
     }
-    let file = tokio::fs::File::open(uploads.rejects(&import_id)).await.map_err(|_| Error::NotFound)?;
-    Ok(export::attachment(file, export::XLSX, &format!("rejects-{import_id}.xlsx")))
+    let file = tokio::fs::File::open(uploads.rejects(&import_id))
+        .await
+        .map_err(|_| Error::NotFound)?;
+    Ok(export::attachment(
+        file,
+        export::XLSX,
+        &format!("rejects-{import_id}.xlsx"),
+    ))
 }
 
 /// Carries the import out.
@@ -191,7 +232,12 @@ pub async fn commit(
         let ran = app
             .with(move |app| {
                 let uploads = Uploads::of(&app.files);
-                if app.replica.store().read(|reader| reader.import(&import_id))?.is_some() {
+                if app
+                    .replica
+                    .store()
+                    .read(|reader| reader.import(&import_id))?
+                    .is_some()
+                {
                     return Ok(None);
                 }
                 let open = uploads.is_open(&import_id);
@@ -202,7 +248,13 @@ pub async fn commit(
                 let ran = uploads.run(app, upload, &by, false)?;
                 if let Ran::Sorted(upload) = &ran {
                     let detail = format!("{} {}", upload.import_id, counts(&upload.summary).writes());
-                    audit(app.replica.store(), &by.author, "list_imported", &detail, by.now_ms)?;
+                    audit(
+                        app.replica.store(),
+                        &by.author,
+                        "list_imported",
+                        &detail,
+                        by.now_ms,
+                    )?;
                     uploads.close(&upload.import_id)?;
                 }
                 Ok(Some(ran))
@@ -233,14 +285,23 @@ pub async fn discard(
     form.submit_once(|_| async move {
         let dropped = app
             .with(move |app| {
-                if app.replica.store().read(|reader| reader.import(&import_id))?.is_some() {
+                if app
+                    .replica
+                    .store()
+                    .read(|reader| reader.import(&import_id))?
+                    .is_some()
+                {
                     return Ok(false);
                 }
                 Uploads::of(&app.files).discard(&import_id)?;
                 Ok(true)
             })
             .await?;
-        if dropped { Ok(with_notice("/import", "import_dropped")) } else { Err(Error::AlreadyDone) }
+        if dropped {
+            Ok(with_notice("/import", "import_dropped"))
+        } else {
+            Err(Error::AlreadyDone)
+        }
     })
     .await
 }
@@ -271,11 +332,21 @@ pub async fn undo(
                     "{import_id} {} put back, {} closed, {} left",
                     undone.reverted, undone.closed, undone.left
                 );
-                audit(app.replica.store(), &by.author, "import_undone", &detail, by.now_ms)?;
+                audit(
+                    app.replica.store(),
+                    &by.author,
+                    "import_undone",
+                    &detail,
+                    by.now_ms,
+                )?;
                 Ok(true)
             })
             .await?;
-        if undone { Ok(with_notice(&address, "import_undone")) } else { Err(Error::AlreadyDone) }
+        if undone {
+            Ok(with_notice(&address, "import_undone"))
+        } else {
+            Err(Error::AlreadyDone)
+        }
     })
     .await
 }

@@ -7,6 +7,7 @@ pub mod name_index;
 pub mod organisation;
 pub mod organisation_edit;
 mod organisation_form;
+mod organisation_history;
 mod organisation_view;
 pub mod organisations;
 pub mod sync;

@@ -47,8 +47,13 @@ impl NameIndex {
             limit: usize::try_from(u32::MAX).unwrap_or(usize::MAX),
             ..ListingQuery::default()
         };
-        let (revision, rows) = store.read(|reader| Ok((reader.facts_revision()?, reader.listings(&query)?.rows)))?;
-        let mut index = Self { revision, entries: HashMap::with_capacity(rows.len()), order: BTreeSet::new() };
+        let (revision, rows) =
+            store.read(|reader| Ok((reader.facts_revision()?, reader.listings(&query)?.rows)))?;
+        let mut index = Self {
+            revision,
+            entries: HashMap::with_capacity(rows.len()),
+            order: BTreeSet::new(),
+        };
         for row in rows {
             index.put(row);
         }
@@ -80,8 +85,11 @@ impl NameIndex {
 
     fn put(&mut self, row: ListingRow) {
         let name: Box<str> = row.listing.name.into();
-        let entry =
-            Entry { name: name.clone(), search: row.listing.search.into(), conflicts: row.listing.conflicts };
+        let entry = Entry {
+            name: name.clone(),
+            search: row.listing.search.into(),
+            conflicts: row.listing.conflicts,
+        };
         if let Some(before) = self.entries.insert(row.document_id, entry) {
             self.order.remove(&(before.name, row.document_id));
         }
@@ -92,8 +100,13 @@ impl NameIndex {
     pub fn page(&self, query: &NameQuery) -> (Vec<DocumentId>, u64) {
         let words: Vec<&str> = query.text.split_whitespace().collect();
         let fits = |id: &DocumentId| {
-            let Some(entry) = self.entries.get(id) else { return false };
-            query.members.as_ref().is_none_or(|members| members.binary_search(id).is_ok())
+            let Some(entry) = self.entries.get(id) else {
+                return false;
+            };
+            query
+                .members
+                .as_ref()
+                .is_none_or(|members| members.binary_search(id).is_ok())
                 && (!query.with_conflicts || entry.conflicts > 0)
                 && words.iter().all(|word| entry.search.contains(word))
         };

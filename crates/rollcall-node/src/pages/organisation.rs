@@ -26,7 +26,12 @@ pub async fn show(
     let as_of = today(&signed_in);
     let role = signed_in.account.role;
     let frame = signed_in.frame("nav.organisations").computed_from(as_of, None);
-    let viewer = Viewer { frame, as_of, may_edit: role >= Role::Clerk, may_settle: role >= Role::Head };
+    let viewer = Viewer {
+        frame,
+        as_of,
+        may_edit: role >= Role::Clerk,
+        may_settle: role >= Role::Head,
+    };
     let page = app
         .ask(move |replica, cube| {
             let id = replica.find(&reference, &[DocumentKind::Organisation])?;
@@ -62,15 +67,25 @@ pub async fn settle(
 ) -> Result<Response, Error> {
     let by = editing(&signed_in, &form.value.reason);
     if by.reason.is_empty() {
-        return Err(Error::refused("REASON_MISSING", "Say why this value is taken; it is kept with the edit."));
+        return Err(Error::refused(
+            "REASON_MISSING",
+            "Say why this value is taken; it is kept with the edit.",
+        ));
     }
     form.submit_once(|value| async move {
         let id = app
             .with(move |app| {
                 let id = app.replica.find(&reference, &[DocumentKind::Organisation])?;
-                app.replica.edit(id, &by, |document| document.settle(&query.field, &value.take))?;
+                app.replica
+                    .edit(id, &by, |document| document.settle(&query.field, &value.take))?;
                 let detail = format!("{id} {}", query.field);
-                audit(app.replica.store(), &by.author, "conflict_settled", &detail, by.now_ms)?;
+                audit(
+                    app.replica.store(),
+                    &by.author,
+                    "conflict_settled",
+                    &detail,
+                    by.now_ms,
+                )?;
                 Ok(id)
             })
             .await?;

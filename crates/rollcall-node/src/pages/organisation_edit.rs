@@ -31,8 +31,15 @@ pub async fn form(
     Path(reference): Path<String>,
 ) -> Result<Page<OrganisationEdit>, Error> {
     let (id, document) = app.with(move |app| open(&app.replica, &reference)).await?;
-    let Record::Organisation(record) = document.record().0 else { return Err(Error::NotFound) };
-    let heads = document.heads().into_iter().map(crate::organisation::hex).collect::<Vec<_>>().join(",");
+    let Record::Organisation(record) = document.record().0 else {
+        return Err(Error::NotFound);
+    };
+    let heads = document
+        .heads()
+        .into_iter()
+        .map(crate::organisation::hex)
+        .collect::<Vec<_>>()
+        .join(",");
     Ok(Page(page(&signed_in, Some(id), shown(&record), &heads, "", &[])))
 }
 
@@ -47,7 +54,12 @@ pub async fn submit(
     form: CheckedForm<Values>,
 ) -> Result<Response, Error> {
     let values = form.value.clone();
-    let text = |name: &str| values.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let text = |name: &str| {
+        values
+            .get(name)
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default()
+    };
     let heads_text = text("heads");
     let heads = parse_heads(&heads_text).ok_or_else(heads_unknown)?;
     let mut by = editing(&signed_in, &text("reason"));
@@ -68,7 +80,14 @@ pub async fn submit(
         Ok(edits) => edits,
         Err(problems) => {
             let reason = by.reason.clone();
-            return Ok(refused(page(&signed_in, Some(id), values, &heads_text, &reason, &problems)));
+            return Ok(refused(page(
+                &signed_in,
+                Some(id),
+                values,
+                &heads_text,
+                &reason,
+                &problems,
+            )));
         }
     };
     form.submit_once(|_| async move {
@@ -77,12 +96,22 @@ pub async fn submit(
             .with(move |app| {
                 let saved = app.replica.edit(id, &by, |_| Ok(edits.clone()))?;
                 if saved.is_some() {
-                    audit(app.replica.store(), &by.author, "organisation_edited", &id.to_string(), by.now_ms)?;
+                    audit(
+                        app.replica.store(),
+                        &by.author,
+                        "organisation_edited",
+                        &id.to_string(),
+                        by.now_ms,
+                    )?;
                 }
                 Ok(saved)
             })
             .await?;
-        Ok(if saved.is_some() { with_notice(&address, "saved") } else { address })
+        Ok(if saved.is_some() {
+            with_notice(&address, "saved")
+        } else {
+            address
+        })
     })
     .await
 }
@@ -97,8 +126,15 @@ pub async fn form_new(
 ) -> Result<Page<OrganisationEdit>, Error> {
     let written = app.with(|app| app.replica.scopes_written()).await?;
     let home = written.first().map(ToString::to_string).unwrap_or_default();
-    let values = [("responsible", home.as_str()), ("registration_status", "registered"), ("location", &home)];
-    let values = values.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let values = [
+        ("responsible", home.as_str()),
+        ("registration_status", "registered"),
+        ("location", &home),
+    ];
+    let values = values
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .collect();
     Ok(Page(page(&signed_in, None, values, "", "", &[])))
 }
 
@@ -112,7 +148,10 @@ pub async fn submit_new(
     form: CheckedForm<Values>,
 ) -> Result<Response, Error> {
     let values = form.value.clone();
-    let by = editing(&signed_in, values.get("reason").map(String::as_str).unwrap_or_default());
+    let by = editing(
+        &signed_in,
+        values.get("reason").map(String::as_str).unwrap_or_default(),
+    );
     let as_of = today(&signed_in);
     let own_id: String = random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
     let checked = new_record(&values, as_of, format!("by-hand-{own_id}"))
@@ -133,8 +172,15 @@ pub async fn submit_new(
         }
         app.with(move |app| {
             let kind = DocumentKind::Organisation;
-            app.replica.edit_or_create(id, kind, &by, |document| document.plan(&record))?;
-            Ok(audit(app.replica.store(), &by.author, "organisation_entered", &id.to_string(), by.now_ms)?)
+            app.replica
+                .edit_or_create(id, kind, &by, |document| document.plan(&record))?;
+            Ok(audit(
+                app.replica.store(),
+                &by.author,
+                "organisation_entered",
+                &id.to_string(),
+                by.now_ms,
+            )?)
         })
         .await?;
         Ok(with_notice(&format!("/organisations/{id}"), "saved"))
@@ -154,11 +200,21 @@ fn as_of_heads(
     id: DocumentId,
     heads: &[[u8; 32]],
 ) -> Result<Option<Document>, rollcall_replica::Error> {
-    let Some((row, changes)) = replica.store().read(|reader| reader.load(id))? else { return Ok(None) };
-    let Some(last) = changes.iter().rposition(|change| heads.contains(&change.hash)) else { return Ok(None) };
-    let then = changes.iter().take(last + 1).map(|change| change.bytes.as_slice());
-    let document = Document::load(row.kind, id, then)
-        .map_err(|source| rollcall_replica::Error::Document { id, source })?;
+    let Some((row, changes)) = replica.store().read(|reader| reader.load(id))? else {
+        return Ok(None);
+    };
+    let Some(last) = changes.iter().rposition(|change| heads.contains(&change.hash)) else {
+        return Ok(None);
+    };
+    let then = changes
+        .iter()
+        .take(last + 1)
+        .map(|change| change.bytes.as_slice());
+    let document =
+        Document::load(row.kind, id, then).map_err(|source| rollcall_replica::Error::Document {
+            id,
+            source: Box::new(source),
+        })?;
     let mut wanted = heads.to_vec();
     wanted.sort_unstable();
     Ok((document.heads() == wanted).then_some(document))
@@ -196,11 +252,19 @@ fn page(
         Some(id) => {
             let name = values.get("name").filter(|name| !name.is_empty()).cloned();
             let address = format!("/organisations/{id}");
-            (name.unwrap_or_else(|| id.to_string()), format!("{address}/edit"), address)
+            (
+                name.unwrap_or_else(|| id.to_string()),
+                format!("{address}/edit"),
+                address,
+            )
         }
         None => {
             let title = frame.text("organisations.new").to_owned();
-            (title, "/organisations/new".to_owned(), "/organisations".to_owned())
+            (
+                title,
+                "/organisations/new".to_owned(),
+                "/organisations".to_owned(),
+            )
         }
     };
     OrganisationEdit {
@@ -210,7 +274,10 @@ fn page(
         heads: heads.to_owned(),
         fields: fields(&frame, &values, problems),
         reason: reason.to_owned(),
-        problems: problems.iter().map(|problem| words::refusal(&frame, problem)).collect(),
+        problems: problems
+            .iter()
+            .map(|problem| words::refusal(&frame, problem))
+            .collect(),
         frame,
     }
 }
@@ -221,13 +288,18 @@ fn refused(page: OrganisationEdit) -> Response {
 
 fn with_reason(by: &Editing) -> Result<(), Problem> {
     if by.reason.is_empty() {
-        return Err(Problem::error("REASON_MISSING", "", "Say why; the reason is kept with the edit."));
+        return Err(Problem::error(
+            "REASON_MISSING",
+            "",
+            "Say why; the reason is kept with the edit.",
+        ));
     }
     Ok(())
 }
 
 fn heads_unknown() -> Error {
-    let message = "The form shows a state of this organisation that is not known here. Open it again and edit anew.";
+    let message =
+        "The form shows a state of this organisation that is not known here. Open it again and edit anew.";
     Error::refused("HEADS_UNKNOWN", message)
 }
 

@@ -61,17 +61,37 @@ pub(super) fn shown(record: &OrganisationRecord) -> Values {
         ("name", latest(record.name.as_ref(), String::clone)),
         ("code", record.code.clone()),
         ("kind", record.kind.map(|kind| kind.name().to_owned())),
-        ("category", latest(record.category.as_ref(), |value| value.name().to_owned())),
+        (
+            "category",
+            latest(record.category.as_ref(), |value| value.name().to_owned()),
+        ),
         ("registered_on", record.registered_on.map(|on| on.to_string())),
-        ("registration_status", latest(record.registration_status.as_ref(), |value| value.name().to_owned())),
-        ("registration_authority", latest(record.registration_authority.as_ref(), String::clone)),
+        (
+            "registration_status",
+            latest(record.registration_status.as_ref(), |value| {
+                value.name().to_owned()
+            }),
+        ),
+        (
+            "registration_authority",
+            latest(record.registration_authority.as_ref(), String::clone),
+        ),
         ("location", latest(record.location.as_ref(), String::clone)),
         ("address", record.address.clone()),
         ("supervising_unit", record.supervising_unit.clone()),
-        ("responsible", latest(record.responsible.as_ref(), ToString::to_string)),
-        ("operating_state", latest(record.operating_state.as_ref(), |value| value.name().to_owned())),
+        (
+            "responsible",
+            latest(record.responsible.as_ref(), ToString::to_string),
+        ),
+        (
+            "operating_state",
+            latest(record.operating_state.as_ref(), |value| value.name().to_owned()),
+        ),
     ];
-    texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))).collect()
+    texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), text?)))
+        .collect()
 }
 
 fn latest<T>(value: Option<&Dated<T>>, text: impl Fn(&T) -> String) -> Option<String> {
@@ -80,7 +100,12 @@ fn latest<T>(value: Option<&Dated<T>>, text: impl Fn(&T) -> String) -> Option<St
         Dated::List(entries) => entries
             .iter()
             .filter(|entry| entry.withdrawn.is_none())
-            .max_by_key(|entry| (entry.from.map(PartialDate::last_day), std::cmp::Reverse(entry.source)))
+            .max_by_key(|entry| {
+                (
+                    entry.from.map(PartialDate::last_day),
+                    std::cmp::Reverse(entry.source),
+                )
+            })
             .map(|entry| text(&entry.value)),
     }
 }
@@ -89,18 +114,25 @@ fn latest<T>(value: Option<&Dated<T>>, text: impl Fn(&T) -> String) -> Option<St
 pub(super) fn fields(frame: &Frame, values: &Values, problems: &[Problem]) -> Vec<EditField> {
     let terms = |prefix: &str, names: Vec<&'static str>| {
         let none = (String::new(), frame.text("value.unknown").to_owned());
-        let named = names.into_iter().map(|name| (name.to_owned(), frame.term(prefix, name)));
+        let named = names
+            .into_iter()
+            .map(|name| (name.to_owned(), frame.term(prefix, name)));
         EditInput::Select(std::iter::once(none).chain(named).collect())
     };
     let input = |name: &str| match name {
         "kind" => terms("kind", Kind::ALL.iter().map(|value| value.name()).collect()),
-        "category" => terms("category", Category::ALL.iter().map(|value| value.name()).collect()),
-        "registration_status" => {
-            terms("registration_status", RegistrationStatus::ALL.iter().map(|value| value.name()).collect())
-        }
-        "operating_state" => {
-            terms("operating_state", OperatingState::ALL.iter().map(|value| value.name()).collect())
-        }
+        "category" => terms(
+            "category",
+            Category::ALL.iter().map(|value| value.name()).collect(),
+        ),
+        "registration_status" => terms(
+            "registration_status",
+            RegistrationStatus::ALL.iter().map(|value| value.name()).collect(),
+        ),
+        "operating_state" => terms(
+            "operating_state",
+            OperatingState::ALL.iter().map(|value| value.name()).collect(),
+        ),
         "registered_on" | "status_on" | "counted_on" => EditInput::Date,
         "workers" | "members" | "female_members" => EditInput::Number,
         _ => EditInput::Text,
@@ -130,11 +162,18 @@ pub(super) fn edits(document: &Document, values: &Values, today: Day) -> Result<
     for (name, stands) in FIELDS {
         let entered = entered(values, name);
         let standing = before.get(name).map(String::as_str).unwrap_or_default();
-        if entered == standing || !values.contains_key(name) || matches!(stands, Stands::Count | Stands::Beside) {
+        if entered == standing
+            || !values.contains_key(name)
+            || matches!(stands, Stands::Count | Stands::Beside)
+        {
             continue;
         }
         if stands == Stands::Dated && entered.is_empty() {
-            problems.push(Problem::error("FIELD_EMPTY", name, "This cannot be left empty; enter what is right."));
+            problems.push(Problem::error(
+                "FIELD_EMPTY",
+                name,
+                "This cannot be left empty; enter what is right.",
+            ));
             continue;
         }
         if let Err(problem) = check(name, entered) {
@@ -146,7 +185,9 @@ pub(super) fn edits(document: &Document, values: &Values, today: Day) -> Result<
             ("registration_status", _) if entered_date(values) => {
                 format!("registration_status@{}", self::entered(values, "status_on"))
             }
-            (_, Stands::Dated) if standing.is_empty() => format!("{name}@{}", self::entered(values, "registered_on")),
+            (_, Stands::Dated) if standing.is_empty() => {
+                format!("{name}@{}", self::entered(values, "registered_on"))
+            }
             _ => name.to_owned(),
         };
         match document.set(&place, entered) {
@@ -157,7 +198,10 @@ pub(super) fn edits(document: &Document, values: &Values, today: Day) -> Result<
     match counted(values, today) {
         Ok(None) => {}
         Ok(Some(count)) => {
-            let record = OrganisationRecord { counts: vec![count], ..OrganisationRecord::default() };
+            let record = OrganisationRecord {
+                counts: vec![count],
+                ..OrganisationRecord::default()
+            };
             match document.plan(&Record::Organisation(Box::new(record))) {
                 Ok(more) => edits.extend(more),
                 Err(more) => problems.extend(more),
@@ -165,11 +209,19 @@ pub(super) fn edits(document: &Document, values: &Values, today: Day) -> Result<
         }
         Err(more) => problems.extend(more),
     }
-    if problems.is_empty() { Ok(edits) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(edits)
+    } else {
+        Err(problems)
+    }
 }
 
 /// What was entered, as the record of a new organisation. `own_id` names it while its code is unknown.
-pub(super) fn new_record(values: &Values, today: Day, own_id: String) -> Result<OrganisationRecord, Vec<Problem>> {
+pub(super) fn new_record(
+    values: &Values,
+    today: Day,
+    own_id: String,
+) -> Result<OrganisationRecord, Vec<Problem>> {
     let mut problems = Vec::new();
     let text = |name: &str| Some(entered(values, name).to_owned()).filter(|text| !text.is_empty());
     if text("name").is_none() {
@@ -182,13 +234,17 @@ pub(super) fn new_record(values: &Values, today: Day, own_id: String) -> Result<
         problems.extend(more);
         None
     });
-    let code = text("code").and_then(|code| CreditCode::parse(&code).ok()).map(|code| code.as_str().to_owned());
+    let code = text("code")
+        .and_then(|code| CreditCode::parse(&code).ok())
+        .map(|code| code.as_str().to_owned());
     let record = OrganisationRecord {
         id: code.is_none().then_some(own_id),
         code,
         name: text("name").map(Dated::Scalar),
         kind: text("kind").and_then(|name| Kind::from_name(&name)),
-        category: text("category").and_then(|name| Category::from_name(&name)).map(Dated::Scalar),
+        category: text("category")
+            .and_then(|name| Category::from_name(&name))
+            .map(Dated::Scalar),
         registered_on: text("registered_on").and_then(|on| on.parse().ok()),
         registration_status: text("registration_status")
             .and_then(|name| RegistrationStatus::from_name(&name))
@@ -198,12 +254,20 @@ pub(super) fn new_record(values: &Values, today: Day, own_id: String) -> Result<
         location: text("location").map(Dated::Scalar),
         address: text("address"),
         supervising_unit: text("supervising_unit"),
-        responsible: text("responsible").and_then(|code| code.parse().ok()).map(Dated::Scalar),
-        operating_state: text("operating_state").and_then(|name| OperatingState::from_name(&name)).map(Dated::Scalar),
+        responsible: text("responsible")
+            .and_then(|code| code.parse().ok())
+            .map(Dated::Scalar),
+        operating_state: text("operating_state")
+            .and_then(|name| OperatingState::from_name(&name))
+            .map(Dated::Scalar),
         counts: counts.into_iter().collect(),
         ..OrganisationRecord::default()
     };
-    if problems.is_empty() { Ok(record) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(record)
+    } else {
+        Err(problems)
+    }
 }
 
 fn entered<'a>(values: &'a Values, name: &str) -> &'a str {
@@ -252,7 +316,11 @@ fn counted(values: &Values, today: Day) -> Result<Option<CountEntry>, Vec<Proble
             _ if text.is_empty() => None,
             Ok(number) => Some(number),
             Err(_) => {
-                problems.push(Problem::error("NUMBER_INVALID", name, "A whole number is expected."));
+                problems.push(Problem::error(
+                    "NUMBER_INVALID",
+                    name,
+                    "A whole number is expected.",
+                ));
                 None
             }
         }
@@ -270,7 +338,14 @@ fn counted(values: &Values, today: Day) -> Result<Option<CountEntry>, Vec<Proble
         return Err(problems);
     }
     let any = workers.or(members).or(female_members).is_some();
-    Ok(any.then_some(CountEntry { on, source: Source::Check, workers, members, female_members, withdrawn: None }))
+    Ok(any.then_some(CountEntry {
+        on,
+        source: Source::Check,
+        workers,
+        members,
+        female_members,
+        withdrawn: None,
+    }))
 }
 
 #[cfg(test)]
@@ -280,7 +355,10 @@ mod tests {
     use super::*;
 
     fn values(pairs: &[(&str, &str)]) -> Values {
-        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -288,10 +366,18 @@ mod tests {
         let today: Day = "2025-01-03".parse().expect("a day");
         for (entered, place, code) in [
             (vec![("code", "52330106XXXX000350")], "code", "V02"),
-            (vec![("registered_on", "2026-02-30")], "registered_on", "DATE_INVALID"),
+            (
+                vec![("registered_on", "2026-02-30")],
+                "registered_on",
+                "DATE_INVALID",
+            ),
             (vec![("workers", "十九")], "workers", "NUMBER_INVALID"),
             (vec![("workers", "-1")], "workers", "NUMBER_INVALID"),
-            (vec![("workers", "3"), ("counted_on", "2024")], "counted_on", "DATE_INVALID"),
+            (
+                vec![("workers", "3"), ("counted_on", "2024")],
+                "counted_on",
+                "DATE_INVALID",
+            ),
             (vec![("location", "西湖区")], "location", "PLACE_UNKNOWN"),
             (vec![("responsible", "33")], "responsible", "PLACE_UNKNOWN"),
             (vec![("name", " ")], "name", "NAME_MISSING"),
@@ -299,8 +385,10 @@ mod tests {
             let mut all = values(&[("name", "一所学校")]);
             all.extend(values(&entered));
             let problems = new_record(&all, today, "x".to_owned()).expect_err("it is refused");
-            let found: Vec<_> =
-                problems.iter().map(|problem| (problem.place.as_str(), problem.code.as_str())).collect();
+            let found: Vec<_> = problems
+                .iter()
+                .map(|problem| (problem.place.as_str(), problem.code.as_str()))
+                .collect();
             assert_eq!(found, [(place, code)], "{entered:?}");
         }
     }

@@ -7,16 +7,15 @@ use rollcall_core::fact::{CountFact, Facts};
 use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::record::{Dated, OrganisationRecord, Record, UnionRecord};
 use rollcall_core::term::{Source, Stage, UnionEvent};
-use rollcall_doc::Document;
 use rollcall_replica::{Error, Replica};
 use rollcall_stats::{Cube, OrganisationStatus};
 use rollcall_web::layout::Frame;
 use rollcall_web::page::organisation::{
-    ConflictValue, ConflictView, CountRow, CoverageRow, ExclusionRow, FieldRow, HistoryRow, Organisation, ProblemRow,
-    StageStep, ValueLine,
+    CountRow, CoverageRow, ExclusionRow, FieldRow, Organisation, ProblemRow, StageStep, ValueLine,
 };
 use rollcall_web::page::organisations::StandingFilter;
 
+use super::organisation_history::{conflicts, history};
 use super::organisations::standing;
 use super::words::{self, AuthorNames};
 
@@ -35,25 +34,41 @@ struct Linked {
 }
 
 /// The page.
-pub(super) fn view(replica: &Replica, cube: &Cube, id: DocumentId, viewer: Viewer) -> Result<Organisation, Error> {
-    let Viewer { frame, as_of, may_edit, may_settle } = viewer;
+pub(super) fn view(
+    replica: &Replica,
+    cube: &Cube,
+    id: DocumentId,
+    viewer: Viewer,
+) -> Result<Organisation, Error> {
+    let Viewer {
+        frame,
+        as_of,
+        may_edit,
+        may_settle,
+    } = viewer;
     let document = replica.document(id)?;
     let (record, mut problems) = document.record();
     let (facts, more) = document.facts();
     problems.extend(more);
     problems.sort();
     problems.dedup();
-    let Record::Organisation(record) = record else { return Err(Error::NoDocument(id.to_string())) };
+    let Record::Organisation(record) = record else {
+        return Err(Error::NoDocument(id.to_string()));
+    };
     let status = cube.organisation(id, as_of);
     let covering: &[DocumentId] = status.as_ref().map_or(&[], |status| &status.unions);
     let unions = linked(replica, &record, covering)?;
     let written = replica.scopes_written()?;
-    let (homes, names) =
-        replica.store().read(|reader| Ok((reader.homes_of(id)?, AuthorNames::read(reader)?)))?;
+    let (homes, names) = replica
+        .store()
+        .read(|reader| Ok((reader.homes_of(id)?, AuthorNames::read(reader)?)))?;
     let kept_here = Replica::keeps(&written, &homes);
     let (standing, reason) = status.as_ref().map_or((StandingFilter::Held, None), standing);
     let fields = fields(&frame, &record);
-    let name = fields.iter().find(|row| row.field == "name").and_then(|row| row.values.first());
+    let name = fields
+        .iter()
+        .find(|row| row.field == "name")
+        .and_then(|row| row.values.first());
     Ok(Organisation {
         name: name.map_or_else(|| id.to_string(), |value| value.text.clone()),
         code: record.code.clone(),
@@ -87,7 +102,11 @@ pub(super) fn view(replica: &Replica, cube: &Cube, id: DocumentId, viewer: Viewe
 }
 
 /// The unions that its links name and those that cover it, as far as they are held here.
-fn linked(replica: &Replica, record: &OrganisationRecord, covering: &[DocumentId]) -> Result<Vec<Linked>, Error> {
+fn linked(
+    replica: &Replica,
+    record: &OrganisationRecord,
+    covering: &[DocumentId],
+) -> Result<Vec<Linked>, Error> {
     let mut ids: Vec<DocumentId> = covering.to_vec();
     for entry in &record.coverage {
         match replica.find(&entry.union, &[DocumentKind::Union]) {
@@ -109,7 +128,12 @@ fn linked(replica: &Replica, record: &OrganisationRecord, covering: &[DocumentId
 
 impl Linked {
     fn name(&self) -> String {
-        let named = self.record.name.clone().or_else(|| self.record.code.clone()).or_else(|| self.record.id.clone());
+        let named = self
+            .record
+            .name
+            .clone()
+            .or_else(|| self.record.code.clone())
+            .or_else(|| self.record.id.clone());
         named.unwrap_or_else(|| self.id.to_string())
     }
 
@@ -118,7 +142,11 @@ impl Linked {
     }
 
     fn on(&self, event: UnionEvent) -> Option<PartialDate> {
-        let entries = self.record.events.iter().filter(|entry| entry.event == event && entry.withdrawn.is_none());
+        let entries = self
+            .record
+            .events
+            .iter()
+            .filter(|entry| entry.event == event && entry.withdrawn.is_none());
         entries.map(|entry| entry.on).min_by_key(|on| on.last_day())
     }
 
@@ -131,8 +159,11 @@ impl Linked {
 }
 
 fn covered_by(covering: &[DocumentId], unions: &[Linked]) -> Option<String> {
-    let names: Vec<String> =
-        unions.iter().filter(|union| covering.contains(&union.id)).map(Linked::name).collect();
+    let names: Vec<String> = unions
+        .iter()
+        .filter(|union| covering.contains(&union.id))
+        .map(Linked::name)
+        .collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 
@@ -140,7 +171,11 @@ fn fields(frame: &Frame, record: &OrganisationRecord) -> Vec<FieldRow> {
     let one = |field: &'static str, text: Option<String>| FieldRow {
         field,
         values: text
-            .map(|text| ValueLine { text: words::text_of(frame, field, &text), from: None, source: None })
+            .map(|text| ValueLine {
+                text: words::text_of(frame, field, &text),
+                from: None,
+                source: None,
+            })
             .into_iter()
             .collect(),
     };
@@ -158,19 +193,41 @@ fn fields(frame: &Frame, record: &OrganisationRecord) -> Vec<FieldRow> {
             })
             .collect(),
     };
+    let since = record.registered_on;
     let mut rows = vec![
-        lines("name", dated(record.name.as_ref(), String::clone)),
+        lines("name", dated(record.name.as_ref(), since, String::clone)),
         one("code", record.code.clone()),
         one("kind", record.kind.map(|kind| kind.name().to_owned())),
-        lines("category", dated(record.category.as_ref(), |value| value.name().to_owned())),
+        lines(
+            "category",
+            dated(record.category.as_ref(), since, |value| value.name().to_owned()),
+        ),
         one("registered_on", record.registered_on.map(|on| on.to_string())),
-        lines("registration_status", dated(record.registration_status.as_ref(), |value| value.name().to_owned())),
-        lines("registration_authority", dated(record.registration_authority.as_ref(), String::clone)),
-        lines("location", dated(record.location.as_ref(), String::clone)),
+        lines(
+            "registration_status",
+            dated(
+                record.registration_status.as_ref(),
+                record.status_on.or(since),
+                |value| value.name().to_owned(),
+            ),
+        ),
+        lines(
+            "registration_authority",
+            dated(record.registration_authority.as_ref(), since, String::clone),
+        ),
+        lines("location", dated(record.location.as_ref(), since, String::clone)),
         one("address", record.address.clone()),
         one("supervising_unit", record.supervising_unit.clone()),
-        lines("responsible", dated(record.responsible.as_ref(), ToString::to_string)),
-        lines("operating_state", dated(record.operating_state.as_ref(), |value| value.name().to_owned())),
+        lines(
+            "responsible",
+            dated(record.responsible.as_ref(), since, ToString::to_string),
+        ),
+        lines(
+            "operating_state",
+            dated(record.operating_state.as_ref(), since, |value| {
+                value.name().to_owned()
+            }),
+        ),
     ];
     if record.successor.is_some() {
         rows.push(one("successor", record.successor.clone()));
@@ -192,15 +249,25 @@ struct Line {
     document: Option<String>,
 }
 
-/// Entries of a dated value, latest first.
-fn dated<T>(value: Option<&Dated<T>>, text: impl Fn(&T) -> String) -> Vec<Line> {
+/// Entries of a dated value, latest first. A single one holds `since`, from the registry.
+fn dated<T>(value: Option<&Dated<T>>, since: Option<PartialDate>, text: impl Fn(&T) -> String) -> Vec<Line> {
     match value {
         None => Vec::new(),
-        Some(Dated::Scalar(value)) => vec![Line { text: text(value), from: None, source: None, document: None }],
+        Some(Dated::Scalar(value)) => {
+            vec![Line {
+                text: text(value),
+                from: since,
+                source: Some(Source::Registry),
+                document: None,
+            }]
+        }
         Some(Dated::List(entries)) => {
             let mut standing: Vec<_> = entries.iter().filter(|entry| entry.withdrawn.is_none()).collect();
             standing.sort_by_key(|entry| {
-                std::cmp::Reverse((entry.from.map(PartialDate::last_day), std::cmp::Reverse(entry.source)))
+                std::cmp::Reverse((
+                    entry.from.map(PartialDate::last_day),
+                    std::cmp::Reverse(entry.source),
+                ))
             });
             let line = |entry: &rollcall_core::record::DatedEntry<T>| Line {
                 text: text(&entry.value),
@@ -220,7 +287,11 @@ fn coverage(
     unions: &[Linked],
 ) -> Vec<CoverageRow> {
     let date = |date: PartialDate| frame.locale.partial_date(date);
-    let mut entries: Vec<_> = record.coverage.iter().filter(|entry| entry.withdrawn.is_none()).collect();
+    let mut entries: Vec<_> = record
+        .coverage
+        .iter()
+        .filter(|entry| entry.withdrawn.is_none())
+        .collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.from.last_day()));
     let mut rows: Vec<CoverageRow> = entries
         .iter()
@@ -254,10 +325,21 @@ fn coverage(
 }
 
 fn counts(frame: &Frame, record: &OrganisationRecord, facts: &Facts, as_of: Day) -> Vec<CountRow> {
-    let Facts::Organisation(facts) = facts else { return Vec::new() };
-    let used = |wanted: fn(&CountFact) -> bool| count_at(&facts.counts, as_of, wanted).map(|held| (held.on, held.source));
-    let used = [used(|count| count.workers.is_some()), used(|count| count.members.is_some())];
-    let mut entries: Vec<_> = record.counts.iter().filter(|entry| entry.withdrawn.is_none()).collect();
+    let Facts::Organisation(facts) = facts else {
+        return Vec::new();
+    };
+    let used = |wanted: fn(&CountFact) -> bool| {
+        count_at(&facts.counts, as_of, wanted).map(|held| (held.on, held.source))
+    };
+    let used = [
+        used(|count| count.workers.is_some()),
+        used(|count| count.members.is_some()),
+    ];
+    let mut entries: Vec<_> = record
+        .counts
+        .iter()
+        .filter(|entry| entry.withdrawn.is_none())
+        .collect();
     entries.sort_by_key(|entry| (std::cmp::Reverse(entry.on), entry.source));
     entries
         .into_iter()
@@ -274,7 +356,11 @@ fn counts(frame: &Frame, record: &OrganisationRecord, facts: &Facts, as_of: Day)
 
 fn exclusions(frame: &Frame, record: &OrganisationRecord) -> Vec<ExclusionRow> {
     let date = |date: PartialDate| frame.locale.partial_date(date);
-    let mut entries: Vec<_> = record.exclusions.iter().filter(|entry| entry.withdrawn.is_none()).collect();
+    let mut entries: Vec<_> = record
+        .exclusions
+        .iter()
+        .filter(|entry| entry.withdrawn.is_none())
+        .collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.from.last_day()));
     entries
         .into_iter()
@@ -296,7 +382,10 @@ fn stages(
 ) -> Vec<StageStep> {
     let present = status.map_or(Stage::Identified, |status| status.stage);
     let recorded = |stage: Stage| {
-        let own = record.stages.iter().filter(|entry| entry.stage == stage && entry.withdrawn.is_none());
+        let own = record
+            .stages
+            .iter()
+            .filter(|entry| entry.stage == stage && entry.withdrawn.is_none());
         let event = match stage {
             Stage::Applied => Some(UnionEvent::Applied),
             Stage::FoundingApproved => Some(UnionEvent::FoundingApproved),
@@ -307,7 +396,9 @@ fn stages(
             Stage::Identified | Stage::Mapped | Stage::Contacted | Stage::Preparing | Stage::Running => None,
         };
         let by_union = unions.iter().filter_map(|union| union.on(event?));
-        own.map(|entry| entry.on).chain(by_union).min_by_key(|on| on.last_day())
+        own.map(|entry| entry.on)
+            .chain(by_union)
+            .min_by_key(|on| on.last_day())
     };
     Stage::ALL
         .iter()
@@ -323,69 +414,4 @@ fn stages(
             }
         })
         .collect()
-}
-
-fn conflicts(frame: &Frame, document: &Document, names: &AuthorNames) -> Vec<ConflictView> {
-    let encode = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| {
-                if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-            })
-            .collect()
-    };
-    document
-        .conflicts()
-        .into_iter()
-        .map(|conflict| ConflictView {
-            values: conflict
-                .values
-                .into_iter()
-                .map(|held| ConflictValue {
-                    text: words::value(frame, &conflict.field, &held.value),
-                    id: held.id,
-                    author: names.show(&held.author),
-                    at: frame.locale.moment(held.time_ms),
-                    reason: held.reason,
-                })
-                .collect(),
-            action: format!("/organisations/{}/settle?field={}", document.id(), encode(&conflict.field)),
-            field: words::field(frame, &conflict.field),
-        })
-        .collect()
-}
-
-fn history(
-    frame: &Frame,
-    replica: &Replica,
-    document: &Document,
-    names: &AuthorNames,
-) -> Result<Vec<HistoryRow>, Error> {
-    let mut rows = Vec::new();
-    for entry in document.history().into_iter().rev() {
-        let position = replica.store().read(|reader| reader.change_position(document.id(), &entry.change))?;
-        let position = position.map(|(position, _)| position).filter(|position| *position > 0);
-        let short: String = entry.change.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        let changes = entry.edits.iter().map(|edit| {
-            let show = |value: &Option<serde_json::Value>| {
-                value.as_ref().map_or_else(|| "—".to_owned(), |value| words::value(frame, &edit.field, value))
-            };
-            let name = words::field(frame, &edit.field);
-            match &edit.old {
-                Some(_) => format!("{name}: {} → {}", show(&edit.old), show(&edit.new)),
-                None => format!("{name}: {}", show(&edit.new)),
-            }
-        });
-        rows.push(HistoryRow {
-            at: frame.locale.moment(entry.time_ms),
-            author: names.show(&entry.author),
-            changes: changes.collect(),
-            reason: entry.reason,
-            received: position.is_some(),
-            change_id: match position {
-                Some(position) => format!("{short} · {} {}", frame.text("figure.position"), frame.number(position)),
-                None => short,
-            },
-        });
-    }
-    Ok(rows)
 }

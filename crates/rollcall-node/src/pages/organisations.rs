@@ -34,7 +34,9 @@ pub async fn show(
 ) -> Result<Page<Organisations>, Error> {
     let as_of = today(&signed_in);
     let (asked, names) = (filter.clone(), app.clone());
-    let (rows, total) = app.ask(move |replica, cube| find(&names, replica, cube, &asked, as_of)).await?;
+    let (rows, total) = app
+        .ask(move |replica, cube| find(&names, replica, cube, &asked, as_of))
+        .await?;
     let may_edit = signed_in.account.role >= Role::Clerk;
     let pager = Pager {
         page: filter.paging.page,
@@ -76,7 +78,13 @@ fn find(
         let page = replica.store().read(|reader| reader.listings(&query))?;
         (page.rows, page.total)
     } else {
-        let query = NameQuery { members, text, with_conflicts, offset, limit };
+        let query = NameQuery {
+            members,
+            text,
+            with_conflicts,
+            offset,
+            limit,
+        };
         let (page, total) = app.names(|names| names.page(&query))?;
         (replica.store().read(|reader| reader.listings_of(&page))?, total)
     };
@@ -118,19 +126,32 @@ fn members(
     let chosen = [
         (Dimension::Stage, filter.stage.map(|stage| stage.name())),
         (Dimension::Form, filter.form.map(UnionForm::name)),
-        (Dimension::Category, filter.category.map(|category| category.name())),
+        (
+            Dimension::Category,
+            filter.category.map(|category| category.name()),
+        ),
         (Dimension::Kind, filter.kind.map(|kind| kind.name())),
     ];
-    let filters: Vec<_> =
-        chosen.into_iter().filter_map(|(dimension, name)| Some((dimension, name?.to_owned()))).collect();
-    let standing = filter.standing.filter(|standing| *standing != StandingFilter::Conflict);
+    let filters: Vec<_> = chosen
+        .into_iter()
+        .filter_map(|(dimension, name)| Some((dimension, name?.to_owned())))
+        .collect();
+    let standing = filter
+        .standing
+        .filter(|standing| *standing != StandingFilter::Conflict);
     if filters.is_empty() && standing.is_none() && filter.area.is_none() {
         return Ok(None);
     }
-    let query =
-        FiguresQuery { area: filter.area.map(FederationId::of_division), filters, ..FiguresQuery::at(as_of) };
+    let query = FiguresQuery {
+        area: filter.area.map(FederationId::of_division),
+        filters,
+        ..FiguresQuery::at(as_of)
+    };
     let out = |wanted: fn(OutReason) -> bool| {
-        OutReason::ALL.into_iter().filter(move |reason| wanted(*reason)).map(Set::Out)
+        OutReason::ALL
+            .into_iter()
+            .filter(move |reason| wanted(*reason))
+            .map(Set::Out)
     };
     let sets: Vec<Set> = match standing {
         Some(StandingFilter::Covered) => vec![Set::Covered],
@@ -160,7 +181,10 @@ pub(super) fn standing(status: &OrganisationStatus) -> (StandingFilter, Option<S
         (None, Some(reason)) => (StandingFilter::Excluded, Some(reason.name().to_owned())),
         (None, None) if status.covered => (StandingFilter::Covered, None),
         (None, None) if status.eligible => (StandingFilter::Uncovered, None),
-        (None, None) => (StandingFilter::OutOfScope, Some(OutReason::NotRegistered.name().to_owned())),
+        (None, None) => (
+            StandingFilter::OutOfScope,
+            Some(OutReason::NotRegistered.name().to_owned()),
+        ),
     }
 }
 
@@ -172,10 +196,18 @@ fn shown_row(
     as_of: Day,
 ) -> OrganisationRow {
     let (standing, reason) = status.map_or((StandingFilter::Held, None), standing);
-    let federation = row.listing.home.as_ref().map(|home| cube.directory().name_at(home, as_of));
+    let federation = row
+        .listing
+        .home
+        .as_ref()
+        .map(|home| cube.directory().name_at(home, as_of));
     OrganisationRow {
         href: format!("/organisations/{}", row.document_id),
-        name: if row.listing.name.is_empty() { row.document_id.to_string() } else { row.listing.name },
+        name: if row.listing.name.is_empty() {
+            row.document_id.to_string()
+        } else {
+            row.listing.name
+        },
         code: row.listing.code,
         kind: status.map_or("other", |status| status.kind.name()),
         category: status.map_or("other", |status| status.category.name()),

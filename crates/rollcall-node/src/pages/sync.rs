@@ -54,8 +54,13 @@ pub async fn show(State(app): State<App>, signed_in: SignedIn) -> Result<Page<Sy
     let frame = signed_in.frame("nav.sync");
     let now_ms = signed_in.visit.site.now_unix_ms();
     let may_start = signed_in.account.role >= Role::Clerk;
-    let config = app.files.load_config().map_err(|error| Error::internal(error.into_boxed_dyn_error()))?;
-    let page = app.with(move |app| page(app, frame, &config, now_ms, may_start)).await?;
+    let config = app
+        .files
+        .load_config()
+        .map_err(|error| Error::internal(error.into_boxed_dyn_error()))?;
+    let page = app
+        .with(move |app| page(app, frame, &config, now_ms, may_start))
+        .await?;
     Ok(Page(page))
 }
 
@@ -68,14 +73,21 @@ fn page(
 ) -> Result<Sync, rollcall_replica::Error> {
     let store = app.replica.store();
     let store_id = store.identity().store_id;
-    let certificate = app.files.certificate().and_then(|pem| CertificateFacts::read_pem(&pem).ok());
+    let certificate = app
+        .files
+        .certificate()
+        .and_then(|pem| CertificateFacts::read_pem(&pem).ok());
     let ends_ms = certificate.map(|facts| facts.not_after_ms);
     let proven = proven(app, config)?;
     let locale = frame.locale;
-    let silence_max = i64::try_from(config.sync_seconds).unwrap_or(i64::MAX).saturating_mul(1000 * INTERVALS_MAX);
+    let silence_max = i64::try_from(config.sync_seconds)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1000 * INTERVALS_MAX);
     let (state, waiting, attention, receipts) = store.read(|reader| {
         let upstream = reader.upstream()?;
-        let acknowledged = upstream.as_ref().map_or(0, |upstream| upstream.acknowledged.position);
+        let acknowledged = upstream
+            .as_ref()
+            .map_or(0, |upstream| upstream.acknowledged.position);
         let lying = reader.waiting(acknowledged)?;
         let heard_ms = upstream.map_or(0, |upstream| upstream.last_heard_ms);
         let state = SyncState {
@@ -100,7 +112,12 @@ fn page(
                 verified: row.verified,
             }
         });
-        Ok((state, waiting(reader, &frame, acknowledged)?, attention(reader)?, receipts.collect()))
+        Ok((
+            state,
+            waiting(reader, &frame, acknowledged)?,
+            attention(reader)?,
+            receipts.collect(),
+        ))
     })?;
     let sessions = app.sessions().into_iter().map(|session| SessionRow {
         at: locale.moment(session.begun_unix_ms),
@@ -134,7 +151,10 @@ fn page(
 fn proven(app: &App, config: &Config) -> Result<Option<Receipt>, rollcall_replica::Error> {
     let store_id = app.replica.store().identity().store_id;
     let row = app.replica.store().read(|reader| reader.last_receipt(store_id))?;
-    let (Some(receipt), Ok(key)) = (row.and_then(|row| Receipt::from_bytes(&row.bytes)), config.receipt_key()) else {
+    let (Some(receipt), Ok(key)) = (
+        row.and_then(|row| Receipt::from_bytes(&row.bytes)),
+        config.receipt_key(),
+    ) else {
         return Ok(None);
     };
     let check = app.replica.check_receipt(&receipt, &key.0, &Ed25519)?;
@@ -153,8 +173,18 @@ fn waiting(reader: &Reader, frame: &Frame, acknowledged: u64) -> Result<Vec<Lyin
     for origin in reader.origin_rows(acknowledged, ROWS_MAX)? {
         let (name, href) = named(reader, origin.document_id)?;
         let at = frame.locale.moment(origin.recorded_at_ms);
-        let row = WaitingRow { name, href, at, author: String::new(), reason: String::new() };
-        rows.push(Lying { document_id: origin.document_id, change: origin.hash, row });
+        let row = WaitingRow {
+            name,
+            href,
+            at,
+            author: String::new(),
+            reason: String::new(),
+        };
+        rows.push(Lying {
+            document_id: origin.document_id,
+            change: origin.hash,
+            row,
+        });
     }
     Ok(rows)
 }
@@ -177,7 +207,12 @@ fn attention(reader: &Reader) -> Result<Vec<AttentionRow>, StoreError> {
     let mut rows = Vec::new();
     for kept in reader.quarantine(ROWS_MAX)? {
         let (name, href) = named(reader, kept.refused.document_id)?;
-        rows.push(AttentionRow { name, href, code: kept.refused.code, message: kept.refused.message });
+        rows.push(AttentionRow {
+            name,
+            href,
+            code: kept.refused.code,
+            message: kept.refused.message,
+        });
     }
     Ok(rows)
 }
@@ -187,7 +222,11 @@ fn named(reader: &Reader, id: rollcall_core::id::DocumentId) -> Result<(String, 
     Ok(match reader.listing(id)? {
         Some(row) => {
             let href = (row.kind == DocumentKind::Organisation).then(|| format!("/organisations/{id}"));
-            let name = if row.listing.name.is_empty() { id.to_string() } else { row.listing.name };
+            let name = if row.listing.name.is_empty() {
+                id.to_string()
+            } else {
+                row.listing.name
+            };
             (name, href)
         }
         None => (id.to_string(), None),
@@ -256,9 +295,13 @@ fn ended(end: Option<SessionEnd>) -> (&'static str, Option<Refused>) {
         Some(SessionEnd::CaughtUp) => ("caught_up", None),
         Some(SessionEnd::Repaired(_)) => ("repaired", None),
         Some(SessionEnd::Refused { code, message }) => ("refused", Some(Refused::new(code, message))),
-        Some(SessionEnd::Busy { .. }) => {
-            ("refused", Some(Refused::new("BUSY", "The aggregator is busy; try again in a minute.")))
-        }
+        Some(SessionEnd::Busy { .. }) => (
+            "refused",
+            Some(Refused::new(
+                "BUSY",
+                "The aggregator is busy; try again in a minute.",
+            )),
+        ),
         Some(SessionEnd::Diverged) => {
             let message = "Both ends still differ after repair; nothing was lost. Tell your administrator.";
             ("refused", Some(Refused::new("DIVERGED", message)))

@@ -14,12 +14,15 @@ const HOSPITAL_FOR_PROFIT: &str = "91330106XXXX0006XK";
 
 /// A list with a new kindergarten, the school under another address, a company that is out of scope and a wrong code.
 const LIST: &str = "社会组织名称,统一社会信用代码,成立登记日期,住所\n\
-    杭州市西湖区文鼎苑幼儿园,52330106MJ8745677B,2016-03-01,文一西路1号\n\
+    杭州市西湖区文鼎苑幼儿园,52330106MJ8745671P,2016-03-01,文一西路1号\n\
     杭州市西湖区求知学校,52330106XXXX000432,2015-01-01,学院路77号\n\
     杭州市西湖区错码学校,52330106XXXX000439,2015-01-01,学院路78号\n";
 
 fn page_of(code: &str) -> String {
-    format!("/organisations/{}", DocumentId::derive(DocumentKind::Organisation, code))
+    format!(
+        "/organisations/{}",
+        DocumentId::derive(DocumentKind::Organisation, code)
+    )
 }
 
 async fn edit_form(browser: &Browser<'_>) -> Answer {
@@ -30,8 +33,14 @@ async fn edit_form(browser: &Browser<'_>) -> Answer {
 
 async fn save_address(browser: &Browser<'_>, form: &Answer, address: &str) -> Answer {
     let heads = form.hidden("heads");
-    let fields = [("heads", heads.as_str()), ("address", address), ("reason", "实地核查")];
-    browser.submit(form, &format!("{}/edit", page_of(SCHOOL)), &fields).await
+    let fields = [
+        ("heads", heads.as_str()),
+        ("address", address),
+        ("reason", "实地核查"),
+    ];
+    browser
+        .submit(form, &format!("{}/edit", page_of(SCHOOL)), &fields)
+        .await
 }
 
 #[tokio::test]
@@ -57,7 +66,11 @@ async fn organisations_are_found_by_text_and_by_how_they_stand() {
             .chars()
             .map(|character| match character {
                 '?' | '&' | '=' | '_' => character.to_string(),
-                other => other.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect(),
+                other => other
+                    .to_string()
+                    .bytes()
+                    .map(|byte| format!("%{byte:02X}"))
+                    .collect(),
             })
             .collect();
         let page = browser.get(&format!("/organisations{query}")).await;
@@ -69,7 +82,11 @@ async fn organisations_are_found_by_text_and_by_how_they_stand() {
     let second = browser.get("/organisations?size=1&page=2").await;
     assert!(first.has("page=2") && first.body != second.body);
     for bad in ["page=0", "size=100000", "standing=flying", "kind=%27"] {
-        assert_eq!(browser.get(&format!("/organisations?{bad}")).await.status, StatusCode::BAD_REQUEST, "{bad}");
+        assert_eq!(
+            browser.get(&format!("/organisations?{bad}")).await.status,
+            StatusCode::BAD_REQUEST,
+            "{bad}"
+        );
     }
 }
 
@@ -78,11 +95,21 @@ async fn filter_follows_what_another_process_writes() {
     let node = Node::new();
     node.import(RECORDS);
     let browser = node.sign_in("wang").await;
-    assert!(!browser.get("/organisations?q=%E6%96%B0%E8%8B%97").await.has("新苗学校"));
+    assert!(
+        !browser
+            .get("/organisations?q=%E6%96%B0%E8%8B%97")
+            .await
+            .has("新苗学校")
+    );
     node.import(
         r#"{"type":"organisation","code":"52330106XXXX000432","name":[{"value":"杭州市西湖区新苗学校","from":"2024-01-01"}]}"#,
     );
-    assert!(browser.get("/organisations?q=%E6%96%B0%E8%8B%97").await.has("新苗学校"));
+    assert!(
+        browser
+            .get("/organisations?q=%E6%96%B0%E8%8B%97")
+            .await
+            .has("新苗学校")
+    );
 }
 
 #[tokio::test]
@@ -92,16 +119,32 @@ async fn organisation_is_shown_by_code_and_id_with_everything_recorded() {
     let browser = node.sign_in("wang").await;
     let page = browser.get("/organisations/52330106XXXX000357").await;
     assert_eq!(page.status, StatusCode::OK);
-    for text in ["小草幼儿园", "2015年1月1日", "330106 西湖区", "19", "2024年3月1日", "330106/command-line"] {
+    for text in [
+        "小草幼儿园",
+        "2015年1月1日",
+        "330106 西湖区",
+        "19",
+        "2024年3月1日",
+        "330106/command-line",
+    ] {
         assert!(page.has(text), "{text}");
     }
     let english = browser.get_in_english(&page_of("52330106XXXX000357")).await;
     assert!(english.has("1 Jan 2015") && english.has("kindergarten"));
     assert!(!page.has("/edit\""), "a viewer is offered no edit");
     for absent in ["52330106XXXX000000", "../keys", "%00"] {
-        assert_eq!(browser.get(&format!("/organisations/{absent}")).await.status, StatusCode::NOT_FOUND, "{absent}");
+        assert_eq!(
+            browser.get(&format!("/organisations/{absent}")).await.status,
+            StatusCode::NOT_FOUND,
+            "{absent}"
+        );
     }
-    assert!(browser.get_in_english(&page_of(HOSPITAL_FOR_PROFIT)).await.has("registered for profit"));
+    assert!(
+        browser
+            .get_in_english(&page_of(HOSPITAL_FOR_PROFIT))
+            .await
+            .has("registered for profit")
+    );
 }
 
 #[tokio::test]
@@ -122,22 +165,43 @@ async fn edit_from_stale_heads_keeps_both_values_until_a_head_settles() {
 
     let settle = format!("{}/settle?field=address", page_of(SCHOOL));
     let fields = [("take", values[0].as_str()), ("reason", "按证书")];
-    assert_eq!(li.submit(&page, &settle, &fields).await.status, StatusCode::FORBIDDEN, "a clerk may not settle");
+    assert_eq!(
+        li.submit(&page, &settle, &fields).await.status,
+        StatusCode::FORBIDDEN,
+        "a clerk may not settle"
+    );
     let page = zhao.get(&page_of(SCHOOL)).await;
     let without_reason = [("take", values[0].as_str()), ("reason", " ")];
-    assert!(zhao.submit(&page, &settle, &without_reason).await.has("REASON_MISSING"));
+    assert!(
+        zhao.submit(&page, &settle, &without_reason)
+            .await
+            .has("REASON_MISSING")
+    );
     let settled = zhao.submit(&page, &settle, &fields).await;
     assert!(settled.location.ends_with("notice=settled"), "{}", settled.body);
     let page = zhao.get(&page_of(SCHOOL)).await;
     assert!(page.choices().is_empty());
-    let record = node.replica.find(SCHOOL, &[DocumentKind::Organisation]).and_then(|id| node.replica.record(id));
+    let record = node
+        .replica
+        .find(SCHOOL, &[DocumentKind::Organisation])
+        .and_then(|id| node.replica.record(id));
     let rollcall_core::record::Record::Organisation(record) = record.expect("it is held").0 else {
         panic!("it is an organisation");
     };
     assert_eq!(record.address.as_deref(), Some("学院路1号"));
-    let audited = node.replica.store().read(|reader| reader.audit(None, 10)).expect("the audit trail");
+    let audited = node
+        .replica
+        .store()
+        .read(|reader| reader.audit(None, 10))
+        .expect("the audit trail");
     let actions: Vec<&str> = audited.iter().map(|row| row.entry.action.as_str()).collect();
-    assert_eq!(actions.iter().filter(|action| **action == "organisation_edited").count(), 2);
+    assert_eq!(
+        actions
+            .iter()
+            .filter(|action| **action == "organisation_edited")
+            .count(),
+        2
+    );
     assert!(actions.contains(&"conflict_settled"));
 }
 
@@ -149,9 +213,14 @@ async fn field_that_a_stale_form_only_repeats_is_not_put_back() {
     let stale = edit_form(&zhao).await;
     save_address(&li, &edit_form(&li).await, "学院路1号").await;
     let heads = stale.hidden("heads");
-    let fields =
-        [("heads", heads.as_str()), ("address", ""), ("supervising_unit", "西湖区教育局"), ("reason", "补录")];
-    zhao.submit(&stale, &format!("{}/edit", page_of(SCHOOL)), &fields).await;
+    let fields = [
+        ("heads", heads.as_str()),
+        ("address", ""),
+        ("supervising_unit", "西湖区教育局"),
+        ("reason", "补录"),
+    ];
+    zhao.submit(&stale, &format!("{}/edit", page_of(SCHOOL)), &fields)
+        .await;
     let page = li.get(&page_of(SCHOOL)).await;
     assert!(page.has("学院路1号") && page.has("西湖区教育局") && page.choices().is_empty());
 }
@@ -178,10 +247,17 @@ async fn what_is_wrong_with_an_edit_is_said_on_the_form_and_nothing_is_saved() {
     }
     for heads in ["", "ff", &"0".repeat(64)] {
         let fields = [("heads", heads), ("address", "学院路3号"), ("reason", "核查")];
-        assert!(li.submit(&form, &address, &fields).await.has("HEADS_UNKNOWN"), "{heads}");
+        assert!(
+            li.submit(&form, &address, &fields).await.has("HEADS_UNKNOWN"),
+            "{heads}"
+        );
     }
     assert!(!li.get(&page_of(SCHOOL)).await.has("学院路3号"));
-    let without_token = [("heads", heads.as_str()), ("address", "学院路3号"), ("reason", "核查")];
+    let without_token = [
+        ("heads", heads.as_str()),
+        ("address", "学院路3号"),
+        ("reason", "核查"),
+    ];
     assert!(li.post(&address, &without_token).await.has("FORM_NOT_OURS"));
 }
 
@@ -209,14 +285,35 @@ async fn organisation_is_entered_by_hand_once() {
     let page = li.get(saved.path()).await;
     assert!(page.has("求知学校") && page.has("2024年12月31日") && page.has("25") && page.has("20"));
     let again = li.submit(&form, "/organisations/new", &fields).await;
-    assert!(again.location.ends_with("notice=already_done"), "the same form again is not a second act");
+    assert!(
+        again.location.ends_with("notice=already_done"),
+        "the same form again is not a second act"
+    );
     let other = li.get("/organisations/new").await;
-    assert!(li.submit(&other, "/organisations/new", &fields).await.has("CODE_HELD"));
+    assert!(
+        li.submit(&other, "/organisations/new", &fields)
+            .await
+            .has("CODE_HELD")
+    );
     let foreign = li.get("/organisations/new").await;
-    let fields = [("name", "宁波某校"), ("responsible", "330203"), ("reason", "来电")];
-    assert!(li.submit(&foreign, "/organisations/new", &fields).await.has("FOREIGN_JURISDICTION"));
+    let fields = [
+        ("name", "宁波某校"),
+        ("responsible", "330203"),
+        ("reason", "来电"),
+    ];
+    assert!(
+        li.submit(&foreign, "/organisations/new", &fields)
+            .await
+            .has("FOREIGN_JURISDICTION")
+    );
     let unnamed = li.get("/organisations/new").await;
-    let answer = li.submit(&unnamed, "/organisations/new", &[("name", ""), ("reason", "来电")]).await;
+    let answer = li
+        .submit(
+            &unnamed,
+            "/organisations/new",
+            &[("name", ""), ("reason", "来电")],
+        )
+        .await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(answer.has("NAME_MISSING"));
 }
@@ -234,28 +331,45 @@ async fn list_is_sorted_committed_and_taken_back() {
     let refused = li.get(&format!("{}/rejects", sorted.location)).await;
     assert_eq!(refused.status, StatusCode::OK);
     assert!(refused.bytes.starts_with(b"PK"), "a workbook");
-    assert!(!li.get("/organisations").await.has("文鼎苑"), "a dry run writes nothing");
+    assert!(
+        !li.get("/organisations").await.has("文鼎苑"),
+        "a dry run writes nothing"
+    );
 
-    let done = li.submit(&plan, &format!("{}/commit", sorted.location), &[]).await;
+    let done = li
+        .submit(&plan, &format!("{}/commit", sorted.location), &[])
+        .await;
     assert!(done.location.ends_with("notice=imported"), "{}", done.body);
     assert!(li.get("/organisations").await.has("文鼎苑"));
     assert!(li.get(&page_of(SCHOOL)).await.has("学院路77号"));
     let page = li.get(done.path()).await;
-    let again = li.submit(&page, &format!("{}/commit", sorted.location), &[]).await;
+    let again = li
+        .submit(&page, &format!("{}/commit", sorted.location), &[])
+        .await;
     assert_eq!(again.status, StatusCode::CONFLICT, "nothing is imported twice");
     assert!(li.get("/import").await.has("名单.csv"));
 
     let undone = li.submit(&page, &format!("{}/undo", sorted.location), &[]).await;
-    assert!(undone.location.ends_with("notice=import_undone"), "{}", undone.body);
-    assert!(li.get(&page_of("52330106MJ8745677B")).await.has("MISTAKEN"));
-    let id = node.replica.find(SCHOOL, &[DocumentKind::Organisation]).expect("it is held");
-    let rollcall_core::record::Record::Organisation(school) = node.replica.record(id).expect("it is held").0 else {
+    assert!(
+        undone.location.ends_with("notice=import_undone"),
+        "{}",
+        undone.body
+    );
+    assert!(li.get(&page_of("52330106MJ8745671P")).await.has("MISTAKEN"));
+    let id = node
+        .replica
+        .find(SCHOOL, &[DocumentKind::Organisation])
+        .expect("it is held");
+    let rollcall_core::record::Record::Organisation(school) = node.replica.record(id).expect("it is held").0
+    else {
         panic!("it is an organisation");
     };
     assert_eq!(school.address, None, "what the import changed is put back");
     let page = li.get(done.path()).await;
     assert!(!page.has("/undo\""));
-    let again = li.submit(&li.get("/import").await, &format!("{}/undo", done.path()), &[]).await;
+    let again = li
+        .submit(&li.get("/import").await, &format!("{}/undo", done.path()), &[])
+        .await;
     assert_eq!(again.status, StatusCode::CONFLICT, "nothing is taken back twice");
 }
 
@@ -263,9 +377,11 @@ async fn list_is_sorted_committed_and_taken_back() {
 async fn unreadable_file_is_refused_and_leaves_nothing() {
     let node = Node::new();
     let li = node.sign_in("li").await;
-    for (name, content) in
-        [("empty.csv", b"".as_slice()), ("no-head.csv", b"a,b\n1,2\n"), ("broken.xlsx", b"PK\x03\x04 broken")]
-    {
+    for (name, content) in [
+        ("empty.csv", b"".as_slice()),
+        ("no-head.csv", b"a,b\n1,2\n"),
+        ("broken.xlsx", b"PK\x03\x04 broken"),
+    ] {
         let form = li.get("/import").await;
         let answer = li.upload(&form, name, content).await;
         assert!(answer.status.is_client_error(), "{name}: {}", answer.status);
@@ -278,10 +394,16 @@ async fn unreadable_file_is_refused_and_leaves_nothing() {
 async fn dry_run_can_be_dropped() {
     let node = Node::new();
     let li = node.sign_in("li").await;
-    let sorted = li.upload(&li.get("/import").await, "名单.csv", LIST.as_bytes()).await;
+    let sorted = li
+        .upload(&li.get("/import").await, "名单.csv", LIST.as_bytes())
+        .await;
     let plan = li.get(&sorted.location).await;
     let dropped = li.submit(&plan, &format!("{}/drop", sorted.location), &[]).await;
-    assert!(dropped.location.ends_with("notice=import_dropped"), "{}", dropped.body);
+    assert!(
+        dropped.location.ends_with("notice=import_dropped"),
+        "{}",
+        dropped.body
+    );
     assert_eq!(li.get(&sorted.location).await.status, StatusCode::NOT_FOUND);
 }
 
@@ -296,7 +418,10 @@ async fn viewer_reads_and_changes_nothing() {
         ("/sync".to_owned(), StatusCode::OK),
         (format!("{}/edit", page_of(SCHOOL)), StatusCode::FORBIDDEN),
         ("/organisations/new".to_owned(), StatusCode::FORBIDDEN),
-        ("/organisations/export?format=csv".to_owned(), StatusCode::FORBIDDEN),
+        (
+            "/organisations/export?format=csv".to_owned(),
+            StatusCode::FORBIDDEN,
+        ),
         ("/import".to_owned(), StatusCode::FORBIDDEN),
     ] {
         assert_eq!(wang.get(&address).await.status, status, "{address}");
@@ -309,7 +434,11 @@ async fn viewer_reads_and_changes_nothing() {
         "/import/0123456789abcdef/undo".to_owned(),
         "/sync".to_owned(),
     ] {
-        assert_eq!(wang.post(&address, &[]).await.status, StatusCode::FORBIDDEN, "{address}");
+        assert_eq!(
+            wang.post(&address, &[]).await.status,
+            StatusCode::FORBIDDEN,
+            "{address}"
+        );
     }
 }
 
@@ -317,7 +446,9 @@ async fn viewer_reads_and_changes_nothing() {
 async fn stranger_is_led_to_the_door_and_a_foreign_host_is_refused() {
     let node = Node::new();
     for address in ["/organisations", "/organisations/x", "/import", "/sync"] {
-        let answer = node.send(Request::get(address).body(Body::empty()).expect("a request")).await;
+        let answer = node
+            .send(Request::get(address).body(Body::empty()).expect("a request"))
+            .await;
         assert!(answer.location.starts_with("/login"), "{address}");
     }
     let request = Request::get("/organisations").header(header::HOST, "rollcall.evil.example:8080");
@@ -335,7 +466,10 @@ async fn sync_page_says_what_waits_and_that_the_node_is_not_enrolled() {
     assert!(page.has("Not enrolled") && page.has("求知学校") && page.has("330106/command-line"));
     let answer = li.submit(&li.get("/import").await, "/sync", &[]).await;
     assert!(answer.has("NOT_ENROLLED"), "{}", answer.body);
-    assert!(li.get("/sync").await.has("NOT_ENROLLED"), "the session that failed is remembered");
+    assert!(
+        li.get("/sync").await.has("NOT_ENROLLED"),
+        "the session that failed is remembered"
+    );
 }
 
 #[tokio::test]
@@ -343,13 +477,22 @@ async fn register_is_exported_in_three_forms() {
     let node = Node::new();
     node.import(RECORDS);
     let li = node.sign_in("li").await;
-    for (format, beginning) in
-        [("xlsx", b"PK".as_slice()), ("csv", "\u{feff}".as_bytes()), ("records", br#"{"type":"organisation""#)]
-    {
+    for (format, beginning) in [
+        ("xlsx", b"PK".as_slice()),
+        ("csv", "\u{feff}".as_bytes()),
+        ("records", br#"{"type":"organisation""#),
+    ] {
         let answer = li.get(&format!("/organisations/export?format={format}")).await;
         assert_eq!(answer.status, StatusCode::OK);
-        assert!(answer.bytes.starts_with(beginning), "{format}: {}", answer.body.chars().take(40).collect::<String>());
+        assert!(
+            answer.bytes.starts_with(beginning),
+            "{format}: {}",
+            answer.body.chars().take(40).collect::<String>()
+        );
         assert!(format == "xlsx" || answer.has("求知学校"), "{format}");
     }
-    assert_eq!(li.get("/organisations/export?format=pdf").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        li.get("/organisations/export?format=pdf").await.status,
+        StatusCode::BAD_REQUEST
+    );
 }

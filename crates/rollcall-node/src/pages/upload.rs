@@ -6,7 +6,9 @@ use std::io::{BufReader, ErrorKind};
 use std::path::PathBuf;
 
 use rollcall_core::problem::Problem;
-use rollcall_exchange::{Field, ImportSummary, List, ListFormat, ListKind, Meaning, Plan, PlanSettings, ReadOptions};
+use rollcall_exchange::{
+    Field, ImportSummary, List, ListFormat, ListKind, Meaning, Plan, PlanSettings, ReadOptions,
+};
 use rollcall_exchange::{read_list, write_rejects};
 use rollcall_replica::Error;
 use rollcall_replica::edit::Editing;
@@ -71,7 +73,9 @@ impl Uploads {
         for entry in fs::read_dir(&self.0)? {
             let entry = entry?;
             let changed = entry.metadata()?.modified()?;
-            let age = changed.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+            let age = changed
+                .duration_since(std::time::UNIX_EPOCH)
+                .map_or(0, |since| since.as_millis());
             if now_ms.saturating_sub(age) > KEPT_MS {
                 fs::remove_file(entry.path())?;
             }
@@ -130,7 +134,13 @@ impl Uploads {
     }
 
     /// Sorts the rows and, unless it is a dry run, takes them in; remembers what came of it.
-    pub(super) fn run(&self, app: &App, mut upload: Upload, by: &Editing, dry_run: bool) -> Result<Ran, Error> {
+    pub(super) fn run(
+        &self,
+        app: &App,
+        mut upload: Upload,
+        by: &Editing,
+        dry_run: bool,
+    ) -> Result<Ran, Error> {
         let records = matches!(upload.read_as.as_str(), "records" | "subsidies")
             || (upload.read_as.is_empty() && upload.file_name.to_ascii_lowercase().ends_with(".jsonl"));
         let summary = if records {
@@ -146,7 +156,13 @@ impl Uploads {
         Ok(Ran::Sorted(Box::new(upload)))
     }
 
-    fn run_records(&self, app: &App, upload: &Upload, by: &Editing, dry_run: bool) -> Result<ImportSummary, Error> {
+    fn run_records(
+        &self,
+        app: &App,
+        upload: &Upload,
+        by: &Editing,
+        dry_run: bool,
+    ) -> Result<ImportSummary, Error> {
         let path = self.data(&upload.import_id);
         let mut hasher = Sha256::new();
         std::io::copy(&mut File::open(&path)?, &mut hasher)?;
@@ -155,7 +171,8 @@ impl Uploads {
             file_name: upload.file_name.clone(),
             sha256: hasher.finalize().into(),
         };
-        app.replica.import_records(&file, || File::open(&path).map(BufReader::new), by, dry_run)
+        app.replica
+            .import_records(&file, || File::open(&path).map(BufReader::new), by, dry_run)
     }
 
     fn run_list(
@@ -175,11 +192,19 @@ impl Uploads {
             },
             ..ReadOptions::default()
         };
-        let list = match read_list(&fs::read(self.data(&upload.import_id))?, &upload.file_name, &options) {
+        let list = match read_list(
+            &fs::read(self.data(&upload.import_id))?,
+            &upload.file_name,
+            &options,
+        ) {
             Ok(list) => list,
             Err(problem) => return Ok(Err(problem)),
         };
-        let area = app.replica.scopes_written()?.first().map(|scope| scope.division());
+        let area = app
+            .replica
+            .scopes_written()?
+            .first()
+            .map(|scope| scope.division());
         let settings = PlanSettings {
             import_id: upload.import_id.clone(),
             today: rollcall_core::date::Day::of_unix_ms(by.now_ms),
@@ -212,7 +237,10 @@ fn columns(list: &List) -> Vec<(String, Option<String>)> {
         Meaning::Field(field) => Some(Field::name(*field).to_owned()),
         Meaning::Personal | Meaning::Unknown => None,
     };
-    list.columns.iter().map(|column| (column.head.clone(), field(&column.meaning))).collect()
+    list.columns
+        .iter()
+        .map(|column| (column.head.clone(), field(&column.meaning)))
+        .collect()
 }
 
 fn remove(path: PathBuf) -> Result<(), Error> {

@@ -21,7 +21,7 @@ const TERMS: [(&str, &str); 6] = [
 ];
 
 /// Lists and fields of entries whose text stands under another key than `field.`.
-const KEYS: [(&str, &str); 12] = [
+const KEYS: [(&str, &str); 15] = [
     ("counts", "organisation.counts"),
     ("coverage", "organisation.coverage"),
     ("exclusions", "organisation.exclusions"),
@@ -29,7 +29,10 @@ const KEYS: [(&str, &str); 12] = [
     ("from", "value.from"),
     ("until", "value.until"),
     ("on", "value.on"),
+    ("at", "value.at"),
+    ("by", "value.by"),
     ("source", "value.source"),
+    ("state", "field.operating_state"),
     ("consent_on", "organisation.consent"),
     ("approved_on", "organisation.approved"),
     ("reason", "organisation.exclusion_reason"),
@@ -51,7 +54,9 @@ pub(super) fn field(frame: &Frame, field: &str) -> String {
     if rest.is_empty() {
         return name;
     }
-    let (entry, of) = rest.split_once('/').map_or((rest, None), |(entry, of)| (entry, Some(of)));
+    let (entry, of) = rest
+        .split_once('/')
+        .map_or((rest, None), |(entry, of)| (entry, Some(of)));
     let entry = match entry.split_once('|') {
         Some(("", source)) => frame.term("source", source),
         Some((from, source)) => format!("{} · {}", date(frame, from), frame.term("source", source)),
@@ -74,12 +79,16 @@ pub(super) fn value(frame: &Frame, field: &str, value: &Value) -> String {
 fn plain(frame: &Frame, name: &str, value: &Value) -> String {
     match value {
         Value::String(text) => text_of(frame, name, text),
-        Value::Object(fields) => match (fields.get("value"), fields.get("document").and_then(Value::as_str)) {
+        Value::Object(fields) => match (
+            fields.get("value"),
+            fields.get("document").and_then(Value::as_str),
+        ) {
             (Some(value), Some(document)) => format!("{} ({document})", plain(frame, name, value)),
             (Some(value), None) => plain(frame, name, value),
             (None, _) => {
                 let known = fields.iter().filter(|(_, value)| !value.is_null());
-                let parts = known.map(|(key, value)| format!("{} {}", word(frame, key), plain(frame, key, value)));
+                let parts =
+                    known.map(|(key, value)| format!("{} {}", word(frame, key), plain(frame, key, value)));
                 parts.collect::<Vec<_>>().join(", ")
             }
         },
@@ -102,7 +111,8 @@ pub(super) fn text_of(frame: &Frame, name: &str, text: &str) -> String {
 
 /// A date in words; any other text as it is.
 fn date(frame: &Frame, text: &str) -> String {
-    text.parse::<PartialDate>().map_or_else(|_| text.to_owned(), |date| frame.locale.partial_date(date))
+    text.parse::<PartialDate>()
+        .map_or_else(|_| text.to_owned(), |date| frame.locale.partial_date(date))
 }
 
 /// A division code with its name: `330106 西湖区`.
@@ -119,7 +129,12 @@ pub(super) fn refusal(frame: &Frame, problem: &Problem) -> String {
     if problem.place.is_empty() {
         format!("{} {}", problem.code, problem.message)
     } else {
-        format!("{}: {} {}", field(frame, &problem.place), problem.code, problem.message)
+        format!(
+            "{}: {} {}",
+            field(frame, &problem.place),
+            problem.code,
+            problem.message
+        )
     }
 }
 
@@ -137,7 +152,12 @@ pub(super) struct AuthorNames(BTreeMap<String, String>);
 impl AuthorNames {
     pub(super) fn read(reader: &Reader) -> Result<Self, rollcall_store::Error> {
         let accounts = reader.accounts()?;
-        Ok(Self(accounts.into_iter().map(|account| (account.account_id, account.name)).collect()))
+        Ok(Self(
+            accounts
+                .into_iter()
+                .map(|account| (account.account_id, account.name))
+                .collect(),
+        ))
     }
 
     pub(super) fn load(store: &Store) -> Result<Self, rollcall_store::Error> {

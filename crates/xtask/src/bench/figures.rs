@@ -76,9 +76,10 @@ pub(crate) fn run(organisations: u64, dump: Option<&Path>) -> Result<Report> {
         .push(questions_row(&cube, &heard, &made, organisations)?);
     report.rows.push(series_row(&cube, &heard, organisations)?);
     report.notes.push(format!(
-        "{} documents, each made from its own record; stored facts are {:.0} MB in a file, read and decoded while the cube \
+        "{} documents, each made from its own record ({} records were refused and are left out); stored facts are {:.0} MB in a file, read and decoded while the cube \
          is built; the store's rows are not part of it",
         made.documents,
+        made.refused,
         made.bytes as f64 / 1e6
     ));
     report.notes.push(format!(
@@ -90,8 +91,11 @@ pub(crate) fn run(organisations: u64, dump: Option<&Path>) -> Result<Report> {
 }
 
 /// What the country became.
+#[derive(Default)]
 struct Made {
     documents: u64,
+    /// Records that no document could be made of; they are told, not hidden.
+    refused: u64,
     bytes: u64,
     federations: BTreeSet<FederationId>,
     /// Time of reading facts out of documents alone, over all threads.
@@ -122,9 +126,8 @@ fn make_facts(organisations: u64, to: &Path, dump: Option<&Path>) -> Result<Made
     let mut dump = dump.map(create).transpose()?;
     let (sender, receiver) = sync_channel::<Vec<Record>>(4 * WORKERS);
     let receiver = Mutex::new(receiver);
-    let mut federations = BTreeSet::new();
-    let mut documents = 0;
-    let (bytes, reading) = std::thread::scope(|scope| -> Result<(u64, Duration)> {
+    let mut made = Made::default();
+    std::thread::scope(|scope| -> Result<()> {
         let workers: Vec<_> = (0..WORKERS)
             .map(|_| scope.spawn(|| work(&receiver, &out)))
             .collect();
@@ -134,8 +137,7 @@ fn make_facts(organisations: u64, to: &Path, dump: Option<&Path>) -> Result<Made
             seed: 1,
             federations: None,
         }) {
-            federations.insert(federation);
-            documents += 1;
+            made.federations.insert(federation);
             bar.inc(u64::from(matches!(record, Record::Organisation(_))));
             if let Some(dump) = &mut dump {
                 writeln!(dump, "{}", serde_json::to_string(&record)?)?;
@@ -148,12 +150,14 @@ fn make_facts(organisations: u64, to: &Path, dump: Option<&Path>) -> Result<Made
         }
         sender.send(handful).context("hand records to the workers")?;
         drop(sender);
-        let mut sum = (0, Duration::ZERO);
         for worker in workers {
-            let (bytes, reading) = worker.join().map_err(|_| anyhow!("a worker failed"))??;
-            sum = (sum.0 + bytes, sum.1 + reading);
+            let share = worker.join().map_err(|_| anyhow!("a worker failed"))??;
+            made.documents += share.documents;
+            made.refused += share.refused;
+            made.bytes += share.bytes;
+            made.reading += share.reading;
         }
-        Ok(sum)
+        Ok(())
     })?;
     bar.finish_and_clear();
     out.into_inner()
@@ -163,33 +167,30 @@ fn make_facts(organisations: u64, to: &Path, dump: Option<&Path>) -> Result<Made
     if let Some(mut dump) = dump {
         dump.flush().context("write the documents")?;
     }
-    Ok(Made {
-        documents,
-        bytes,
-        federations,
-        reading,
-    })
+    Ok(made)
 }
 
-fn work(receiver: &Mutex<Receiver<Vec<Record>>>, out: &Mutex<BufWriter<File>>) -> Result<(u64, Duration)> {
-    let mut reading = Duration::ZERO;
-    let mut written = 0;
+/// One worker's share; the federations are left to the one who hands out.
+fn work(receiver: &Mutex<Receiver<Vec<Record>>>, out: &Mutex<BufWriter<File>>) -> Result<Made> {
+    let mut share = Made::default();
     loop {
         let next = receiver.lock().map_err(|_| anyhow!("a worker failed"))?.recv();
         let Ok(records) = next else {
-            return Ok((written, reading));
+            return Ok(share);
         };
         let mut block = Vec::new();
         for record in &records {
             let id = record.document_id().context("a generated record has a key")?;
             let mut document = Document::create(record.kind(), id);
-            let edits = document
-                .plan(record)
-                .map_err(|problems| anyhow!("a generated record is refused: {problems:?}"))?;
+            let Ok(edits) = document.plan(record) else {
+                share.refused += 1;
+                continue;
+            };
             document.apply_edits(&edits, &editor(id))?;
             let begun = Instant::now();
             let (facts, _) = document.facts();
-            reading += begun.elapsed();
+            share.reading += begun.elapsed();
+            share.documents += 1;
             let bytes = postcard::to_stdvec(&facts)?;
             block.extend(
                 u32::try_from(bytes.len())
@@ -199,7 +200,7 @@ fn work(receiver: &Mutex<Receiver<Vec<Record>>>, out: &Mutex<BufWriter<File>>) -
             block.extend(id.0);
             block.extend(bytes);
         }
-        written += block.len() as u64;
+        share.bytes += block.len() as u64;
         out.lock()
             .map_err(|_| anyhow!("a worker failed"))?
             .write_all(&block)?;

@@ -56,7 +56,9 @@ impl Node {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let files = Files::new(folder.path());
-        files.save_config(&Config::new("西湖区总工会".to_owned(), "330106".to_owned())).expect("configuration");
+        files
+            .save_config(&Config::new("西湖区总工会".to_owned(), "330106".to_owned()))
+            .expect("configuration");
         let options = CreateOptions {
             role: rollcall_store::Role::Node,
             store_id: StoreId([7; 16]),
@@ -98,13 +100,21 @@ impl Node {
             Arc::new(StoreAccounts(store)),
         );
         let app = App::new(replica.clone(), files).expect("a cube");
-        Self { replica, router: site.wrap(router::pages(app)), clock, _folder: folder }
+        Self {
+            replica,
+            router: site.wrap(router::pages(app)),
+            clock,
+            _folder: folder,
+        }
     }
 
     /// Takes records in behind the pages' back, as the command line would.
     pub(super) fn import(&self, records: &str) {
-        let file =
-            ImportFile { import_id: "test".to_owned(), file_name: "records.jsonl".to_owned(), sha256: [0; 32] };
+        let file = ImportFile {
+            import_id: "test".to_owned(),
+            file_name: "records.jsonl".to_owned(),
+            sha256: [0; 32],
+        };
         let by = rollcall_replica::edit::Editing {
             author: "330106/command-line".to_owned(),
             reason: "test".to_owned(),
@@ -112,16 +122,33 @@ impl Node {
             heads: None,
         };
         let open = || Ok(records.as_bytes());
-        let summary = self.replica.import_records(&file, open, &by, false).expect("an import");
+        let summary = self
+            .replica
+            .import_records(&file, open, &by, false)
+            .expect("an import");
         assert_eq!(summary.refused, 0, "{:?}", summary.problems);
     }
 
     pub(super) async fn send(&self, mut request: Request<Body>) -> Answer {
-        request.headers_mut().entry(header::HOST).or_insert("localhost:8080".parse().expect("a header"));
+        request
+            .headers_mut()
+            .entry(header::HOST)
+            .or_insert("localhost:8080".parse().expect("a header"));
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
-        let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let cookie = text(header::SET_COOKIE).split(';').next().map(str::to_owned).filter(|pair| !pair.is_empty());
+        let text = |name| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let cookie = text(header::SET_COOKIE)
+            .split(';')
+            .next()
+            .map(str::to_owned)
+            .filter(|pair| !pair.is_empty());
         let bytes = body.collect().await.expect("a body").to_bytes().to_vec();
         Answer {
             status: parts.status,
@@ -133,11 +160,26 @@ impl Node {
     }
 
     pub(super) async fn sign_in(&self, name: &str) -> Browser<'_> {
-        let door = self.send(Request::get("/login").body(Body::empty()).expect("a request")).await;
+        let door = self
+            .send(Request::get("/login").body(Body::empty()).expect("a request"))
+            .await;
         let token = door.hidden("form_token");
-        let mut browser = Browser { node: self, cookie: door.cookie.expect("a cookie") };
-        let answer = browser.post("/login", &[("name", name), ("password", PASSWORD), ("form_token", &token)]).await;
-        assert_eq!((answer.status, answer.location.as_str()), (StatusCode::SEE_OTHER, "/"), "{}", answer.body);
+        let mut browser = Browser {
+            node: self,
+            cookie: door.cookie.expect("a cookie"),
+        };
+        let answer = browser
+            .post(
+                "/login",
+                &[("name", name), ("password", PASSWORD), ("form_token", &token)],
+            )
+            .await;
+        assert_eq!(
+            (answer.status, answer.location.as_str()),
+            (StatusCode::SEE_OTHER, "/"),
+            "{}",
+            answer.body
+        );
         browser.cookie = answer.cookie.expect("a cookie");
         browser
     }
@@ -146,8 +188,15 @@ impl Node {
 impl Answer {
     /// The value of a hidden field.
     pub(super) fn hidden(&self, name: &str) -> String {
-        let start = self.body.find(&format!("name=\"{name}\" value=\"")).expect("the page has the field");
-        self.body[start..].split('"').nth(3).expect("it has a value").to_owned()
+        let start = self
+            .body
+            .find(&format!("name=\"{name}\" value=\""))
+            .expect("the page has the field");
+        self.body[start..]
+            .split('"')
+            .nth(3)
+            .expect("it has a value")
+            .to_owned()
     }
 
     pub(super) fn has(&self, text: &str) -> bool {
@@ -162,30 +211,46 @@ impl Answer {
     /// Every value of the choices of a conflict.
     pub(super) fn choices(&self) -> Vec<String> {
         let starts = self.body.match_indices("name=\"take\" value=\"");
-        starts.map(|(start, _)| self.body[start..].split('"').nth(3).unwrap_or_default().to_owned()).collect()
+        starts
+            .map(|(start, _)| {
+                self.body[start..]
+                    .split('"')
+                    .nth(3)
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect()
     }
 }
 
 impl Browser<'_> {
     pub(super) async fn get(&self, address: &str) -> Answer {
         let request = Request::get(address).header(header::COOKIE, &self.cookie);
-        self.node.send(request.body(Body::empty()).expect("a request")).await
+        self.node
+            .send(request.body(Body::empty()).expect("a request"))
+            .await
     }
 
     pub(super) async fn get_in_english(&self, address: &str) -> Answer {
         let request = Request::get(address).header(header::COOKIE, &self.cookie);
         let request = request.header(header::ACCEPT_LANGUAGE, "en");
-        self.node.send(request.body(Body::empty()).expect("a request")).await
+        self.node
+            .send(request.body(Body::empty()).expect("a request"))
+            .await
     }
 
     pub(super) async fn post(&self, address: &str, fields: &[(&str, &str)]) -> Answer {
         let encode = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
-        let pairs: Vec<String> =
-            fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+            .collect();
         let request = Request::post(address)
             .header(header::COOKIE, &self.cookie)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.node.send(request.body(Body::from(pairs.join("&"))).expect("a request")).await
+        self.node
+            .send(request.body(Body::from(pairs.join("&"))).expect("a request"))
+            .await
     }
 
     /// Sends the form of a page with its hidden fields and these.
@@ -199,9 +264,11 @@ impl Browser<'_> {
     /// Sends a file with the form of a page.
     pub(super) async fn upload(&self, page: &Answer, file_name: &str, content: &[u8]) -> Answer {
         let mut body = Vec::new();
-        for (name, value) in
-            [("form_token", page.hidden("form_token")), ("form_once", page.hidden("form_once")), ("as", String::new())]
-        {
+        for (name, value) in [
+            ("form_token", page.hidden("form_token")),
+            ("form_once", page.hidden("form_once")),
+            ("as", String::new()),
+        ] {
             body.extend(
                 format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
                     .into_bytes(),
@@ -216,7 +283,12 @@ impl Browser<'_> {
         body.extend(format!("\r\n--{BOUNDARY}--\r\n").into_bytes());
         let request = Request::post("/import")
             .header(header::COOKIE, &self.cookie)
-            .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}"));
-        self.node.send(request.body(Body::from(body)).expect("a request")).await
+            .header(
+                header::CONTENT_TYPE,
+                format!("multipart/form-data; boundary={BOUNDARY}"),
+            );
+        self.node
+            .send(request.body(Body::from(body)).expect("a request"))
+            .await
     }
 }

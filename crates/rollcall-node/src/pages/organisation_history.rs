@@ -1,0 +1,98 @@
+//! Who gave which value when and why: the conflicts of one organisation and its whole history, in the reader's words.
+
+use rollcall_doc::Document;
+use rollcall_replica::{Error, Replica};
+use rollcall_web::layout::Frame;
+use rollcall_web::page::organisation::{ConflictValue, ConflictView, HistoryRow};
+
+use super::words::{self, AuthorNames};
+
+/// The open conflicts, each with where it is settled.
+pub(super) fn conflicts(frame: &Frame, document: &Document, names: &AuthorNames) -> Vec<ConflictView> {
+    let encode = |text: &str| -> String {
+        text.bytes()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect()
+    };
+    document
+        .conflicts()
+        .into_iter()
+        .map(|conflict| ConflictView {
+            values: conflict
+                .values
+                .into_iter()
+                .map(|held| ConflictValue {
+                    text: words::value(frame, &conflict.field, &held.value),
+                    id: held.id,
+                    author: names.show(&held.author),
+                    at: frame.locale.moment(held.time_ms),
+                    reason: held.reason,
+                })
+                .collect(),
+            action: format!(
+                "/organisations/{}/settle?field={}",
+                document.id(),
+                encode(&conflict.field)
+            ),
+            field: words::field(frame, &conflict.field),
+        })
+        .collect()
+}
+
+/// Every edit, newest first, with the position at which the centre holds it.
+pub(super) fn history(
+    frame: &Frame,
+    replica: &Replica,
+    document: &Document,
+    names: &AuthorNames,
+) -> Result<Vec<HistoryRow>, Error> {
+    let mut rows = Vec::new();
+    for entry in document.history().into_iter().rev() {
+        let position = replica
+            .store()
+            .read(|reader| reader.change_position(document.id(), &entry.change))?;
+        let position = position
+            .map(|(position, _)| position)
+            .filter(|position| *position > 0);
+        let short: String = entry
+            .change
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let changes = entry.edits.iter().map(|edit| {
+            let show = |value: &Option<serde_json::Value>| {
+                value
+                    .as_ref()
+                    .map_or_else(|| "—".to_owned(), |value| words::value(frame, &edit.field, value))
+            };
+            let name = words::field(frame, &edit.field);
+            match &edit.old {
+                Some(_) => format!("{name}: {} → {}", show(&edit.old), show(&edit.new)),
+                None => format!("{name}: {}", show(&edit.new)),
+            }
+        });
+        rows.push(HistoryRow {
+            at: frame.locale.moment(entry.time_ms),
+            author: names.show(&entry.author),
+            changes: changes.collect(),
+            reason: entry.reason,
+            received: position.is_some(),
+            change_id: match position {
+                Some(position) => format!(
+                    "{short} · {} {}",
+                    frame.text("figure.position"),
+                    frame.number(position)
+                ),
+                None => short,
+            },
+        });
+    }
+    Ok(rows)
+}
