@@ -5,24 +5,24 @@
 //! operation sets one value at one key. Read in this order.
 #![deny(clippy::float_arithmetic)]
 
-mod schema;
-mod scalar;
-mod place;
 mod actor;
-mod genesis;
-mod content;
-mod edit;
 mod compose;
-mod document;
-mod read;
-mod facts;
 mod conflict;
-mod history;
-mod record_edit;
-mod field_edit;
-mod mention;
-pub mod gate;
+mod content;
+mod document;
+mod edit;
 mod error;
+mod facts;
+mod field_edit;
+pub mod gate;
+mod genesis;
+mod history;
+mod mention;
+mod place;
+mod read;
+mod record_edit;
+mod scalar;
+mod schema;
 
 #[cfg(test)]
 mod laws;

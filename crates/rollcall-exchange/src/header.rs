@@ -27,7 +27,11 @@ pub(crate) fn find_header(sheet: &Sheet, map: &[(String, String)]) -> Result<usi
             format!(
                 "Row 1 should hold the column names, such as 名称, 统一社会信用代码, 住所; it holds {}. \
                  Where these are names, say what they mean with --map COLUMN=FIELD.",
-                sheet.rows_from(0).next().map(|row| row.cells().take(12).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+                sheet
+                    .rows_from(0)
+                    .next()
+                    .map(|row| row.cells().take(12).collect::<Vec<_>>().join(", "))
+                    .unwrap_or_default()
             ),
         ));
     }

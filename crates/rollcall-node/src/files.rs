@@ -123,6 +123,11 @@ impl Files {
         self.folder.join("keys").join(name)
     }
 
+    /// Locked by the one process that is syncing.
+    pub fn sync_lock(&self) -> PathBuf {
+        self.folder.join("sync.lock")
+    }
+
     /// Opens the store.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The connection to the aggregator as the session runner sees it; and running one session under the store's lease.
 
+use std::fs::{File, TryLockError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,12 +46,8 @@ impl Link for ClientLink {
     }
 }
 
-/// Name of the lease that admits one session a store at a time.
-const LEASE: &str = "sync";
-/// How long a session may hold it, milliseconds; longer than a session may last.
-const LEASE_MS: i64 = 11 * 60 * 1000;
-/// How long to wait for another process's session.
-const LEASE_WAIT: Duration = Duration::from_secs(120);
+/// How long to wait for another process's session; none lasts longer.
+const SESSION_WAIT: Duration = Duration::from_secs(660);
 
 /// Runs one session; waits for one that another process is running.
 ///
@@ -64,22 +61,8 @@ pub async fn sync_now(files: &Files, replica: &Replica) -> anyhow::Result<(SyncR
         verify: Arc::new(Ed25519),
         receipt_key: config.receipt_key()?.0.to_vec(),
     };
-    let holder: String = replica
-        .boot_id()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    take_lease(replica, &holder).await?;
-    let result = run(replica, &client_config, &keys).await;
-    let released = replica
-        .store()
-        .write("release lease", move |writer| {
-            writer.release_lease(LEASE, &holder)
-        })
-        .await;
-    let done = result?;
-    released.context("give the lease back")?;
-    Ok(done)
+    let _turn = take_turn(files).await?;
+    run(replica, &client_config, &keys).await
 }
 
 async fn run(
@@ -100,22 +83,27 @@ async fn run(
     Ok((report, link.0.close().await))
 }
 
-async fn take_lease(replica: &Replica, holder: &str) -> anyhow::Result<()> {
+/// One session a store at a time: a lock on a file, which the system takes back from a process that is killed (decision 5).
+async fn take_turn(files: &Files) -> anyhow::Result<File> {
+    let path = files.sync_lock();
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("open {}", path.display()))?;
     let begun = tokio::time::Instant::now();
     loop {
-        let (holder, now) = (holder.to_owned(), now_ms());
-        let taken = replica
-            .store()
-            .write("take lease", move |writer| {
-                writer.acquire_lease(LEASE, &holder, now, now + LEASE_MS)
-            })
-            .await;
-        match taken {
-            Err(rollcall_store::Error::LeaseHeld { .. }) if begun.elapsed() < LEASE_WAIT => {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < SESSION_WAIT => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            Err(error) => return Err(rollcall_command::upkeep::refused(&error).into()),
-            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => {
+                let message = "Another process has been syncing this node for too long.";
+                return Err(Refused::new("SYNC_HELD", message).into());
+            }
+            Err(TryLockError::Error(error)) => return Err(error).context("lock the node for syncing"),
         }
     }
 }

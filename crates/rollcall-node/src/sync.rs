@@ -92,7 +92,11 @@ pub fn run(args: &cli::Sync) -> anyhow::Result<()> {
     runtime.block_on(async {
         loop {
             let (report, traffic) = sync_now(&files, &replica).await?;
-            let shown = show(&report, traffic, held_receipt(&files, &replica, &report)?);
+            let mut shown = show(&report, traffic, held_receipt(&files, &replica, &report)?);
+            let differs = shown.receipt.as_ref().is_some_and(|receipt| receipt.verified == Some(false));
+            if differs {
+                (shown.outcome, shown.reason) = ("refused", Some("RECEIPT_DIFFERS".to_owned()));
+            }
             if args.json {
                 print_json(&shown)?;
             } else {
@@ -108,6 +112,10 @@ pub fn run(args: &cli::Sync) -> anyhow::Result<()> {
             }
             if let Some(error) = refusal(report.end.as_ref()) {
                 return Err(error.into());
+            }
+            if differs {
+                let message = "The receipt is about other documents than those stored here; run verify, then rebuild or restore.";
+                return Err(Refused::new("RECEIPT_DIFFERS", message).into());
             }
             if !args.watch {
                 return Ok(());

@@ -38,9 +38,9 @@ pub enum Error {
     /// The figures could not be asked for.
     #[error(transparent)]
     Stats(#[from] rollcall_stats::Error),
-    /// Another process is syncing this store.
-    #[error("another process is syncing this node: {0}")]
-    SyncHeld(String),
+    /// What was asked for was done before (`ALREADY_DONE`).
+    #[error("{0} was done already; nothing was changed")]
+    AlreadyDone(String),
     /// Reading or writing a list or records.
     #[error(transparent)]
     Exchange(#[from] rollcall_exchange::Error),
@@ -70,7 +70,7 @@ impl Error {
             Self::NotEnrolled => "NOT_ENROLLED".to_owned(),
             Self::Busy(_) => "BUSY".to_owned(),
             Self::Stats(_) => "PARAM_INVALID".to_owned(),
-            Self::SyncHeld(_) => "SYNC_HELD".to_owned(),
+            Self::AlreadyDone(_) => "ALREADY_DONE".to_owned(),
             Self::Exchange(_) => "FILE".to_owned(),
             Self::File(_) => "FILE".to_owned(),
         }

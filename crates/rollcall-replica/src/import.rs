@@ -10,7 +10,7 @@ use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::problem::Problem;
 use rollcall_core::record::Record;
 use rollcall_exchange::{
-    CandidateRow, ImportSummary, Known, List, Outcome, Plan, PlanSettings, RecordReader, plan,
+    CandidateRow, ImportSummary, Known, List, Outcome, Plan, PlanSettings, RecordReader, RowProblem, plan,
 };
 use rollcall_store::commit::DocumentCommit;
 use rollcall_store::import::ImportRow;
@@ -343,7 +343,14 @@ impl Replica {
                 Day::of_unix_ms(import.at_ms),
                 import.import_id
             );
-            summary.warn(None, &Problem::warning("ALREADY_IMPORTED", "", message));
+            // First, so that no number of other warnings pushes it out.
+            let warning = RowProblem {
+                row: None,
+                column: None,
+                code: "ALREADY_IMPORTED".to_owned(),
+                message,
+            };
+            summary.warnings.insert(0, warning);
         }
         Ok(())
     }

@@ -80,7 +80,17 @@ impl Replica {
             let mut faults = Vec::new();
             let peers: Vec<EnrolmentRow> = reader.enrolments()?;
             for cursor in reader.peer_cursors()? {
-                for evidence in reader.evidence(cursor.origin_store, cursor.log_epoch)? {
+                let kept = reader.evidence(cursor.origin_store, cursor.log_epoch)?;
+                let end = kept
+                    .iter()
+                    .find(|evidence| evidence.to_position == cursor.cursor.position);
+                if cursor.cursor.position > 0
+                    && end.map(|evidence| evidence.end_chain) != Some(cursor.cursor.chain)
+                {
+                    let place = format!("cursor of {} at {}", cursor.origin_store, cursor.cursor.position);
+                    faults.push((place, "the chain is not the one that the node signed".to_owned()));
+                }
+                for evidence in kept {
                     let batch = Batch {
                         from: 0,
                         to: evidence.to_position,

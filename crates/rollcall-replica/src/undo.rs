@@ -34,6 +34,9 @@ impl Replica {
         let row = self
             .read(|reader| Ok(reader.import(import_id)?))?
             .ok_or_else(|| Error::NoDocument(format!("import {import_id}")))?;
+        if row.undone_ms.is_some() {
+            return Err(Error::AlreadyDone(format!("undoing import {import_id}")));
+        }
         let (id, now_ms) = (import_id.to_owned(), by.now_ms);
         self.store()
             .write("undo import", move |writer| {

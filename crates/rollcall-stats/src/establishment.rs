@@ -433,7 +433,8 @@ impl Subject {
         }
         let froms = || registration.status.iter().map(|entry| entry.from);
         let mut present = froms().filter(|from| *from <= on).max()?;
-        loop {
+        // An entry that always held has nothing before it.
+        while present > Day::MIN {
             let before = present.previous();
             let earlier = status_at(&registration.status, before);
             if earlier.is_empty() {
@@ -447,6 +448,7 @@ impl Subject {
             }
             present = froms().filter(|from| *from <= before).max()?;
         }
+        None
     }
 
     /// The last day up to `on` on which it was ended (T5), for the union that it ends.

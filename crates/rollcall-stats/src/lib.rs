@@ -4,19 +4,19 @@
 //! figures, byte for byte. Read in this order.
 #![deny(clippy::float_arithmetic)]
 
-mod error;
-mod establishment;
-mod cube;
-mod key;
 mod bounds;
 mod completeness;
-mod tally;
-mod sums;
+mod cube;
+mod detail;
+mod error;
+mod establishment;
+mod finding;
+mod key;
 mod layout;
 mod query;
-mod detail;
 mod subsidy;
-mod finding;
+mod sums;
+mod tally;
 #[cfg(test)]
 mod tests;
 

@@ -44,17 +44,8 @@ pub(crate) struct Programs {
 impl Programs {
     /// Builds both and names where they lie: beside this very program.
     pub(crate) fn build(root: &Path) -> Result<Self> {
-        cargo(
-            root,
-            &[
-                "build",
-                "--locked",
-                "-p",
-                "rollcall-node",
-                "-p",
-                "rollcall-aggregator",
-            ],
-        )?;
+        // The same choice as the tests', so that no library is built twice with other features.
+        cargo(root, &["build", "--locked", "--workspace", "--bins"])?;
         let own = std::env::current_exe().context("find this program")?;
         let folder = own.parent().context("find the build folder")?;
         Ok(Self {

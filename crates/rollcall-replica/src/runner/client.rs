@@ -9,8 +9,8 @@ use rollcall_store::receipt::ReceiptRow;
 use rollcall_sync::keys::{Sign, Verify};
 use rollcall_sync::limits::PROTOCOL_VERSION;
 use rollcall_sync::message::{
-    Ack, Batch, ClientFrame, Cursor, DigestAnswer, DigestRequest, DocumentChanges, Hello, HelloAck, Receipt,
-    ResolveAnswer, ResolveRequest, ServerFrame, SetSum,
+    Ack, Batch, ClientFrame, Cursor, DigestAnswer, DigestRequest, DocumentChanges, Hello, HelloAck, Outcome,
+    Receipt, ResolveAnswer, ResolveRequest, ServerFrame, SetSum,
 };
 use rollcall_sync::session::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
 use tokio::sync::mpsc;
@@ -230,6 +230,16 @@ impl<L: Link> Run<'_, L> {
             self.session.handle_event(ClientEvent::LinkLost);
             return Ok(());
         };
+        self.report.pushed.quarantined += ack
+            .outcomes
+            .iter()
+            .filter(|outcome| {
+                matches!(
+                    outcome.outcome,
+                    Outcome::Forked | Outcome::Quarantined(_) | Outcome::Rejected(_)
+                )
+            })
+            .count() as u64;
         let replica = self.replica.clone();
         self.report.pushed.documents += batch.documents.len() as u64;
         self.report.pushed.changes += batch

@@ -1,0 +1,17 @@
+//! The product from outside: real processes, real files, real lists; and the second reading of the rules.
+//! One binary. `ROLLCALL_TEST_SCALE=full` asks for the long versions.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "seeds, counts and skipped parts of a run belong in its output"
+)]
+
+mod harness;
+mod kill;
+mod lists;
+mod offline;
+mod oracle;
+mod proofs;
+mod rebuild;
+mod refusals;
+mod vector;

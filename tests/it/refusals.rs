@@ -1,0 +1,351 @@
+//! Who does not belong is refused with a code, what is foreign or broken is kept apart, the rest is applied, the service lives.
+
+use rollcall_core::id::{ActorId, DocumentId, LogEpoch, StoreId};
+use rollcall_core::record::Record;
+use rollcall_doc::{Document, EditBy};
+use rollcall_rpc::authority::read_private;
+use rollcall_rpc::{Client, ClientConfig, SigningKey, Timeouts};
+use rollcall_sync::fingerprint::{change_hash, origin_chain};
+use rollcall_sync::limits::PROTOCOL_VERSION;
+use rollcall_sync::message::{
+    Batch, ChangeEntry, ClientFrame, Cursor, DocumentChanges, Hello, Outcome, ServerFrame, SetSum,
+};
+use serde_json::json;
+
+use crate::harness::{Aggregator, Node, database, run, sync_all};
+
+/// Makes a node by hand, so that its refusal can be seen.
+fn init(aggregator: &Aggregator, token: &str, name: &str) -> crate::harness::Said {
+    let data = aggregator.beside(name);
+    let data = data.to_str().expect("a path");
+    run(
+        "rollcall-node",
+        &[
+            "init",
+            "--data",
+            data,
+            "--token",
+            token,
+            "--aggregator",
+            &aggregator.url(),
+        ],
+    )
+}
+
+#[test]
+fn a_token_serves_once_in_time_and_for_one_authority_only() {
+    let aggregator = Aggregator::start();
+    let other = Aggregator::start();
+    let token = aggregator.token("330106", &[]);
+    assert_eq!(init(&other, &token, "mismatch").code(), "CA_MISMATCH");
+    assert_eq!(init(&aggregator, &token, "first").status, Some(0));
+    assert_eq!(init(&aggregator, &token, "again").code(), "TOKEN_USED");
+    assert!(
+        !aggregator.beside("again").exists(),
+        "a refused node leaves nothing behind"
+    );
+    let late = aggregator.token("330106", &["--expires-in", "0s"]);
+    assert_eq!(init(&aggregator, &late, "late").code(), "TOKEN_EXPIRED");
+    let forged = other.token("330106", &[]);
+    let mut forged: rollcall_rpc::EnrolmentToken = forged.parse().expect("a token");
+    forged.ca_fingerprint = token
+        .parse::<rollcall_rpc::EnrolmentToken>()
+        .expect("a token")
+        .ca_fingerprint;
+    assert_eq!(
+        init(&aggregator, &forged.to_string(), "forged").code(),
+        "TOKEN_UNKNOWN"
+    );
+    let peers = aggregator.json(&["peers"]);
+    assert_eq!(peers.as_array().map(Vec::len), Some(1), "{peers}");
+}
+
+#[test]
+fn a_certificate_of_another_authority_and_a_revoked_one_get_nothing() {
+    let aggregator = Aggregator::start();
+    let other = Aggregator::start();
+    let node = aggregator.node("330106", &[]);
+    let stranger = other.node("330106", &[]);
+    for part in ["authority.pem"] {
+        // It trusts the server, but shows the other authority's certificate.
+        std::fs::copy(
+            node.data().join("keys").join(part),
+            stranger.data().join("keys").join(part),
+        )
+        .expect("a copy");
+    }
+    let config = stranger.data().join("node.toml");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, text.replace(&other.url(), &aggregator.url())).expect("a configuration");
+    let said = stranger.said(&["sync", "--json"]);
+    assert_eq!(said.status, Some(1), "{}", said.out);
+    assert_eq!(node.sync()["outcome"], "in_sync", "the service lives");
+
+    let peer = aggregator.json(&["peers"])[0]["peer"]
+        .as_str()
+        .expect("a peer")
+        .to_owned();
+    aggregator.ok(&["revoke", &peer, "--reason", "lost"]);
+    let refused = node.said(&["sync", "--json"]);
+    assert_eq!(
+        (refused.status, refused.code()),
+        (Some(1), "KEY_REVOKED"),
+        "{}",
+        refused.out
+    );
+}
+
+#[test]
+fn a_node_takes_in_nothing_that_another_federation_keeps() {
+    let node = Node::offline("330106");
+    let records = [
+        json!({"type": "organisation", "code": "52330106XXXX000357", "name": "甲幼儿园", "responsible": "330105"}),
+        json!({"type": "organisation", "code": "52330106XXXX000432", "name": "乙学校", "responsible": "330106"}),
+    ];
+    let file = node.beside("records.jsonl");
+    let lines: Vec<String> = records.iter().map(ToString::to_string).collect();
+    std::fs::write(&file, lines.join("\n")).expect("a file");
+    let summary = node.json(&["import", file.to_str().expect("a path"), "--as", "records"]);
+    assert_eq!(
+        (&summary["new"], &summary["refused"]),
+        (&json!(1), &json!(1)),
+        "{summary}"
+    );
+    assert_eq!(summary["problems"][0]["code"], "FOREIGN_JURISDICTION");
+}
+
+/// A change as its author makes it.
+fn written(record: &serde_json::Value) -> DocumentChanges {
+    let record: Record = serde_json::from_value(record.clone()).expect("a record");
+    let id = record.document_id().expect("a key");
+    let mut document = Document::create(record.kind(), id);
+    let edits = document.plan(&record).expect("a plan");
+    let by = EditBy {
+        actor: ActorId(id.0),
+        author: "330106/7".to_owned(),
+        reason: "hostile".to_owned(),
+        time_ms: 1_700_000_000_000,
+        heads: None,
+    };
+    let change = document
+        .apply_edits(&edits, &by)
+        .expect("an edit")
+        .expect("a change");
+    DocumentChanges {
+        document_id: id,
+        kind: record.kind(),
+        scopes: Vec::new(),
+        changes: vec![ChangeEntry {
+            position: 0,
+            committed_at_ms: 0,
+            bytes: change.bytes,
+        }],
+    }
+}
+
+/// A peer with good keys and bad intentions.
+struct Hostile {
+    config: ClientConfig,
+    key: SigningKey,
+    store: StoreId,
+    epoch: LogEpoch,
+}
+
+impl Hostile {
+    fn with_keys_of(node: &Node, aggregator: &Aggregator) -> Self {
+        let read = |name: &str| {
+            let bytes = read_private(&node.data().join("keys").join(name))
+                .or_else(|_| std::fs::read(node.data().join("keys").join(name)))
+                .expect("a key file");
+            bytes
+        };
+        let text = |name: &str| String::from_utf8(read(name)).expect("text");
+        let database = database(&node.store());
+        let meta = |key: &str| -> Vec<u8> {
+            database
+                .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+                .expect("meta")
+        };
+        Self {
+            config: ClientConfig {
+                url: aggregator.url(),
+                authority_pem: text("authority.pem"),
+                certificate_pem: text("certificate.pem"),
+                key_pem: text("tls-key.pem"),
+                server_name: None,
+                timeouts: Timeouts::default(),
+            },
+            key: SigningKey::from_pkcs8(&read("signing.pk8")).expect("a key"),
+            store: StoreId::from_slice(&meta("store_id")).expect("an id"),
+            epoch: LogEpoch::from_slice(&meta("log_epoch")).expect("an epoch"),
+        }
+    }
+
+    /// The first batch of a log, chained and signed as it should be.
+    fn batch(&self, mut documents: Vec<DocumentChanges>) -> Batch {
+        let (mut position, mut chain) = (0, [0; 32]);
+        for document in &mut documents {
+            for change in &mut document.changes {
+                position += 1;
+                change.position = position;
+                chain = origin_chain(&chain, document.document_id, &change_hash(&change.bytes));
+            }
+        }
+        let mut batch = Batch {
+            from: 0,
+            to: position,
+            end_chain: chain,
+            signature: Vec::new(),
+            documents,
+            drained: true,
+        };
+        self.key.sign_batch(self.store, self.epoch, &mut batch);
+        batch
+    }
+
+    /// Says Hello, sends the batch, and gives the first answer to it.
+    fn send(&self, batch: Batch) -> ServerFrame {
+        let hello = Hello {
+            protocol: PROTOCOL_VERSION,
+            version: "hostile".to_owned(),
+            session_id: [7; 16],
+            store_id: self.store,
+            log_epoch: self.epoch,
+            boot_id: [7; 16],
+            origin_end: Cursor {
+                position: batch.to,
+                chain: batch.end_chain,
+            },
+            acknowledged: Cursor::default(),
+            known_peer: None,
+            down_position: 0,
+            scopes_hash: [0; 32],
+            set: SetSum::default(),
+            receipt_hash: [0; 32],
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let client = Client::connect(&self.config).await.expect("a connection");
+            let (frames, mut answers) = client.exchange();
+            frames
+                .send(ClientFrame::Hello(Box::new(hello)))
+                .await
+                .expect("sent");
+            frames
+                .send(ClientFrame::Batch(Box::new(batch)))
+                .await
+                .expect("sent");
+            loop {
+                match answers.recv().await.expect("an answer").expect("a frame") {
+                    ServerFrame::HelloAck(_) | ServerFrame::Batch(_) | ServerFrame::Receipt(_) => {}
+                    answer => return answer,
+                }
+            }
+        })
+    }
+}
+
+fn code_of(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Applied => "applied",
+        Outcome::Duplicate => "duplicate",
+        Outcome::Pending => "pending",
+        Outcome::Forked => "forked",
+        Outcome::Quarantined(code) | Outcome::Rejected(code) => code,
+    }
+}
+
+#[test]
+fn foreign_and_garbage_documents_are_kept_apart_and_the_rest_of_the_batch_is_applied() {
+    let aggregator = Aggregator::start();
+    let keeper = aggregator.node("330105", &[]);
+    let node = aggregator.node("330106", &[]);
+    let hostile = Hostile::with_keys_of(&node, &aggregator);
+    let good = json!({"type": "organisation", "code": "52330106XXXX000432", "name": "乙学校", "location": "330106",
+        "responsible": "330106"});
+    let foreign = json!({"type": "organisation", "code": "52330106XXXX000357", "name": "甲幼儿园", "location": "330105",
+        "responsible": "330105"});
+    let far = json!({"type": "organisation", "id": "far", "name": "远方学校", "location": "440103",
+        "responsible": "330106"});
+    let mut garbage =
+        written(&json!({"type": "organisation", "id": "garbage", "name": "丙", "responsible": "330106"}));
+    let bytes = &mut garbage.changes[0].bytes;
+    let last = bytes.len() - 1;
+    bytes[last] ^= 0x55;
+    let batch = hostile.batch(vec![written(&good), written(&foreign), garbage, written(&far)]);
+    let ServerFrame::Ack(ack) = hostile.send(batch.clone()) else {
+        panic!("an ack")
+    };
+    let codes: Vec<&str> = ack
+        .outcomes
+        .iter()
+        .map(|outcome| code_of(&outcome.outcome))
+        .collect();
+    assert_eq!(
+        (codes[0], codes[1], codes[3]),
+        ("applied", "FOREIGN_JURISDICTION", "FOREIGN_AREA"),
+        "{codes:?}"
+    );
+    assert!(
+        !["applied", "duplicate", "pending"].contains(&codes[2]),
+        "garbage is refused: {codes:?}"
+    );
+    assert_eq!(
+        ack.cursor.position, 4,
+        "everything is kept durably, so the log goes on"
+    );
+
+    let again = hostile.send(batch);
+    let ServerFrame::Ack(ack) = again else {
+        panic!("a replay is answered: {again:?}")
+    };
+    assert_eq!(code_of(&ack.outcomes[0].outcome), "duplicate");
+    let file = aggregator.beside("export.jsonl");
+    aggregator.ok(&["export", file.to_str().expect("a path")]);
+    let records = std::fs::read_to_string(&file).expect("an export");
+    assert!(
+        records.contains("乙学校") && !records.contains("甲幼儿园") && !records.contains("远方学校"),
+        "{records}"
+    );
+    sync_all(&[&keeper]);
+    assert_eq!(aggregator.json(&["verify"])["faults"], json!([]));
+}
+
+#[test]
+fn a_batch_with_a_wrong_chain_or_signature_is_refused_whole() {
+    let aggregator = Aggregator::start();
+    let node = aggregator.node("330106", &[]);
+    let hostile = Hostile::with_keys_of(&node, &aggregator);
+    let good = json!({"type": "organisation", "code": "52330106XXXX000432", "name": "乙学校", "location": "330106",
+        "responsible": "330106"});
+    let batch = hostile.batch(vec![written(&good)]);
+    let mut unsigned = batch.clone();
+    unsigned.signature[10] ^= 1;
+    let mut unchained = batch.clone();
+    unchained.end_chain[3] ^= 1;
+    hostile
+        .key
+        .sign_batch(hostile.store, hostile.epoch, &mut unchained);
+    let mut short = batch.clone();
+    short.documents.clear();
+    let mut renamed = batch.clone();
+    renamed.documents[0].document_id = DocumentId([9; 16]);
+    for (wrong, expected) in [
+        (unsigned, "SIGNATURE_BAD"),
+        (unchained, "CHAIN_MISMATCH"),
+        (short, "ENVELOPE_DAMAGED"),
+        (renamed, "CHAIN_MISMATCH"),
+    ] {
+        match hostile.send(wrong) {
+            ServerFrame::Goaway { code, .. } => assert_eq!(code, expected),
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+    assert!(
+        matches!(hostile.send(batch), ServerFrame::Ack(_)),
+        "the service lives and takes the good one"
+    );
+}

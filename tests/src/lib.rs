@@ -1,0 +1,1 @@
+//! Nothing here: the package only carries the test binary in `it/`.
