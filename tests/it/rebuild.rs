@@ -12,7 +12,7 @@ fn answers(ask: impl Fn(&[&str]) -> Value) -> Vec<Value> {
         &["findings", "--as-of", "2024-12-31"],
     ]
     .into_iter()
-    .map(|args| ask(args))
+    .map(ask)
     .collect()
 }
 
