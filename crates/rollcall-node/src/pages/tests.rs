@@ -355,7 +355,7 @@ async fn list_is_sorted_committed_and_taken_back() {
         "{}",
         undone.body
     );
-    assert!(li.get(&page_of("52330106MJ8745671P")).await.has("MISTAKEN"));
+    assert!(li.get(&page_of("52330106MJ8745671P")).await.has("误登，已关闭"));
     let id = node
         .replica
         .find(SCHOOL, &[DocumentKind::Organisation])
