@@ -126,6 +126,15 @@ pub(crate) enum PersonalNumber {
     BankCard,
 }
 
+/// Whether a text holds an identity number, a mobile number or a bank card (V37, `domain.md` 12); fifteen digits alone
+/// are not enough.
+pub fn holds_personal_number(text: &str) -> bool {
+    matches!(
+        personal_number(text),
+        Some(PersonalNumber::Identity | PersonalNumber::Mobile | PersonalNumber::BankCard)
+    )
+}
+
 /// The first whole run of digits in the text that is a person's number. Valid credit codes are none.
 pub(crate) fn personal_number(text: &str) -> Option<PersonalNumber> {
     let bytes = text.as_bytes();

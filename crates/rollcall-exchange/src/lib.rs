@@ -36,6 +36,7 @@ mod write;
 mod error;
 
 pub use candidate::{CandidateRow, RowKey, ScopeTag};
+pub use clean::holds_personal_number;
 pub use columns::{Column, Field, Meaning};
 pub use error::Error;
 pub use export::{organisation_cells, organisation_heads, union_cells, union_heads};

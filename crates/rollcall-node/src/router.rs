@@ -7,7 +7,10 @@ use rollcall_web::form::upload_limit;
 use rollcall_web::layout::NavigationItem;
 
 use crate::app::App;
-use crate::pages::{export, import, import_plan, organisation, organisation_edit, organisations, sync};
+use crate::pages::{
+    entry_edit, export, import, import_plan, organisation, organisation_edit, organisations, record_page,
+    subsidies, subsidy_edit, sync, union_edit, unions,
+};
 
 /// Main navigation.
 pub fn navigation() -> Vec<NavigationItem> {
@@ -15,6 +18,14 @@ pub fn navigation() -> Vec<NavigationItem> {
         NavigationItem {
             text_key: "nav.organisations",
             href: "/organisations",
+        },
+        NavigationItem {
+            text_key: "nav.unions",
+            href: "/unions",
+        },
+        NavigationItem {
+            text_key: "nav.subsidies",
+            href: "/subsidies",
         },
         NavigationItem {
             text_key: "nav.import",
@@ -42,7 +53,43 @@ pub fn pages(app: App) -> Router {
             "/organisations/{reference}/edit",
             get(organisation_edit::form).post(organisation_edit::submit),
         )
-        .route("/organisations/{reference}/settle", post(organisation::settle))
+        .route("/organisations/{reference}/settle", post(record_page::settle))
+        .route("/unions", get(unions::list))
+        .route(
+            "/unions/new",
+            get(union_edit::form_new).post(union_edit::submit_new),
+        )
+        .route("/unions/{reference}", get(unions::show))
+        .route(
+            "/unions/{reference}/edit",
+            get(union_edit::form).post(union_edit::submit),
+        )
+        .route("/unions/{reference}/settle", post(record_page::settle))
+        .route("/subsidies", get(subsidies::list))
+        .route(
+            "/subsidies/new",
+            get(subsidy_edit::form_new).post(subsidy_edit::submit_new),
+        )
+        .route("/subsidies/{reference}", get(subsidies::show))
+        .route(
+            "/subsidies/{reference}/edit",
+            get(subsidy_edit::form).post(subsidy_edit::submit),
+        )
+        .route("/subsidies/{reference}/settle", post(record_page::settle))
+        .route(
+            "/funds/new",
+            get(subsidy_edit::form_new_fund).post(subsidy_edit::submit_new_fund),
+        )
+        .route("/funds/{reference}", get(subsidies::show_fund))
+        .route("/funds/{reference}/settle", post(record_page::settle))
+        .route(
+            "/entries/{document}/{list}",
+            get(entry_edit::form_new).post(entry_edit::submit_new),
+        )
+        .route(
+            "/entries/{document}/{list}/{entry}",
+            get(entry_edit::form_entry).post(entry_edit::submit_entry),
+        )
         .route(
             "/import",
             get(import::form)

@@ -57,12 +57,13 @@ pub enum Error {
     /// The handler panicked.
     #[error("handler panicked")]
     Panicked,
-    /// A rule of the field refused it. The program gives code and sentence (`reliability.md` 4), both shown.
+    /// A rule of the field refused it. The program gives code and sentence (`reliability.md` 4); the page shows the
+    /// code and its sentence in the reader's language.
     #[error("{code}: {message}")]
     Refused {
         /// Stable code such as `FOREIGN_JURISDICTION`.
         code: String,
-        /// A plain sentence with the remedy.
+        /// A plain English sentence with the remedy; what it is about stands in quotation marks.
         message: String,
     },
     /// Accounts or login sessions could not be read.

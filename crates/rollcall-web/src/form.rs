@@ -209,6 +209,19 @@ pub fn with_notice(address: &str, name: &str) -> String {
     format!("{address}{joint}{NOTICE_PARAMETER}={name}")
 }
 
+/// A text as it stands in an address: everything but letters and digits of ASCII as `%XX`.
+pub fn encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
 /// Redirect after a post.
 pub fn see_other(address: &str) -> Response {
     Redirect::to(address).into_response()

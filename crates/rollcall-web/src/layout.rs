@@ -81,6 +81,11 @@ impl Frame {
             .map_or_else(|| name.to_owned(), str::to_owned)
     }
 
+    /// What a code means, with the values of what the rule said; see [`Locale::sentence`].
+    pub fn sentence(&self, code: &str, message: &str) -> String {
+        self.locale.sentence(code, message)
+    }
+
     /// The text of a key with its places filled.
     pub fn fill(&self, key: &str, values: &[&str]) -> String {
         self.locale.fill(key, values)

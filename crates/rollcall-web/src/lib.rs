@@ -4,8 +4,8 @@
 //! accounts come through the trait [`login::Accounts`]; the clock comes from the program.
 //!
 //! Read in this order: [`serve`] (sockets), [`site`] (the parts put together), [`headers`] and [`respond`] (around
-//! every request), [`error`], [`visit`] (one request), [`login`], [`csrf`] and [`form`] (what comes in), [`locale`] and
-//! [`format`](mod@format) (words and numbers), [`layout`], [`figure`] and [`page`] (what goes out), [`asset`].
+//! every request), [`error`], [`visit`] (one request), [`login`], [`csrf`] and [`form`] (what comes in), [`locale`],
+//! [`format`](mod@format) and `sentence` (words, numbers, codes in words), [`layout`], [`figure`] and [`page`] (what goes out), [`asset`].
 
 pub mod asset;
 pub mod csrf;
@@ -24,6 +24,7 @@ pub mod site;
 pub mod visit;
 
 mod random;
+mod sentence;
 #[cfg(test)]
 mod testing;
 

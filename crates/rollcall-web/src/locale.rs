@@ -1,7 +1,7 @@
 //! The two languages of the pages and the table of their texts.
 //! Owns choosing a language and looking up a text; numbers and dates are in `format`.
 //!
-//! Each language is one file of `key = text` lines, compiled in. A key that one of them lacks fails a test.
+//! Each language has two files of `key = text` lines, compiled in: texts of the pages, and sentences by code. A key that one of them lacks fails a test.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -78,6 +78,12 @@ impl Locale {
         self.table().get(key).copied()
     }
 
+    /// Every key that has a text, sorted.
+    #[cfg(test)]
+    pub(crate) fn keys(self) -> impl Iterator<Item = &'static str> {
+        self.table().keys().copied()
+    }
+
     /// The text of a key with `{0}`, `{1}` and so on replaced by `values`, in one pass: a value is never read as a place.
     pub fn fill(self, key: &str, values: &[&str]) -> String {
         let mut filled = String::new();
@@ -106,11 +112,25 @@ impl Locale {
 
     fn table(self) -> &'static Table {
         static TABLES: [OnceLock<Table>; 2] = [OnceLock::new(), OnceLock::new()];
-        let (index, file) = match self {
-            Self::Chinese => (0, include_str!("locale/zh.txt")),
-            Self::English => (1, include_str!("locale/en.txt")),
+        let index = match self {
+            Self::Chinese => 0,
+            Self::English => 1,
         };
-        TABLES[index].get_or_init(|| read_table(file).collect())
+        TABLES[index].get_or_init(|| self.files().into_iter().flat_map(read_table).collect())
+    }
+
+    /// Its texts, then its sentences by code.
+    const fn files(self) -> [&'static str; 2] {
+        match self {
+            Self::Chinese => [
+                include_str!("locale/zh.txt"),
+                include_str!("locale/sentence.zh.txt"),
+            ],
+            Self::English => [
+                include_str!("locale/en.txt"),
+                include_str!("locale/sentence.en.txt"),
+            ],
+        }
     }
 }
 
@@ -144,10 +164,7 @@ mod tests {
     use super::*;
 
     fn lines(locale: Locale) -> Vec<(&'static str, &'static str)> {
-        match locale {
-            Locale::Chinese => read_table(include_str!("locale/zh.txt")).collect(),
-            Locale::English => read_table(include_str!("locale/en.txt")).collect(),
-        }
+        locale.files().into_iter().flat_map(read_table).collect()
     }
 
     fn places(text: &str) -> BTreeSet<&str> {

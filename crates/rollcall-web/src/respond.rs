@@ -179,7 +179,7 @@ fn words(error: &Error, visit: &Visit) -> (String, String) {
     match error {
         Error::Refused { message, .. } => {
             let title = text("title").unwrap_or_else(|| locale.text("problem.refused.title"));
-            (title.to_owned(), message.clone())
+            (title.to_owned(), locale.sentence(code, message))
         }
         Error::TooManyTries { wait_seconds } => {
             let remedy = locale.fill("problem.TOO_MANY_TRIES.remedy", &[&wait_seconds.to_string()]);

@@ -3,6 +3,9 @@
 #[path = "../examples/gallery/sample.rs"]
 mod sample;
 
+#[path = "../examples/gallery/records.rs"]
+mod records;
+
 use askama::Template;
 use rollcall_web::layout::Frame;
 use rollcall_web::locale::Locale;
@@ -46,6 +49,11 @@ fn pages(locale: Locale) -> Vec<(&'static str, String)> {
             "organisation_edit",
             html(sample::organisation_edit(frame(locale))),
         ),
+        ("unions", html(records::unions(frame(locale)))),
+        ("union", html(records::union(frame(locale)))),
+        ("subsidies", html(records::subsidies(frame(locale)))),
+        ("subsidy", html(records::subsidy(frame(locale)))),
+        ("fund", html(records::fund(frame(locale)))),
         ("import", html(sample::import(frame(locale)))),
         ("import_plan", html(sample::import_plan(frame(locale)))),
         ("sync", html(sample::sync(frame(locale)))),

@@ -10,7 +10,7 @@ use rollcall_web::{Error, Page};
 
 use super::editing;
 use super::upload::{Ran, Upload, Uploads};
-use super::words::{self, AuthorNames};
+use super::words::AuthorNames;
 use crate::app::App;
 
 /// Bytes of a list (`reliability.md` 4 row 11); what is larger goes through the command line as records.
@@ -108,7 +108,6 @@ pub async fn submit(
         columns: Vec::new(),
         summary: serde_json::Value::Null,
     };
-    let frame = signed_in.frame("nav.import");
     let ran = std::sync::atomic::AtomicBool::new(false);
     let answer = received
         .submit_once(|| async {
@@ -116,10 +115,7 @@ pub async fn submit(
             let uploads = uploads.clone();
             match app.with(move |app| uploads.run(app, upload, &by, true)).await? {
                 Ran::Sorted(upload) => Ok(format!("/import/{}", upload.import_id)),
-                Ran::Refused(problem) => {
-                    let message = words::refusal(&frame, &problem);
-                    Err(Error::refused(problem.code, message))
-                }
+                Ran::Refused(problem) => Err(Error::refused(problem.code, problem.message)),
             }
         })
         .await;

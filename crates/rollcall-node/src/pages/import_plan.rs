@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::import::counts;
 use super::upload::{Ran, Uploads};
-use super::{editing, export, words};
+use super::{editing, export};
 use crate::app::App;
 
 /// Problems shown; the workbook of refused rows has them all.
@@ -148,9 +148,9 @@ fn plan_page(
             .take(PROBLEMS_MAX)
             .map(|problem| ImportProblem {
                 row: problem.row.unwrap_or(0),
+                message: frame.sentence(&problem.code, &problem.message),
                 column: problem.column.unwrap_or_default(),
                 code: problem.code,
-                message: problem.message,
                 tone: Tone::Attention,
             })
             .collect(),
@@ -181,10 +181,11 @@ fn line(frame: &Frame, problem: &KeptProblem) -> String {
         .row
         .map(|row| format!("{} {}", frame.text("import.row"), frame.number(row)));
     let place: Vec<String> = row.into_iter().chain(problem.column.clone()).collect();
+    let sentence = frame.sentence(&problem.code, &problem.message);
     if place.is_empty() {
-        format!("{} {}", problem.code, problem.message)
+        format!("{sentence} [{}]", problem.code)
     } else {
-        format!("{}: {} {}", place.join(", "), problem.code, problem.message)
+        format!("{}: {sentence} [{}]", place.join(", "), problem.code)
     }
 }
 
@@ -225,7 +226,6 @@ pub async fn commit(
     Path(import_id): Path<String>,
     form: CheckedForm<Nothing>,
 ) -> Result<Response, Error> {
-    let frame = signed_in.frame("nav.import");
     let mut by = editing(&signed_in, "");
     form.submit_once(|_| async move {
         let address = format!("/import/{import_id}");
@@ -262,10 +262,7 @@ pub async fn commit(
             .await?;
         match ran {
             None => Err(Error::AlreadyDone),
-            Some(Ran::Refused(problem)) => {
-                let message = words::refusal(&frame, &problem);
-                Err(Error::refused(problem.code, message))
-            }
+            Some(Ran::Refused(problem)) => Err(Error::refused(problem.code, problem.message)),
             Some(Ran::Sorted(_)) => Ok(with_notice(&address, "imported")),
         }
     })

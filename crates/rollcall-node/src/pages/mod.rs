@@ -1,8 +1,14 @@
 //! The workspace's pages, one file each: a handler reads the form, calls one function below and fills one template.
 
+pub mod entry_edit;
+mod entry_list;
+mod entry_rule;
 pub mod export;
+mod form_field;
+mod heads;
 pub mod import;
 pub mod import_plan;
+mod money_rule;
 pub mod name_index;
 pub mod organisation;
 pub mod organisation_edit;
@@ -10,7 +16,13 @@ mod organisation_form;
 mod organisation_history;
 mod organisation_view;
 pub mod organisations;
+mod record_edit;
+pub mod record_page;
+pub mod subsidies;
+pub mod subsidy_edit;
 pub mod sync;
+pub mod union_edit;
+pub mod unions;
 mod upload;
 mod words;
 

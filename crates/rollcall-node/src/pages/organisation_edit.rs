@@ -11,14 +11,14 @@ use rollcall_core::problem::Problem;
 use rollcall_core::record::{OrganisationRecord, Record};
 use rollcall_doc::Document;
 use rollcall_replica::Replica;
-use rollcall_replica::edit::Editing;
 use rollcall_web::form::{CheckedForm, with_notice};
 use rollcall_web::login::{Clerk, SignedIn};
-use rollcall_web::page::organisation::OrganisationEdit;
+use rollcall_web::page::edit::Edit;
 use rollcall_web::{Error, Page};
 
-use super::organisation_form::{Values, edits, fields, new_record, shown};
-use super::{editing, today, words};
+use super::form_field::{Values, with_reason};
+use super::organisation_form::{edits, fields, new_record, shown};
+use super::{editing, heads, today, words};
 use crate::app::App;
 
 /// The form of an organisation that is held.
@@ -29,17 +29,12 @@ pub async fn form(
     State(app): State<App>,
     Clerk(signed_in): Clerk,
     Path(reference): Path<String>,
-) -> Result<Page<OrganisationEdit>, Error> {
+) -> Result<Page<Edit>, Error> {
     let (id, document) = app.with(move |app| open(&app.replica, &reference)).await?;
     let Record::Organisation(record) = document.record().0 else {
         return Err(Error::NotFound);
     };
-    let heads = document
-        .heads()
-        .into_iter()
-        .map(crate::organisation::hex)
-        .collect::<Vec<_>>()
-        .join(",");
+    let heads = heads::text(&document);
     Ok(Page(page(&signed_in, Some(id), shown(&record), &heads, "", &[])))
 }
 
@@ -61,21 +56,22 @@ pub async fn submit(
             .unwrap_or_default()
     };
     let heads_text = text("heads");
-    let heads = parse_heads(&heads_text).ok_or_else(heads_unknown)?;
+    let heads = heads::parse(&heads_text).ok_or_else(heads::unknown)?;
     let mut by = editing(&signed_in, &text("reason"));
     by.heads = Some(heads.clone());
     let asked = heads.clone();
     let (id, before) = app
         .with(move |app| {
             let (id, _) = open(&app.replica, &reference)?;
-            Ok((id, as_of_heads(&app.replica, id, &asked)?))
+            Ok((id, heads::document_at(&app.replica, id, &asked)?))
         })
         .await?;
-    let before = before.ok_or_else(heads_unknown)?;
-    let planned = edits(&before, &values, today(&signed_in)).and_then(|edits| match with_reason(&by) {
-        Ok(()) => Ok(edits),
-        Err(problem) => Err(vec![problem]),
-    });
+    let before = before.ok_or_else(heads::unknown)?;
+    let planned =
+        edits(&before, &values, today(&signed_in)).and_then(|edits| match with_reason(&by.reason) {
+            Ok(()) => Ok(edits),
+            Err(problem) => Err(vec![problem]),
+        });
     let edits = match planned {
         Ok(edits) => edits,
         Err(problems) => {
@@ -120,10 +116,7 @@ pub async fn submit(
 ///
 /// # Errors
 /// The store's.
-pub async fn form_new(
-    State(app): State<App>,
-    Clerk(signed_in): Clerk,
-) -> Result<Page<OrganisationEdit>, Error> {
+pub async fn form_new(State(app): State<App>, Clerk(signed_in): Clerk) -> Result<Page<Edit>, Error> {
     let written = app.with(|app| app.replica.scopes_written()).await?;
     let home = written.first().map(ToString::to_string).unwrap_or_default();
     let values = [
@@ -155,7 +148,11 @@ pub async fn submit_new(
     let as_of = today(&signed_in);
     let own_id: String = random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
     let checked = new_record(&values, as_of, format!("by-hand-{own_id}"))
-        .and_then(|record| with_reason(&by).map_err(|problem| vec![problem]).map(|()| record))
+        .and_then(|record| {
+            with_reason(&by.reason)
+                .map_err(|problem| vec![problem])
+                .map(|()| record)
+        })
         .and_then(check_new);
     let (id, record) = match checked {
         Ok(checked) => checked,
@@ -193,33 +190,6 @@ fn open(replica: &Replica, reference: &str) -> Result<(DocumentId, Document), ro
     Ok((id, replica.document(id)?))
 }
 
-/// The document as a form with these heads showed it; `None` where it never stood so. Changes are stored in the order
-/// in which they came, so a past state is a beginning of them.
-fn as_of_heads(
-    replica: &Replica,
-    id: DocumentId,
-    heads: &[[u8; 32]],
-) -> Result<Option<Document>, rollcall_replica::Error> {
-    let Some((row, changes)) = replica.store().read(|reader| reader.load(id))? else {
-        return Ok(None);
-    };
-    let Some(last) = changes.iter().rposition(|change| heads.contains(&change.hash)) else {
-        return Ok(None);
-    };
-    let then = changes
-        .iter()
-        .take(last + 1)
-        .map(|change| change.bytes.as_slice());
-    let document =
-        Document::load(row.kind, id, then).map_err(|source| rollcall_replica::Error::Document {
-            id,
-            source: Box::new(source),
-        })?;
-    let mut wanted = heads.to_vec();
-    wanted.sort_unstable();
-    Ok((document.heads() == wanted).then_some(document))
-}
-
 /// The new document's id and record, once its plan is sound.
 fn check_new(record: OrganisationRecord) -> Result<(DocumentId, Record), Vec<Problem>> {
     let record = Record::Organisation(Box::new(record));
@@ -246,7 +216,7 @@ fn page(
     heads: &str,
     reason: &str,
     problems: &[Problem],
-) -> OrganisationEdit {
+) -> Edit {
     let frame = signed_in.frame("nav.organisations");
     let (title, action, back_href) = match id {
         Some(id) => {
@@ -267,53 +237,25 @@ fn page(
             )
         }
     };
-    OrganisationEdit {
+    Edit {
         title,
         action,
         back_href,
+        about: None,
         heads: heads.to_owned(),
+        standing: Vec::new(),
         fields: fields(&frame, &values, problems),
         reason: reason.to_owned(),
         problems: problems
             .iter()
             .map(|problem| words::refusal(&frame, problem))
             .collect(),
+        save_key: "edit.save",
+        may_withdraw: false,
         frame,
     }
 }
 
-fn refused(page: OrganisationEdit) -> Response {
+fn refused(page: Edit) -> Response {
     (StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response()
-}
-
-fn with_reason(by: &Editing) -> Result<(), Problem> {
-    if by.reason.is_empty() {
-        return Err(Problem::error(
-            "REASON_MISSING",
-            "",
-            "Say why; the reason is kept with the edit.",
-        ));
-    }
-    Ok(())
-}
-
-fn heads_unknown() -> Error {
-    let message =
-        "The form shows a state of this organisation that is not known here. Open it again and edit anew.";
-    Error::refused("HEADS_UNKNOWN", message)
-}
-
-/// Hashes in hexadecimal, separated by commas.
-fn parse_heads(text: &str) -> Option<Vec<[u8; 32]>> {
-    let parse = |text: &str| {
-        let mut hash = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return None;
-        }
-        for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-        }
-        Some(hash)
-    };
-    text.split(',').map(parse).collect()
 }

@@ -4,8 +4,6 @@
 //! Dated values are corrected where they stand; a state of operation is a check of today; counts are a check of their
 //! own date. An end of registration takes the date entered beside it.
 
-use std::collections::BTreeMap;
-
 use rollcall_core::credit_code::CreditCode;
 use rollcall_core::date::{Day, PartialDate};
 use rollcall_core::id::FederationId;
@@ -14,12 +12,10 @@ use rollcall_core::record::{CountEntry, Dated, OrganisationRecord, Record};
 use rollcall_core::term::{Category, Kind, OperatingState, RegistrationStatus, Source};
 use rollcall_doc::{Document, Edit};
 use rollcall_web::layout::Frame;
-use rollcall_web::page::organisation::{EditField, EditInput};
+use rollcall_web::page::edit::{EditField, EditInput};
 
+use super::form_field::{Values, entered, without_personal_number};
 use super::words;
-
-/// What was entered, by field.
-pub(super) type Values = BTreeMap<String, String>;
 
 /// How a field stands in a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -141,13 +137,15 @@ pub(super) fn fields(frame: &Frame, values: &Values, problems: &[Problem]) -> Ve
         .iter()
         .map(|(name, _)| EditField {
             name,
+            label: words::word(frame, name),
+            hint: None,
             value: values.get(*name).cloned().unwrap_or_default(),
             input: input(name),
             required: *name == "name",
             problem: problems
                 .iter()
                 .find(|problem| problem.place.split(['@', '/']).next() == Some(name))
-                .map(|problem| problem.message.clone()),
+                .map(|problem| frame.sentence(&problem.code, &problem.message)),
         })
         .collect()
 }
@@ -160,15 +158,12 @@ pub(super) fn edits(document: &Document, values: &Values, today: Day) -> Result<
     let before = shown(&record);
     let (mut edits, mut problems) = (Vec::new(), Vec::new());
     for (name, stands) in FIELDS {
-        let entered = entered(values, name);
+        let new = entered(values, name);
         let standing = before.get(name).map(String::as_str).unwrap_or_default();
-        if entered == standing
-            || !values.contains_key(name)
-            || matches!(stands, Stands::Count | Stands::Beside)
-        {
+        if new == standing || !values.contains_key(name) || matches!(stands, Stands::Count | Stands::Beside) {
             continue;
         }
-        if stands == Stands::Dated && entered.is_empty() {
+        if stands == Stands::Dated && new.is_empty() {
             problems.push(Problem::error(
                 "FIELD_EMPTY",
                 name,
@@ -176,21 +171,21 @@ pub(super) fn edits(document: &Document, values: &Values, today: Day) -> Result<
             ));
             continue;
         }
-        if let Err(problem) = check(name, entered) {
+        if let Err(problem) = check(name, new) {
             problems.push(problem);
             continue;
         }
         let place = match (name, stands) {
             ("operating_state", _) => format!("operating_state@{today}|check"),
             ("registration_status", _) if entered_date(values) => {
-                format!("registration_status@{}", self::entered(values, "status_on"))
+                format!("registration_status@{}", entered(values, "status_on"))
             }
             (_, Stands::Dated) if standing.is_empty() => {
-                format!("{name}@{}", self::entered(values, "registered_on"))
+                format!("{name}@{}", entered(values, "registered_on"))
             }
             _ => name.to_owned(),
         };
-        match document.set(&place, entered) {
+        match document.set(&place, new) {
             Ok(more) => edits.extend(more),
             Err(more) => problems.extend(more),
         }
@@ -270,10 +265,6 @@ pub(super) fn new_record(
     }
 }
 
-fn entered<'a>(values: &'a Values, name: &str) -> &'a str {
-    values.get(name).map(|text| text.trim()).unwrap_or_default()
-}
-
 fn entered_date(values: &Values) -> bool {
     !entered(values, "status_on").is_empty()
 }
@@ -291,6 +282,7 @@ fn check(name: &str, text: &str) -> Result<(), Problem> {
                 Err(Problem::error(error.rule(), name, message))
             }
         },
+        "name" | "address" | "supervising_unit" => without_personal_number(name, text),
         "registered_on" | "status_on" => match text.parse::<PartialDate>() {
             Ok(_) => Ok(()),
             Err(error) => Err(Problem::error("DATE_INVALID", name, format!("{error}."))),

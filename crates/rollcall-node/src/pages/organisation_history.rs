@@ -1,25 +1,20 @@
-//! Who gave which value when and why: the conflicts of one organisation and its whole history, in the reader's words.
+//! Who gave which value when and why: the conflicts of one record and its whole history, in the reader's words.
 
 use rollcall_doc::Document;
 use rollcall_replica::{Error, Replica};
+use rollcall_web::form::encode;
 use rollcall_web::layout::Frame;
 use rollcall_web::page::organisation::{ConflictValue, ConflictView, HistoryRow};
 
 use super::words::{self, AuthorNames};
 
-/// The open conflicts, each with where it is settled.
-pub(super) fn conflicts(frame: &Frame, document: &Document, names: &AuthorNames) -> Vec<ConflictView> {
-    let encode = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| {
-                if byte.is_ascii_alphanumeric() {
-                    char::from(byte).to_string()
-                } else {
-                    format!("%{byte:02X}")
-                }
-            })
-            .collect()
-    };
+/// The open conflicts, each with where it is settled: below `href`, the page of the record.
+pub(super) fn conflicts(
+    frame: &Frame,
+    document: &Document,
+    names: &AuthorNames,
+    href: &str,
+) -> Vec<ConflictView> {
     document
         .conflicts()
         .into_iter()
@@ -35,11 +30,7 @@ pub(super) fn conflicts(frame: &Frame, document: &Document, names: &AuthorNames)
                     reason: held.reason,
                 })
                 .collect(),
-            action: format!(
-                "/organisations/{}/settle?field={}",
-                document.id(),
-                encode(&conflict.field)
-            ),
+            action: format!("{href}/settle?field={}", encode(&conflict.field)),
             field: words::field(frame, &conflict.field),
         })
         .collect()

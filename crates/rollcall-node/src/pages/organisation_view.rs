@@ -11,12 +11,14 @@ use rollcall_replica::{Error, Replica};
 use rollcall_stats::{Cube, OrganisationStatus};
 use rollcall_web::layout::Frame;
 use rollcall_web::page::organisation::{
-    CountRow, CoverageRow, ExclusionRow, FieldRow, Organisation, ProblemRow, StageStep, ValueLine,
+    CountRow, CoverageRow, ExclusionRow, FieldRow, Organisation, StageStep, ValueLine,
 };
 use rollcall_web::page::organisations::StandingFilter;
 
+use super::entry_list;
 use super::organisation_history::{conflicts, history};
 use super::organisations::standing;
+use super::record_page::{self, field_row, problem_rows};
 use super::words::{self, AuthorNames};
 
 /// Who looks, when.
@@ -26,6 +28,12 @@ pub(super) struct Viewer {
     pub(super) may_edit: bool,
     pub(super) may_settle: bool,
 }
+
+/// Lists that the page shows as plain tables.
+const FURTHER_LISTS: [&str; 4] = ["contacts", "organisers", "handovers", "services"];
+
+/// Where an entry of a list is changed; `None` where the account may not.
+type EntryHref<'a> = &'a dyn Fn(&str, &str) -> Option<String>;
 
 /// A union that a link names or that names the organisation.
 struct Linked {
@@ -63,8 +71,19 @@ pub(super) fn view(
         .store()
         .read(|reader| Ok((reader.homes_of(id)?, AuthorNames::read(reader)?)))?;
     let kept_here = Replica::keeps(&written, &homes);
+    let entries_href = (may_edit && kept_here).then(|| record_page::entries_href(id));
+    let entry_href = |list: &str, key: &str| {
+        let list = entry_list::find(DocumentKind::Organisation, list)?;
+        Some(list.entry_href(entries_href.as_deref()?, key))
+    };
+    let json = serde_json::to_value(Record::Organisation(record.clone())).unwrap_or_default();
+    let lists = FURTHER_LISTS
+        .iter()
+        .filter_map(|name| entry_list::find(DocumentKind::Organisation, name))
+        .map(|list| list.table(&frame, &names, &json, entries_href.as_deref()));
+    let href = record_page::href(DocumentKind::Organisation, id);
     let (standing, reason) = status.as_ref().map_or((StandingFilter::Held, None), standing);
-    let fields = fields(&frame, &record);
+    let fields = fields(&frame, &record, entries_href.as_deref());
     let name = fields
         .iter()
         .find(|row| row.field == "name")
@@ -76,26 +95,17 @@ pub(super) fn view(
         reason,
         covered_by: covered_by(covering, &unions),
         next_step: None,
-        coverage: coverage(&frame, &record, covering, &unions),
-        counts: counts(&frame, &record, &facts, as_of),
-        exclusions: exclusions(&frame, &record),
-        stages: stages(&frame, &record, status.as_ref(), &unions),
-        conflicts: conflicts(&frame, &document, &names),
-        problems: problems
-            .iter()
-            .map(|problem| ProblemRow {
-                code: problem.code.clone(),
-                tone: words::tone(problem.severity),
-                message: if problem.place.is_empty() {
-                    problem.message.clone()
-                } else {
-                    format!("{}: {}", words::field(&frame, &problem.place), problem.message)
-                },
-            })
-            .collect(),
+        coverage: coverage(&frame, &record, covering, &unions, &entry_href),
+        counts: counts(&frame, &record, &facts, as_of, &entry_href),
+        exclusions: exclusions(&frame, &record, &entry_href),
+        stages: stages(&frame, &record, status.as_ref(), &unions, &entry_href),
+        lists: lists.collect(),
+        conflicts: conflicts(&frame, &document, &names, &href),
+        problems: problem_rows(&frame, &problems),
         history: history(&frame, replica, &document, &names)?,
-        edit_href: (may_edit && kept_here).then(|| format!("/organisations/{id}/edit")),
+        edit_href: (may_edit && kept_here).then(|| format!("{href}/edit")),
         may_settle: may_settle && kept_here,
+        entries_href: entries_href.clone(),
         fields,
         frame,
     })
@@ -108,7 +118,8 @@ fn linked(
     covering: &[DocumentId],
 ) -> Result<Vec<Linked>, Error> {
     let mut ids: Vec<DocumentId> = covering.to_vec();
-    for entry in &record.coverage {
+    let standing = record.coverage.iter().filter(|entry| entry.withdrawn.is_none());
+    for entry in standing {
         match replica.find(&entry.union, &[DocumentKind::Union]) {
             Ok(id) => ids.push(id),
             Err(Error::NoDocument(_)) => {}
@@ -135,6 +146,10 @@ impl Linked {
             .or_else(|| self.record.code.clone())
             .or_else(|| self.record.id.clone());
         named.unwrap_or_else(|| self.id.to_string())
+    }
+
+    fn href(&self) -> String {
+        record_page::href(DocumentKind::Union, self.id)
     }
 
     fn form(&self) -> &'static str {
@@ -167,31 +182,22 @@ fn covered_by(covering: &[DocumentId], unions: &[Linked]) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-fn fields(frame: &Frame, record: &OrganisationRecord) -> Vec<FieldRow> {
-    let one = |field: &'static str, text: Option<String>| FieldRow {
-        field,
-        values: text
-            .map(|text| ValueLine {
-                text: words::text_of(frame, field, &text),
-                from: None,
-                source: None,
-            })
-            .into_iter()
-            .collect(),
+fn fields(frame: &Frame, record: &OrganisationRecord, entries_href: Option<&str>) -> Vec<FieldRow> {
+    let one = |field: &'static str, text: Option<String>| {
+        field_row(field, text.map(|text| words::text_of(frame, field, &text)))
     };
     let lines = |field: &'static str, values: Vec<Line>| FieldRow {
         field,
         values: values
             .into_iter()
             .map(|line| ValueLine {
-                text: match line.document {
-                    Some(document) => format!("{} ({document})", words::text_of(frame, field, &line.text)),
-                    None => words::text_of(frame, field, &line.text),
-                },
+                text: words::text_of(frame, field, &line.text),
                 from: line.from.map(|from| frame.locale.partial_date(from)),
                 source: line.source.map(Source::name),
+                document: line.document,
             })
             .collect(),
+        change_href: entries_href.map(|href| format!("{href}/{field}")),
     };
     let since = record.registered_on;
     let mut rows = vec![
@@ -285,6 +291,7 @@ fn coverage(
     record: &OrganisationRecord,
     covering: &[DocumentId],
     unions: &[Linked],
+    entry_href: EntryHref<'_>,
 ) -> Vec<CoverageRow> {
     let date = |date: PartialDate| frame.locale.partial_date(date);
     let mut entries: Vec<_> = record
@@ -299,7 +306,8 @@ fn coverage(
             let union = unions.iter().find(|union| union.is_meant(&entry.union));
             CoverageRow {
                 union_name: union.map_or_else(|| entry.union.clone(), Linked::name),
-                href: None,
+                href: union.map(Linked::href),
+                edit_href: entry_href("coverage", &entry.id),
                 form: union.map_or("", Linked::form),
                 from: date(entry.from),
                 until: entry.until.map(date),
@@ -313,7 +321,8 @@ fn coverage(
         let established = union.on(UnionEvent::Established).map(date).unwrap_or_default();
         rows.push(CoverageRow {
             union_name: union.name(),
-            href: None,
+            href: Some(union.href()),
+            edit_href: None,
             form: union.form(),
             from: established.clone(),
             until: None,
@@ -324,7 +333,13 @@ fn coverage(
     rows
 }
 
-fn counts(frame: &Frame, record: &OrganisationRecord, facts: &Facts, as_of: Day) -> Vec<CountRow> {
+fn counts(
+    frame: &Frame,
+    record: &OrganisationRecord,
+    facts: &Facts,
+    as_of: Day,
+    entry_href: EntryHref<'_>,
+) -> Vec<CountRow> {
     let Facts::Organisation(facts) = facts else {
         return Vec::new();
     };
@@ -350,11 +365,12 @@ fn counts(frame: &Frame, record: &OrganisationRecord, facts: &Facts, as_of: Day)
             members: entry.members.map(u64::from),
             female_members: entry.female_members.map(u64::from),
             holds: used.contains(&Some((entry.on, entry.source))),
+            edit_href: entry_href("counts", &format!("{}|{}", entry.on, entry.source.name())),
         })
         .collect()
 }
 
-fn exclusions(frame: &Frame, record: &OrganisationRecord) -> Vec<ExclusionRow> {
+fn exclusions(frame: &Frame, record: &OrganisationRecord, entry_href: EntryHref<'_>) -> Vec<ExclusionRow> {
     let date = |date: PartialDate| frame.locale.partial_date(date);
     let mut entries: Vec<_> = record
         .exclusions
@@ -370,6 +386,7 @@ fn exclusions(frame: &Frame, record: &OrganisationRecord) -> Vec<ExclusionRow> {
             until: entry.until.map(date),
             approved_on: entry.approved_on.map(date),
             evidence: entry.evidence.clone(),
+            edit_href: entry_href("exclusions", &entry.id),
         })
         .collect()
 }
@@ -379,6 +396,7 @@ fn stages(
     record: &OrganisationRecord,
     status: Option<&OrganisationStatus>,
     unions: &[Linked],
+    entry_href: EntryHref<'_>,
 ) -> Vec<StageStep> {
     let present = status.map_or(Stage::Identified, |status| status.stage);
     let recorded = |stage: Stage| {
@@ -411,6 +429,11 @@ fn stages(
                 on: on.map(|on| frame.locale.partial_date(on)),
                 reached: stage == present || on.is_some() || (stage < present && present != Stage::Ended),
                 present: stage == present,
+                edit_href: record
+                    .stages
+                    .iter()
+                    .find(|entry| entry.stage == stage && entry.withdrawn.is_none())
+                    .and_then(|entry| entry_href("stages", &entry.id)),
             }
         })
         .collect()

@@ -17,7 +17,7 @@ use rollcall_web::page::organisations::{OrganisationFilter, OrganisationRow, Org
 use rollcall_web::{Error, Page};
 
 use super::name_index::NameQuery;
-use super::today;
+use super::{record_page, today};
 use crate::app::App;
 
 /// Characters of a search that are looked at.
@@ -97,7 +97,14 @@ fn find(
                 Some(union) => reader.listing(union)?.map(|row| row.listing.name),
                 None => None,
             };
-            shown.push(shown_row(row, status.as_ref(), union_name, cube, as_of));
+            let union_href = union.map(|union| record_page::href(DocumentKind::Union, union));
+            shown.push(shown_row(
+                row,
+                status.as_ref(),
+                union_name.zip(union_href),
+                cube,
+                as_of,
+            ));
         }
         Ok(shown)
     })?;
@@ -105,7 +112,7 @@ fn find(
 }
 
 /// Letters and digits of either width and case are the same.
-fn fold(text: &str) -> String {
+pub(super) fn fold(text: &str) -> String {
     let half = |character: char| match character {
         '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ' => {
             char::from_u32(u32::from(character) - 0xFEE0).unwrap_or(character)
@@ -191,7 +198,7 @@ pub(super) fn standing(status: &OrganisationStatus) -> (StandingFilter, Option<S
 fn shown_row(
     row: ListingRow,
     status: Option<&OrganisationStatus>,
-    union_name: Option<String>,
+    union: Option<(String, String)>,
     cube: &Cube,
     as_of: Day,
 ) -> OrganisationRow {
@@ -201,8 +208,9 @@ fn shown_row(
         .home
         .as_ref()
         .map(|home| cube.directory().name_at(home, as_of));
+    let (union_name, union_href) = union.unzip();
     OrganisationRow {
-        href: format!("/organisations/{}", row.document_id),
+        href: record_page::href(DocumentKind::Organisation, row.document_id),
         name: if row.listing.name.is_empty() {
             row.document_id.to_string()
         } else {
@@ -216,6 +224,7 @@ fn shown_row(
         standing,
         reason,
         union_name,
+        union_href,
         stage: status.map_or("identified", |status| status.stage.name()),
         conflicts: u64::from(row.listing.conflicts),
         unsent: row.position == UNSENT,

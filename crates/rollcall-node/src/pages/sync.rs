@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use rollcall_command::output::Refused;
-use rollcall_core::id::DocumentKind;
 use rollcall_replica::runner::client::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_rpc::peer_identity::CertificateFacts;
@@ -20,6 +19,7 @@ use rollcall_web::page::sync::{AttentionRow, ReceiptRow, SessionRow, Sync, SyncS
 use rollcall_web::{Error, Page};
 
 use super::import_plan::Nothing;
+use super::record_page;
 use super::words::AuthorNames;
 use crate::app::App;
 use crate::files::Config;
@@ -39,7 +39,7 @@ const CERTIFICATE_SOON_MS: i64 = 14 * 86_400_000;
 pub struct PastSession {
     begun_unix_ms: i64,
     outcome: &'static str,
-    reason: Option<String>,
+    refusal: Option<(String, String)>,
     pushed_changes: u64,
     pulled_changes: u64,
     bytes: u64,
@@ -115,14 +115,16 @@ fn page(
         Ok((
             state,
             waiting(reader, &frame, acknowledged)?,
-            attention(reader)?,
+            attention(reader, &frame)?,
             receipts.collect(),
         ))
     })?;
     let sessions = app.sessions().into_iter().map(|session| SessionRow {
         at: locale.moment(session.begun_unix_ms),
         outcome: session.outcome,
-        reason: session.reason,
+        reason: session
+            .refusal
+            .map(|(code, message)| format!("{} [{code}]", locale.sentence(&code, &message))),
         pushed_changes: session.pushed_changes,
         pulled_changes: session.pulled_changes,
         bytes: session.bytes,
@@ -203,15 +205,15 @@ fn with_reasons(app: &App, lying: Vec<Lying>) -> Result<Vec<WaitingRow>, rollcal
     Ok(rows)
 }
 
-fn attention(reader: &Reader) -> Result<Vec<AttentionRow>, StoreError> {
+fn attention(reader: &Reader, frame: &Frame) -> Result<Vec<AttentionRow>, StoreError> {
     let mut rows = Vec::new();
     for kept in reader.quarantine(ROWS_MAX)? {
         let (name, href) = named(reader, kept.refused.document_id)?;
         rows.push(AttentionRow {
             name,
             href,
+            message: frame.sentence(&kept.refused.code, &kept.refused.message),
             code: kept.refused.code,
-            message: kept.refused.message,
         });
     }
     Ok(rows)
@@ -221,7 +223,7 @@ fn attention(reader: &Reader) -> Result<Vec<AttentionRow>, StoreError> {
 fn named(reader: &Reader, id: rollcall_core::id::DocumentId) -> Result<(String, Option<String>), StoreError> {
     Ok(match reader.listing(id)? {
         Some(row) => {
-            let href = (row.kind == DocumentKind::Organisation).then(|| format!("/organisations/{id}"));
+            let href = record_page::href_of(row.kind, id);
             let name = if row.listing.name.is_empty() {
                 id.to_string()
             } else {
@@ -265,7 +267,7 @@ fn past(begun_unix_ms: i64, result: anyhow::Result<(SyncReport, Traffic)>) -> (P
     let mut session = PastSession {
         begun_unix_ms,
         outcome: "failed",
-        reason: None,
+        refusal: None,
         pushed_changes: 0,
         pulled_changes: 0,
         bytes: 0,
@@ -285,7 +287,9 @@ fn past(begun_unix_ms: i64, result: anyhow::Result<(SyncReport, Traffic)>) -> (P
             refusal
         }
     };
-    session.reason = refusal.as_ref().map(ToString::to_string);
+    session.refusal = refusal
+        .as_ref()
+        .map(|refused| (refused.code.clone(), refused.message.clone()));
     (session, refusal)
 }
 

@@ -1,6 +1,7 @@
 //! The workspace through its router: what clerks and heads do, and what others may not.
 
 mod browser;
+mod entries;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -327,7 +328,11 @@ async fn list_is_sorted_committed_and_taken_back() {
     let sorted = li.upload(&form, "名单.csv", LIST.as_bytes()).await;
     assert_eq!(sorted.status, StatusCode::SEE_OTHER, "{}", sorted.body);
     let plan = li.get(&sorted.location).await;
-    assert!(plan.has("名单.csv") && plan.has("V02"), "{}", plan.body);
+    assert!(
+        plan.has("名单.csv") && plan.has("ID_CHECK") && plan.has("校验位不对"),
+        "{}",
+        plan.body
+    );
     let refused = li.get(&format!("{}/rejects", sorted.location)).await;
     assert_eq!(refused.status, StatusCode::OK);
     assert!(refused.bytes.starts_with(b"PK"), "a workbook");

@@ -39,12 +39,20 @@ const KEYS: [(&str, &str); 15] = [
     ("stage", "organisations.stage"),
 ];
 
-/// The name of a field or of a field of an entry.
-fn word(frame: &Frame, name: &str) -> String {
+/// The key under which the name of a field, or of a field of an entry, stands.
+pub(super) fn key(name: &str) -> String {
     match KEYS.iter().find(|(known, _)| *known == name) {
-        Some((_, key)) => frame.text(key).to_owned(),
-        None => frame.term("field", name),
+        Some((_, key)) => (*key).to_owned(),
+        None => format!("field.{name}"),
     }
+}
+
+/// The name of a field or of a field of an entry.
+pub(super) fn word(frame: &Frame, name: &str) -> String {
+    frame
+        .locale
+        .lookup(&key(name))
+        .map_or_else(|| name.to_owned(), str::to_owned)
 }
 
 /// A field as histories and conflicts name it: `address`, `name/2023-01-01|registry`, `coverage/c1/until`.
@@ -86,7 +94,9 @@ fn plain(frame: &Frame, name: &str, value: &Value) -> String {
             (Some(value), Some(document)) => format!("{} ({document})", plain(frame, name, value)),
             (Some(value), None) => plain(frame, name, value),
             (None, _) => {
-                let known = fields.iter().filter(|(_, value)| !value.is_null());
+                // Who entered it and when is said beside every edit already.
+                let told = |key: &str| !matches!(key, "id" | "at" | "by");
+                let known = fields.iter().filter(|(key, value)| told(key) && !value.is_null());
                 let parts =
                     known.map(|(key, value)| format!("{} {}", word(frame, key), plain(frame, key, value)));
                 parts.collect::<Vec<_>>().join(", ")
@@ -110,7 +120,7 @@ pub(super) fn text_of(frame: &Frame, name: &str, text: &str) -> String {
 }
 
 /// A date in words; any other text as it is.
-fn date(frame: &Frame, text: &str) -> String {
+pub(super) fn date(frame: &Frame, text: &str) -> String {
     text.parse::<PartialDate>()
         .map_or_else(|_| text.to_owned(), |date| frame.locale.partial_date(date))
 }
@@ -124,18 +134,19 @@ pub(super) fn division(code: &str) -> String {
     }
 }
 
-/// A refusal on a form, with its code and place.
-pub(super) fn refusal(frame: &Frame, problem: &Problem) -> String {
+/// What is wrong, with its place, in words.
+pub(super) fn sentence(frame: &Frame, problem: &Problem) -> String {
+    let sentence = frame.sentence(&problem.code, &problem.message);
     if problem.place.is_empty() {
-        format!("{} {}", problem.code, problem.message)
+        sentence
     } else {
-        format!(
-            "{}: {} {}",
-            field(frame, &problem.place),
-            problem.code,
-            problem.message
-        )
+        format!("{}: {sentence}", field(frame, &problem.place))
     }
+}
+
+/// A refusal on a form: what is wrong, and the code that can be quoted.
+pub(super) fn refusal(frame: &Frame, problem: &Problem) -> String {
+    format!("{} [{}]", sentence(frame, problem), problem.code)
 }
 
 /// How pressing a problem is.

@@ -1,6 +1,7 @@
 //! The living style guide: every page of the toolkit with made-up data on a port of loopback.
 //! Run `cargo run -p rollcall-web --example gallery` and open the printed address; a port can be given.
 
+mod records;
 mod sample;
 
 use std::sync::Arc;
@@ -57,7 +58,17 @@ fn router() -> Router {
             get(|visit: Visit| async move { Page(sample::$page(frame(&visit, $section))) })
         };
     }
+    macro_rules! record {
+        ($page:ident, $section:literal) => {
+            get(|visit: Visit| async move { Page(records::$page(frame(&visit, $section))) })
+        };
+    }
     Router::new()
+        .route("/unions", record!(unions, "nav.unions"))
+        .route("/unions/1", record!(union, "nav.unions"))
+        .route("/subsidies", record!(subsidies, "nav.subsidies"))
+        .route("/subsidies/1", record!(subsidy, "nav.subsidies"))
+        .route("/funds/1", record!(fund, "nav.subsidies"))
         .route("/", show!(overview, "nav.overview"))
         .route("/overview", show!(overview, "nav.overview"))
         .route("/organisations", get(organisations))

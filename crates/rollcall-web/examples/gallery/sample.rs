@@ -4,12 +4,13 @@ use rollcall_core::date::Day;
 use rollcall_web::figure::{Bounds, Completeness, Figure, FigureLine, Known, Share, Target};
 use rollcall_web::form::Paging;
 use rollcall_web::layout::{AccountFace, Frame, NavigationItem, Pager, Tone};
+use rollcall_web::page::edit::{Edit, EditField, EditInput};
 use rollcall_web::page::import::{
     ImportCounts, ImportPlan, ImportProblem, ImportRow, ImportState, ImportUpload,
 };
 use rollcall_web::page::organisation::{
-    ConflictValue, ConflictView, CountRow, CoverageRow, EditField, EditInput, ExclusionRow, FieldRow,
-    HistoryRow, NextStep, Organisation, OrganisationEdit, ProblemRow, StageStep, ValueLine,
+    ConflictValue, ConflictView, CountRow, CoverageRow, ExclusionRow, FieldRow, HistoryRow, NextStep,
+    Organisation, ProblemRow, StageStep, ValueLine,
 };
 use rollcall_web::page::organisations::{OrganisationFilter, OrganisationRow, Organisations, StandingFilter};
 use rollcall_web::page::overview::{AreaRow, FundSums, Overview, OverviewNote, StageRow, SubsidyRow};
@@ -441,6 +442,7 @@ pub(crate) fn organisations(frame: Frame, filter: OrganisationFilter) -> Organis
             standing,
             reason: reason.map(str::to_owned),
             union_name: union.map(str::to_owned),
+            union_href: union.map(|_| "/unions/1".to_owned()),
             stage,
             conflicts: u64::from(index == 3) * 2,
             unsent: index == 2 || index == 6,
@@ -469,6 +471,7 @@ pub(crate) fn organisation(frame: Frame) -> Organisation {
         text: text.to_owned(),
         from,
         source,
+        document: None,
     };
     let fields = vec![
         FieldRow {
@@ -481,34 +484,42 @@ pub(crate) fn organisation(frame: Frame) -> Organisation {
                 ),
                 value("西湖区古荡少儿美术学校", Some(date(2009, 8, 12)), Some("import")),
             ],
+            change_href: Some("/organisations/edit".to_owned()),
         },
         FieldRow {
             field: "kind",
             values: vec![value(&frame.term("kind", "private_non_enterprise"), None, None)],
+            change_href: Some("/organisations/edit".to_owned()),
         },
         FieldRow {
             field: "category",
             values: vec![value(&frame.term("category", "school"), None, Some("check"))],
+            change_href: Some("/organisations/edit".to_owned()),
         },
         FieldRow {
             field: "registered_on",
             values: vec![value(&date(2009, 8, 12), None, Some("registry"))],
+            change_href: Some("/organisations/edit".to_owned()),
         },
         FieldRow {
             field: "registration_authority",
             values: vec![value("杭州市西湖区民政局", None, Some("registry"))],
+            change_href: Some("/organisations/edit".to_owned()),
         },
         FieldRow {
             field: "address",
             values: vec![value("杭州市西湖区古荡街道文二西路 128 号", None, None)],
+            change_href: Some("/organisations/edit".to_owned()),
         },
         FieldRow {
             field: "supervising_unit",
             values: vec![value("西湖区教育局", None, Some("import"))],
+            change_href: Some("/organisations/edit".to_owned()),
         },
         FieldRow {
             field: "operating_state",
             values: Vec::new(),
+            change_href: Some("/organisations/edit".to_owned()),
         },
     ];
     let coverage = vec![
@@ -520,6 +531,7 @@ pub(crate) fn organisation(frame: Frame) -> Organisation {
             until: None,
             consent_on: None,
             counts: false,
+            edit_href: Some("/organisations/edit".to_owned()),
         },
         CoverageRow {
             union_name: "西湖区民办教育工会联合会".to_owned(),
@@ -529,6 +541,7 @@ pub(crate) fn organisation(frame: Frame) -> Organisation {
             until: Some(date(2023, 6, 30)),
             consent_on: Some(date(2021, 3, 1)),
             counts: false,
+            edit_href: Some("/organisations/edit".to_owned()),
         },
     ];
     let count = |on, source, workers, members, holds| CountRow {
@@ -538,6 +551,7 @@ pub(crate) fn organisation(frame: Frame) -> Organisation {
         members,
         female_members: members.map(|members| members / 2),
         holds,
+        edit_href: Some("/organisations/edit".to_owned()),
     };
     let stages = [
         "identified",
@@ -555,6 +569,7 @@ pub(crate) fn organisation(frame: Frame) -> Organisation {
         on: dates.get(index).cloned().flatten(),
         reached: index <= 2,
         present: index == 2,
+        edit_href: (index == 2).then(|| "/organisations/edit".to_owned()),
     });
     let english = frame.locale.tag() == "en";
     let pick = |chinese: &str, words: &str| {
@@ -592,6 +607,7 @@ pub(crate) fn organisation(frame: Frame) -> Organisation {
             until: Some(date(2022, 12, 31)),
             approved_on: None,
             evidence: Some(pick("停课通知", "notice of closure")),
+            edit_href: None,
         }],
         stages: steps.collect(),
         conflicts: vec![ConflictView {
@@ -646,23 +662,28 @@ pub(crate) fn organisation(frame: Frame) -> Organisation {
                 change_id: "41d07be5".to_owned(),
             },
         ],
+        lists: vec![crate::records::contacts(&frame)],
         edit_href: Some("/organisations/edit".to_owned()),
+        entries_href: Some("/entries/1".to_owned()),
         may_settle: true,
         frame,
     }
 }
 
 /// The edit form after a refusal.
-pub(crate) fn organisation_edit(frame: Frame) -> OrganisationEdit {
+pub(crate) fn organisation_edit(frame: Frame) -> Edit {
     let field = |name, value: &str, input, problem: Option<&str>| EditField {
         name,
+        label: frame.term("field", name),
         value: value.to_owned(),
         input,
         required: name == "name",
+        hint: (name == "union").then(|| frame.text("edit.union_hint").to_owned()),
         problem: problem.map(str::to_owned),
     };
     let categories = ["kindergarten", "school", "hospital", "other"]
         .map(|name| (name.to_owned(), frame.term("category", name)));
+    let unions = [("J1".to_owned(), "西湖区古荡街道社会组织联合工会".to_owned())];
     let (wrong, all) = match frame.locale.tag() {
         "zh" => ("应为整数", "职工人数无法识别，未保存。"),
         _ => (
@@ -670,11 +691,15 @@ pub(crate) fn organisation_edit(frame: Frame) -> OrganisationEdit {
             "The number of workers cannot be read; nothing was saved.",
         ),
     };
-    OrganisationEdit {
+    Edit {
         title: "西湖区古荡社区艺术培训学校".to_owned(),
         action: "/organisations/edit".to_owned(),
         back_href: "/organisations/1".to_owned(),
+        about: Some(frame.fill("edit.change_entry", &[frame.text("list.coverage")])),
         heads: "9f31c2ab".to_owned(),
+        standing: vec![(frame.term("field", "code"), "52330106MJ8345610T".to_owned())],
+        save_key: "edit.save",
+        may_withdraw: true,
         fields: vec![
             field("name", "西湖区古荡社区艺术培训学校", EditInput::Text, None),
             field("category", "school", EditInput::Select(categories.to_vec()), None),
@@ -686,6 +711,8 @@ pub(crate) fn organisation_edit(frame: Frame) -> OrganisationEdit {
             ),
             field("registered_on", "2009-08-12", EditInput::Date, None),
             field("workers", "十九", EditInput::Number, Some(wrong)),
+            field("amount_fen", "5000.00", EditInput::Amount, None),
+            field("union", "J1", EditInput::Suggest(unions.to_vec()), None),
         ],
         reason: String::new(),
         problems: vec![all.to_owned()],

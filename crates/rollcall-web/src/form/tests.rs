@@ -23,7 +23,10 @@ const FILE_SIZE_BYTES_MAX: usize = 3 * 1024 * 1024;
 async fn save(form: CheckedForm<Name>) -> Result<Response, Error> {
     form.submit_once(|Name { name, workers }| async move {
         match name.as_str() {
-            "refused" => Err(Error::refused("FOREIGN_JURISDICTION", "属于其他工会的单位。")),
+            "refused" => Err(Error::refused(
+                "FOREIGN_JURISDICTION",
+                "\"<b>\" is kept elsewhere.",
+            )),
             _ => Ok(format!("/saved?name={name}&workers={workers:?}")),
         }
     })
@@ -169,7 +172,7 @@ async fn second_tab_waits_for_the_first() {
 }
 
 #[tokio::test]
-async fn refusal_of_the_field_is_told_as_it_stands_and_escaped() {
+async fn refusal_of_the_field_is_told_by_its_code_in_the_language_of_the_page() {
     let (mut browser, token) = signed_in().await;
     let fields = [
         ("name", "refused"),
@@ -178,7 +181,9 @@ async fn refusal_of_the_field_is_told_as_it_stands_and_escaped() {
     ];
     let answer = browser.post("/save", &fields).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(answer.body.contains("FOREIGN_JURISDICTION") && answer.body.contains("属于其他工会的单位。"));
+    assert!(
+        answer.body.contains("FOREIGN_JURISDICTION") && answer.body.contains("先办理移交。（&#60;b&#62;）")
+    );
 }
 
 #[tokio::test]

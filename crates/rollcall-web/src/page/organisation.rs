@@ -1,9 +1,10 @@
 //! One organisation: what it is, who covers it, what was counted, what happened, what is disputed.
-//! Owns the view and the edit form; every value says where it comes from and since when.
+//! Owns the view; every value says where it comes from and since when. Its forms are those of `edit`.
 
 use askama::Template;
 
 use crate::layout::{Badge, Frame, Tone};
+use crate::page::entries::EntryTable;
 use crate::page::organisations::StandingFilter;
 
 /// The page.
@@ -38,10 +39,14 @@ pub struct Organisation {
     pub conflicts: Vec<ConflictView>,
     /// What is odd in its data.
     pub problems: Vec<ProblemRow>,
+    /// Further lists of entries: contacts, organisers, handovers, services.
+    pub lists: Vec<EntryTable>,
     /// Every edit, newest first.
     pub history: Vec<HistoryRow>,
     /// Where its fields are edited; `None` where the account may not.
     pub edit_href: Option<String>,
+    /// Where entries are made: a list's own address is this, a slash and its name. `None` where the account may not.
+    pub entries_href: Option<String>,
     /// Whether the account may settle conflicts.
     pub may_settle: bool,
 }
@@ -72,6 +77,8 @@ pub struct FieldRow {
     pub field: &'static str,
     /// The value that holds first, then earlier ones.
     pub values: Vec<ValueLine>,
+    /// Where a value is entered that holds from a date on; `None` where it has no dates or the account may not.
+    pub change_href: Option<String>,
 }
 
 /// One value of a field.
@@ -83,6 +90,8 @@ pub struct ValueLine {
     pub from: Option<String>,
     /// Name of the source, such as `registry`.
     pub source: Option<&'static str>,
+    /// Number of the paper it rests on.
+    pub document: Option<String>,
 }
 
 /// One link to a union.
@@ -102,6 +111,8 @@ pub struct CoverageRow {
     pub consent_on: Option<String>,
     /// Whether it covers the organisation today.
     pub counts: bool,
+    /// Where the entry is ended, consented to or taken back.
+    pub edit_href: Option<String>,
 }
 
 /// One count.
@@ -119,6 +130,8 @@ pub struct CountRow {
     pub female_members: Option<u64>,
     /// Whether figures use it today.
     pub holds: bool,
+    /// Where it is completed or taken back.
+    pub edit_href: Option<String>,
 }
 
 /// A time in which it does not count.
@@ -134,6 +147,8 @@ pub struct ExclusionRow {
     pub approved_on: Option<String>,
     /// Evidence.
     pub evidence: Option<String>,
+    /// Where it is approved, ended or taken back.
+    pub edit_href: Option<String>,
 }
 
 /// One step of the way.
@@ -147,6 +162,8 @@ pub struct StageStep {
     pub reached: bool,
     /// The stage it stands at.
     pub present: bool,
+    /// Where the organisation's own entry of it is taken back.
+    pub edit_href: Option<String>,
 }
 
 /// A field that several people gave different values.
@@ -201,54 +218,4 @@ pub struct HistoryRow {
     pub received: bool,
     /// Short id of the change.
     pub change_id: String,
-}
-
-/// The edit form.
-#[derive(Debug, Clone, Template)]
-#[template(path = "organisation_edit.html")]
-pub struct OrganisationEdit {
-    /// What stands around it.
-    pub frame: Frame,
-    /// Name of the organisation, or of the act where there is none yet.
-    pub title: String,
-    /// Where the form is posted to.
-    pub action: String,
-    /// Where "back" leads.
-    pub back_href: String,
-    /// The heads that the form shows, posted back as `heads`: the edit is made from these, never from newer ones.
-    pub heads: String,
-    /// The fields, posted under their names.
-    pub fields: Vec<EditField>,
-    /// The reason entered before, after a refusal.
-    pub reason: String,
-    /// What was refused, in the reader's language.
-    pub problems: Vec<String>,
-}
-
-/// One field of a form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EditField {
-    /// Name of the field, as in records; its label is the text `field.{name}`.
-    pub name: &'static str,
-    /// What stands in it.
-    pub value: String,
-    /// How it is entered.
-    pub input: EditInput,
-    /// Whether it may be empty.
-    pub required: bool,
-    /// What is wrong with it, in the reader's language.
-    pub problem: Option<String>,
-}
-
-/// How a field is entered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EditInput {
-    /// One line.
-    Text,
-    /// A date, also a partial one: 2024-12-31, 2024-12, 2024.
-    Date,
-    /// A whole number.
-    Number,
-    /// One of these: name in the form, text in the reader's language.
-    Select(Vec<(String, String)>),
 }

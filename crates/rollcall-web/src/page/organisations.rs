@@ -5,7 +5,7 @@ use askama::Template;
 use rollcall_core::term::{Category, Kind, Stage, UnionForm};
 use serde::Deserialize;
 
-use crate::form::{Paging, empty_is_none};
+use crate::form::{Paging, empty_is_none, encode};
 use crate::layout::{Badge, Frame, Pager, Tone};
 
 /// The page.
@@ -179,8 +179,7 @@ impl OrganisationFilter {
             ("kind", self.kind.map(Kind::name)),
         ];
         if !self.q.is_empty() {
-            let encoded: String = self.q.bytes().map(encode).collect();
-            query.push(format!("q={encoded}"));
+            query.push(format!("q={}", encode(&self.q)));
         }
         query.extend(
             chosen
@@ -201,14 +200,6 @@ impl OrganisationFilter {
     /// Whether anything is asked for.
     pub fn is_empty(&self) -> bool {
         self.address("") == Self::default().address("")
-    }
-}
-
-fn encode(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() {
-        char::from(byte).to_string()
-    } else {
-        format!("%{byte:02X}")
     }
 }
 
@@ -249,6 +240,8 @@ pub struct OrganisationRow {
     pub reason: Option<String>,
     /// The union that covers it.
     pub union_name: Option<String>,
+    /// Its page.
+    pub union_href: Option<String>,
     /// Name of the stage.
     pub stage: &'static str,
     /// Open conflicts in it.
