@@ -67,14 +67,16 @@ pub fn restore(from: &Path, to: &Path) -> Result<Option<PathBuf>, Error> {
     Ok(replaced)
 }
 
-/// If this is a copy that is opened for the first time: gives its log a new epoch and takes the mark away.
-pub(crate) fn rotate_if_restored(writer: &mut Writer) -> Result<(), Error> {
+/// If this is a copy that is opened for the first time: gives its log the new epoch and takes the mark away.
+pub(crate) fn rotate_if_restored(
+    writer: &mut Writer,
+    epoch: impl FnOnce() -> Result<LogEpoch, Error>,
+) -> Result<(), Error> {
     let marked = "SELECT 1 FROM meta WHERE key = 'restored_from'";
     if writer.one(marked, [], |_| Ok(()))?.is_none() {
         return Ok(());
     }
-    let mut epoch = LogEpoch::default();
-    getrandom::fill(&mut epoch.0).map_err(|_| Error::Random)?;
+    let epoch = epoch()?;
     writer.db().execute_batch("BEGIN IMMEDIATE").map_err(engine)?;
     let rotated = rotate(writer, marked, epoch);
     writer.discard();

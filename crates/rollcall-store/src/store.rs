@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use crate::error::{Error, engine};
 use crate::migration;
 use crate::sqlite::{APPLICATION_ID, Pending, Pool, Reader, RowExt, Use, Writer, WriterHandle};
-use crate::sqlite::{connect, connect_plain, quick_check, start};
+use crate::sqlite::{connect, connect_plain, quick_check, start, stepped};
 
 /// Which of the two programs a store belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,6 +103,26 @@ impl Store {
     /// Opens a store, brings it to this program's version, checks it after an unclean stop,
     /// and begins a new spell of its log if it is a restored copy.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        let epoch = || {
+            let mut epoch = LogEpoch::default();
+            getrandom::fill(&mut epoch.0).map_err(|_| Error::Random)?;
+            Ok(epoch)
+        };
+        Self::open_with(path, epoch, |writer| start(writer, path))
+    }
+
+    /// Opens a store without a thread of its own: closures wait until [`Store::step`] or [`Pending::wait`], and are lost
+    /// when it is dropped, as in a process that is killed. A restored copy begins the spell `epoch`. For simulations,
+    /// where the same seed gives the same run.
+    pub fn open_stepped(path: &Path, epoch: LogEpoch) -> Result<Self, Error> {
+        Self::open_with(path, || Ok(epoch), |writer| Ok(stepped(writer)))
+    }
+
+    fn open_with(
+        path: &Path,
+        epoch: impl FnOnce() -> Result<LogEpoch, Error>,
+        start: impl FnOnce(Writer) -> Result<WriterHandle, Error>,
+    ) -> Result<Self, Error> {
         if !path.is_file() {
             return Err(Error::FileMissing(path.to_owned()));
         }
@@ -117,9 +137,9 @@ impl Store {
         migration::migrate(&db)?;
         let pool = Pool::new(path.to_owned());
         let mut writer = Writer::new(db)?;
-        crate::backup::rotate_if_restored(&mut writer)?;
+        crate::backup::rotate_if_restored(&mut writer, epoch)?;
         let identity = writer.identity().clone();
-        let writer = start(writer, path)?;
+        let writer = start(writer)?;
         let inner = Inner {
             path: path.to_owned(),
             writer,
@@ -166,6 +186,23 @@ impl Store {
         f: impl FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static,
     ) -> Pending<T> {
         self.inner.writer.write(name, f)
+    }
+
+    /// Commits up to `limit` closures that wait in a stepped store, as one group; how many there were.
+    /// A store with a thread commits by itself and has none.
+    pub fn step(&self, limit: usize) -> usize {
+        match &self.inner.writer {
+            WriterHandle::Stepped(stepped) => stepped.step(limit),
+            WriterHandle::Thread { .. } => 0,
+        }
+    }
+
+    /// How many closures wait for a step.
+    pub fn steps_waiting(&self) -> usize {
+        match &self.inner.writer {
+            WriterHandle::Stepped(stepped) => stepped.waiting(),
+            WriterHandle::Thread { .. } => 0,
+        }
     }
 
     /// Finishes what waits and closes, for every clone.
@@ -293,6 +330,12 @@ impl Reader {
 }
 
 impl Writer {
+    /// Lets the file grow to at most so many pages, or as the disk allows; writes beyond it are [`Error::DiskFull`].
+    pub fn limit_pages(&mut self, pages: Option<u32>) -> Result<(), Error> {
+        let sql = format!("PRAGMA max_page_count = {}", pages.unwrap_or(u32::MAX - 1));
+        self.one(&sql, [], |_| Ok(())).map(drop)
+    }
+
     /// Gives the store another name.
     pub fn set_name(&mut self, name: &str) -> Result<(), Error> {
         self.run("UPDATE meta SET value = ?1 WHERE key = 'name'", [name.as_bytes()])?;

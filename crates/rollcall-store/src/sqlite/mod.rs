@@ -9,7 +9,7 @@ mod writer;
 pub(crate) use connection::{APPLICATION_ID, Use, connect, connect_plain, integrity_check, quick_check};
 pub(crate) use pool::Pool;
 pub(crate) use row::{RowExt, hashes_of, to_i64};
-pub(crate) use writer::{WriterHandle, start};
+pub(crate) use writer::{WriterHandle, start, stepped};
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

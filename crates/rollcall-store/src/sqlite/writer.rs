@@ -1,6 +1,8 @@
 //! The writer thread: takes every closure that waits, runs each in a savepoint, commits them together, then answers.
 //! A closure that fails or panics leaves nothing behind and does not disturb the others. An answer means durable.
+//! A stepped writer does the same without a thread, when it is told to or an answer is waited for.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -30,15 +32,55 @@ type Finish = Box<dyn FnOnce(Option<Error>) + Send>;
 /// A closure with its answer's way back; gives its failure, if any.
 type Run = Box<dyn FnOnce(Turn<'_>) -> (Option<Fate>, Finish) + Send>;
 
-struct Job {
+pub(crate) struct Job {
     name: &'static str,
     run: Run,
 }
 
-/// The writer thread's end that a store holds.
-pub(crate) struct WriterHandle {
-    sender: Mutex<Option<SyncSender<Job>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+/// The writer's end that a store holds.
+pub(crate) enum WriterHandle {
+    /// A thread commits.
+    Thread {
+        sender: Mutex<Option<SyncSender<Job>>>,
+        thread: Mutex<Option<JoinHandle<()>>>,
+    },
+    /// Whoever steps it commits.
+    Stepped(Arc<Stepped>),
+}
+
+/// A writer without a thread: closures wait until somebody steps it.
+pub(crate) struct Stepped {
+    writer: Mutex<Writer>,
+    waiting: Mutex<VecDeque<Job>>,
+}
+
+impl Stepped {
+    /// Commits the first `limit` closures that wait, as one group; how many there were.
+    pub(crate) fn step(&self, limit: usize) -> usize {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = waiting.len().min(limit).min(QUEUE_MAX);
+        let jobs: Vec<Job> = waiting.drain(..count).collect();
+        drop(waiting);
+        let mut jobs = jobs.into_iter();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        while jobs.len() > 0 {
+            commit_group(&mut writer, &mut jobs);
+        }
+        count
+    }
+
+    /// How many closures wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// A writer that commits when it is stepped.
+pub(crate) fn stepped(writer: Writer) -> WriterHandle {
+    WriterHandle::Stepped(Arc::new(Stepped {
+        writer: Mutex::new(writer),
+        waiting: Mutex::default(),
+    }))
 }
 
 /// Starts the thread.
@@ -49,7 +91,7 @@ pub(crate) fn start(writer: Writer, path: &Path) -> Result<WriterHandle, Error> 
         .name("store-writer".to_owned())
         .spawn(move || serve(writer, &receiver, &wal))
         .map_err(|source| Error::io("start writer of", path, source))?;
-    Ok(WriterHandle {
+    Ok(WriterHandle::Thread {
         sender: Mutex::new(Some(sender)),
         thread: Mutex::new(Some(thread)),
     })
@@ -79,19 +121,45 @@ impl WriterHandle {
             });
             (failure, finish)
         });
-        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(sender) = sender
-            && let Err(unsent) = sender.send(Job { name, run })
-        {
-            drop(unsent);
+        let job = Job { name, run };
+        match self {
+            Self::Thread { sender, .. } => {
+                let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if let Some(sender) = sender
+                    && let Err(unsent) = sender.send(job)
+                {
+                    drop(unsent);
+                }
+                Pending {
+                    receiver,
+                    stepped: None,
+                }
+            }
+            Self::Stepped(stepped) => {
+                let mut waiting = stepped.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                waiting.push_back(job);
+                Pending {
+                    receiver,
+                    stepped: Some(Arc::clone(stepped)),
+                }
+            }
         }
-        Pending { receiver }
     }
 
-    /// Lets the thread finish what waits, and waits for it.
+    /// Lets the thread finish what waits, and waits for it; what waits for a step is lost, as in a process that is killed.
     pub(crate) fn close(&self) {
-        drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (sender, thread) = match self {
+            Self::Thread { sender, thread } => (sender, thread),
+            Self::Stepped(stepped) => {
+                let mut waiting = stepped.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                let lost = std::mem::take(&mut *waiting);
+                drop(waiting);
+                drop(lost);
+                return;
+            }
+        };
+        drop(sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
             && thread.join().is_err()
@@ -295,6 +363,7 @@ fn fold(writer: &Writer, wal: &Path) {
 #[must_use = "only the answer says whether the transaction was committed"]
 pub struct Pending<T> {
     receiver: oneshot::Receiver<Result<T, Error>>,
+    stepped: Option<Arc<Stepped>>,
 }
 
 impl<T> Pending<T> {
@@ -308,6 +377,9 @@ impl<T> Pending<T> {
         }
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut context = Context::from_waker(&waker);
+        if let Some(stepped) = &self.stepped {
+            while stepped.step(QUEUE_MAX) > 0 {}
+        }
         loop {
             match Pin::new(&mut self).poll(&mut context) {
                 Poll::Ready(answer) => return answer,
