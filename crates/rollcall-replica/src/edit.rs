@@ -95,7 +95,7 @@ impl Replica {
         };
         let mut document = before.clone();
         let written = match document.apply_edits(edits, &how) {
-            Err(rollcall_doc::Error::ActorBehind(_)) => {
+            Err(rollcall_doc::Error::ActorBehind(_) | rollcall_doc::Error::ActorTaken(_)) => {
                 how.actor = self.renew_actor(&by.author);
                 document = before.clone();
                 document.apply_edits(edits, &how)

@@ -100,11 +100,13 @@ pub(crate) struct Waiting {
 impl Prepared {
     /// Sends changes through the gate.
     ///
-    /// `pending` are the documents with changes that wait; asked for once a snapshot, because hardly any has.
+    /// `pending` are the documents with changes that wait; asked for once a snapshot, because hardly any has. Of those
+    /// only what `from` sent is tried again: what it may write is asked for all of them together.
     pub(crate) fn admit(
         reader: &Reader,
         incoming: &DocumentChanges,
         pending: &[DocumentId],
+        from: StoreId,
     ) -> Result<Self, Error> {
         let held = Held::load(reader, incoming.document_id, incoming.kind)?;
         let held_hashes: HashSet<Hash> = held.changes.iter().map(|change| change.hash).collect();
@@ -113,11 +115,12 @@ impl Prepared {
             .iter()
             .map(|change| change_hash(&change.bytes))
             .collect();
-        let waiting = if pending.contains(&incoming.document_id) {
+        let mut waiting = if pending.contains(&incoming.document_id) {
             reader.pending_changes(incoming.document_id)?
         } else {
             Vec::new()
         };
+        waiting.retain(|change| change.origin_store == from);
         let chunks: Vec<&[u8]> = incoming
             .changes
             .iter()
@@ -192,13 +195,21 @@ impl Prepared {
                 .iter()
                 .map(|change| (position_of(&change.hash).0, change.bytes.as_slice())),
         );
-        let fresh: BTreeSet<u64> = self
+        let first = self
             .admission
             .accepted
             .iter()
             .map(|change| position_of(&change.hash).0)
+            .filter(|position| *position > 0)
+            .min()
+            .unwrap_or(u64::MAX);
+        // What came may lie before own changes that have their positions already: every row from there on changes.
+        let moved: BTreeSet<u64> = all
+            .iter()
+            .map(|(position, _)| *position)
+            .filter(|position| *position >= first)
             .collect();
-        let facts = facts_by_position(document, &all, &fresh)?;
+        let facts = facts_by_position(document, &all, &moved)?;
         Ok(self.commit(origin, now_ms, position_of, facts, incoming.scopes.clone()))
     }
 
@@ -221,7 +232,12 @@ impl Prepared {
                 position,
                 committed_at_ms,
                 origin_store: origin.store,
-                origin_epoch: origin.epoch,
+                // Its sender was told that it waits; the position comes to it with the log, as outside its own.
+                origin_epoch: if self.released.iter().any(|released| released.hash == change.hash) {
+                    LogEpoch::default()
+                } else {
+                    origin.epoch
+                },
             }
         });
         Some(DocumentCommit {
@@ -284,7 +300,8 @@ pub(crate) fn commit_local(
 }
 
 /// Facts of a document at each of the positions in `wanted`, and at [`UNSENT`] where it has changes without one.
-/// `all` are its changes with their positions, 0 for none; positions follow dependencies, so every cut is whole.
+/// `all` are its changes with their positions, 0 for none; positions follow dependencies, so a cut is whole once all of
+/// them are known.
 pub(crate) fn facts_by_position(
     document: &Document,
     all: &[(u64, &[u8])],
@@ -302,11 +319,16 @@ pub(crate) fn facts_by_position(
                 .filter(|(own, _)| *own > 0 && *own <= position)
                 .map(|(_, bytes)| *bytes);
             let id = document.id();
-            let then = Document::load(document.kind(), id, cut).map_err(|source| Error::Document {
-                id,
-                source: Box::new(source),
-            })?;
-            then.facts().0
+            match Document::load(document.kind(), id, cut) {
+                Ok(then) => then.facts().0,
+                // A position here still waits for the one it depends on, as while an aggregator that was restored gives
+                // them anew: the row is written when that one comes.
+                Err(rollcall_doc::Error::HistoryIncomplete { .. }) => continue,
+                Err(source) => {
+                    let source = Box::new(source);
+                    return Err(Error::Document { id, source });
+                }
+            }
         };
         rows.push((position, codec::encode(&facts)));
     }

@@ -21,7 +21,7 @@ pub(crate) fn make_receipt(
     keys: &dyn Sign,
     now_ms: i64,
 ) -> Result<Receipt, Error> {
-    let apart: BTreeSet<DocumentId> = reader
+    let mut apart: BTreeSet<DocumentId> = reader
         .documents_quarantined()?
         .into_iter()
         .filter(|id| {
@@ -30,6 +30,8 @@ pub(crate) fn make_receipt(
                 .is_ok_and(|own| own.iter().any(|scope| scopes.contains(scope)))
         })
         .collect();
+    // What was refused of a document as a whole left it in none of the peer's scopes here, but in its own.
+    apart.extend(reader.documents_quarantined_of(peer.store_id)?);
     let held = reader
         .peer_cursor(peer.store_id, peer.log_epoch)?
         .map(|row| row.cursor)

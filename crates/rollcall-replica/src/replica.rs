@@ -9,6 +9,7 @@ use rollcall_core::problem::Problem;
 use rollcall_core::record::Record;
 use rollcall_doc::Document;
 use rollcall_store::Store;
+use rollcall_sync::limits::BATCH_DOCUMENTS_MAX;
 
 use crate::error::Error;
 use crate::prepare::{Held, Origin, open};
@@ -23,18 +24,71 @@ struct Inner {
     store: Store,
     boot_id: [u8; 16],
     actors: Mutex<BTreeMap<String, ActorId>>,
+    settings: Settings,
+}
+
+/// Where random bytes come from.
+pub trait Random: Send + Sync {
+    /// Fills all of them.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// What a replica is told from outside.
+#[derive(Clone)]
+pub struct Settings {
+    /// The system's randomness, or that of a seed in simulations.
+    pub random: Arc<dyn Random>,
+    /// Most documents in a batch sent from here; at most [`BATCH_DOCUMENTS_MAX`].
+    pub batch_documents_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            random: Arc::new(System),
+            batch_documents_max: BATCH_DOCUMENTS_MAX,
+        }
+    }
+}
+
+struct System;
+
+impl Random for System {
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the system gives random bytes");
+    }
 }
 
 impl Replica {
     /// A replica over an open store.
     pub fn new(store: Store) -> Self {
+        Self::with(store, Settings::default())
+    }
+
+    /// A replica with settings of its own.
+    pub fn with(store: Store, settings: Settings) -> Self {
+        let mut boot_id = [0; 16];
+        settings.random.fill(&mut boot_id);
         Self {
             inner: Arc::new(Inner {
                 store,
-                boot_id: random(),
+                boot_id,
                 actors: Mutex::default(),
+                settings,
             }),
         }
+    }
+
+    /// Most documents in a batch sent from here.
+    pub(crate) fn batch_documents_max(&self) -> usize {
+        self.inner.settings.batch_documents_max.min(BATCH_DOCUMENTS_MAX)
+    }
+
+    /// Random bytes.
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.inner.settings.random.fill(&mut bytes);
+        bytes
     }
 
     /// Its store.
@@ -116,12 +170,12 @@ impl Replica {
         let mut actors = self.inner.actors.lock().unwrap_or_else(PoisonError::into_inner);
         *actors
             .entry(account.to_owned())
-            .or_insert_with(|| ActorId(random()))
+            .or_insert_with(|| ActorId(self.random()))
     }
 
     /// A fresh actor for an account whose last one is ahead of what a form showed.
     pub(crate) fn renew_actor(&self, account: &str) -> ActorId {
-        let actor = ActorId(random());
+        let actor = ActorId(self.random());
         self.inner
             .actors
             .lock()
@@ -143,11 +197,4 @@ impl Replica {
     pub(crate) fn held(&self, id: DocumentId, kind: DocumentKind) -> Result<Held, Error> {
         self.read(|reader| Held::load(reader, id, kind))
     }
-}
-
-/// Random bytes from the system.
-pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
-    bytes
 }

@@ -63,7 +63,7 @@ impl Replica {
         self.read(|reader| {
             let scopes = peer_scopes(reader, peer)?;
             let until = reader.position()?;
-            let mut limit = BATCH_DOCUMENTS_MAX;
+            let mut limit = self.batch_documents_max();
             let (documents, to, drained) = loop {
                 let log = reader.scope_rows(&scopes, after, until, limit)?;
                 match collect(reader, peer, &log, after, limit > 1)? {

@@ -40,7 +40,7 @@ impl Replica {
                     .ok_or_else(|| Error::NoDocument(row.document_id.to_string()))?;
                 let new = !documents.contains_key(&row.document_id);
                 let full = bytes + change.bytes.len() > BATCH_RAW_BYTES_TARGET;
-                if !order.is_empty() && (full || (new && order.len() == BATCH_DOCUMENTS_MAX)) {
+                if !order.is_empty() && (full || (new && order.len() == self.batch_documents_max())) {
                     break;
                 }
                 bytes += change.bytes.len();

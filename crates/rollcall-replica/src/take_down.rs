@@ -82,7 +82,7 @@ impl Replica {
                     let prepared = self.read(|reader| {
                         let pending = reader.documents_pending()?;
                         let prepare = |incoming: &&DocumentChanges| {
-                            let prepared = Prepared::admit(reader, incoming, &pending)?;
+                            let prepared = Prepared::admit(reader, incoming, &pending, origin.store)?;
                             let commit = prepared.commit_down(incoming, origin, now_ms)?;
                             Ok((prepared, commit))
                         };
@@ -137,6 +137,7 @@ impl Replica {
                     keep_apart(writer, prepared, origin, now_ms)?;
                     if let Some(commit) = commit {
                         writer.commit_document(commit)?;
+                        writer.release_taken(*id, now_ms)?;
                     } else if prepared.held.row.is_some() && !scopes.is_empty() {
                         joined.push((*id, scopes.clone()));
                     }
@@ -183,7 +184,8 @@ impl Replica {
     }
 }
 
-/// Positions that came with changes this node held already without one: its own, returning after a lost ack or a repair.
+/// Positions that came with changes this node held already without one or with another: its own, returning after a lost
+/// ack or a repair, and those of an aggregator that was restored and gave them anew.
 fn positions(
     documents: &[DocumentChanges],
     prepared: &[(Prepared, Option<DocumentCommit>)],
@@ -191,12 +193,11 @@ fn positions(
     let mut positions = Vec::new();
     for (incoming, (prepared, _)) in documents.iter().zip(prepared) {
         for (change, hash) in incoming.changes.iter().zip(&prepared.hashes) {
-            let unsent = prepared
-                .held
-                .changes
-                .iter()
-                .any(|held| held.hash == *hash && held.position == 0);
-            if unsent && change.position > 0 {
+            let moved = prepared.held.changes.iter().any(|held| {
+                held.hash == *hash
+                    && (held.position, held.committed_at_ms) != (change.position, change.committed_at_ms)
+            });
+            if moved && change.position > 0 {
                 positions.push(AcknowledgedChange {
                     document_id: incoming.document_id,
                     hash: *hash,

@@ -158,18 +158,34 @@ impl Replica {
         if batch.documents.len() > BATCH_DOCUMENTS_MAX {
             return Err(UpRefused::TooBig);
         }
+        // What comes outside the peer's log is not taken for its own when the log goes down: should the ack be lost, its
+        // position comes to the peer no other way.
+        let origin = Origin {
+            store: peer.store_id,
+            epoch: if batch.to == 0 {
+                LogEpoch::default()
+            } else {
+                peer.log_epoch
+            },
+        };
         let judged = parallel::map_shares(
             batch.documents.iter().collect(),
             |share: Vec<&DocumentChanges>| {
                 let judged = self.read(|reader| {
                     let pending = reader.documents_pending()?;
                     let judge = |incoming: &&DocumentChanges| {
-                        let prepared = Prepared::admit(reader, incoming, &pending)?;
+                        let prepared = Prepared::admit(reader, incoming, &pending, peer.store_id)?;
                         let homes = match prepared.held.row {
                             Some(_) => reader.homes_of(incoming.document_id)?,
                             None => Vec::new(),
                         };
-                        Ok(judge_one(peer, prepared, homes.into_iter().collect(), now_ms))
+                        Ok(judge_one(
+                            peer,
+                            origin,
+                            prepared,
+                            homes.into_iter().collect(),
+                            now_ms,
+                        ))
                     };
                     share.iter().map(judge).collect::<Result<Vec<_>, Error>>()
                 });
@@ -219,11 +235,12 @@ impl Replica {
                 .peer_cursor(store_id, log_epoch)?
                 .map(|row| row.cursor)
                 .unwrap_or_default();
-            let mut cursor = held;
-            if let Some((position, chain)) = step
-                && position > held.position
-            {
-                cursor = rollcall_store::cursor::Cursor { position, chain };
+            // Of a piece that was sent again no more is said than that it agrees: beyond it the logs may part.
+            let cursor = step.map_or(held, |(position, chain)| rollcall_store::cursor::Cursor {
+                position,
+                chain,
+            });
+            if cursor.position > held.position {
                 writer.advance_cursor(&CursorAdvance {
                     origin_store: store_id,
                     log_epoch,
@@ -250,7 +267,13 @@ impl Replica {
 /// A batch after gate and permission, before its commit.
 pub(crate) struct JudgedBatch(Vec<Judged>);
 
-fn judge_one(peer: &PeerContext, prepared: Prepared, homes: BTreeSet<FederationId>, now_ms: i64) -> Judged {
+fn judge_one(
+    peer: &PeerContext,
+    origin: Origin,
+    prepared: Prepared,
+    homes: BTreeSet<FederationId>,
+    now_ms: i64,
+) -> Judged {
     let admission = &prepared.admission;
     let places = places(prepared.facts.as_ref());
     let write = Write {
@@ -283,13 +306,7 @@ fn judge_one(peer: &PeerContext, prepared: Prepared, homes: BTreeSet<FederationI
         | Outcome::Duplicate
         | Outcome::Pending
         | Outcome::Forked
-        | Outcome::Quarantined(_) => prepared.commit_here(
-            Origin {
-                store: peer.store_id,
-                epoch: peer.log_epoch,
-            },
-            now_ms,
-        ),
+        | Outcome::Quarantined(_) => prepared.commit_here(origin, now_ms),
     };
     // The documents themselves are let go here, on the thread that made them.
     let Prepared {
@@ -350,7 +367,7 @@ fn commit_one(
     access: &Access,
     now_ms: i64,
 ) -> Result<DocumentOutcome, rollcall_store::Error> {
-    let (id, kind) = document;
+    let (id, _) = document;
     let mut given: BTreeMap<Hash, (u64, i64)> = BTreeMap::new();
     if let Some(commit) = &judged.commit {
         for change in &commit.new_changes {
@@ -358,10 +375,19 @@ fn commit_one(
                 .actor_store(change.actor)?
                 .is_some_and(|owner| owner != store_id)
             {
-                return keep_apart(writer, document, judged, "ACTOR_FOREIGN", store_id, now_ms);
+                return keep_apart(
+                    writer,
+                    document,
+                    judged,
+                    "ACTOR_FOREIGN",
+                    store_id,
+                    log_epoch,
+                    now_ms,
+                );
             }
         }
         let committed = writer.commit_document(commit)?;
+        writer.release_taken(id, now_ms)?;
         for change in &commit.new_changes {
             given.insert(change.hash, (committed.position, committed.committed_at_ms));
         }
@@ -369,11 +395,41 @@ fn commit_one(
         let Outcome::Rejected(code) = &judged.outcome else {
             unreachable!("matched above")
         };
-        return keep_apart(writer, document, judged, code, store_id, now_ms);
+        return keep_apart(writer, document, judged, code, store_id, log_epoch, now_ms);
     }
     for released in &judged.released {
         writer.remove_pending(id, &released.hash)?;
     }
+    keep_rest(writer, document, judged, store_id, log_epoch, now_ms)?;
+    let mut positions = Vec::with_capacity(judged.hashes.len());
+    for hash in &judged.hashes {
+        positions.push(match given.get(hash) {
+            Some(position) => *position,
+            None => writer.change_position(id, hash)?.unwrap_or_default(),
+        });
+    }
+    let scopes = writer
+        .scopes_of(id)?
+        .into_iter()
+        .filter(|scope| access.may_read(scope))
+        .collect();
+    Ok(DocumentOutcome {
+        document_id: id,
+        outcome: judged.outcome.clone(),
+        positions,
+        scopes,
+    })
+}
+
+/// Keeps what waits for another change, and what the gate refused.
+fn keep_rest(
+    writer: &mut Writer,
+    (id, kind): (DocumentId, DocumentKind),
+    judged: &Judged,
+    store_id: StoreId,
+    log_epoch: LogEpoch,
+    now_ms: i64,
+) -> Result<(), rollcall_store::Error> {
     for pending in &judged.pending {
         writer.save_pending(&PendingChange {
             document_id: id,
@@ -403,24 +459,7 @@ fn commit_one(
             now_ms,
         )?;
     }
-    let mut positions = Vec::with_capacity(judged.hashes.len());
-    for hash in &judged.hashes {
-        positions.push(match given.get(hash) {
-            Some(position) => *position,
-            None => writer.change_position(id, hash)?.unwrap_or_default(),
-        });
-    }
-    let scopes = writer
-        .scopes_of(id)?
-        .into_iter()
-        .filter(|scope| access.may_read(scope))
-        .collect();
-    Ok(DocumentOutcome {
-        document_id: id,
-        outcome: judged.outcome.clone(),
-        positions,
-        scopes,
-    })
+    Ok(())
 }
 
 /// Keeps every change of a document apart that its sender may not write.
@@ -430,9 +469,11 @@ fn keep_apart(
     judged: &Judged,
     code: &str,
     store_id: StoreId,
+    log_epoch: LogEpoch,
     now_ms: i64,
 ) -> Result<DocumentOutcome, rollcall_store::Error> {
     let (id, kind) = document;
+    keep_rest(writer, document, judged, store_id, log_epoch, now_ms)?;
     for change in &judged.accepted {
         writer.save_quarantine(
             &Refused {

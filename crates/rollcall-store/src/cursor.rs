@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use rollcall_core::id::{DocumentId, FederationId, LogEpoch, StoreId};
 use rusqlite::params;
 
-use crate::Hash;
 use crate::error::Error;
 use crate::fact::FactRow;
 use crate::scope::SetSum;
 use crate::sqlite::{Reader, RowExt, Writer, to_i64};
 use crate::store::Role;
+use crate::{Hash, UNSENT};
 
 /// A position in a log and the chain there; zero at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -314,7 +314,7 @@ impl Writer {
         for change in &answer.changes {
             let changed = self.run(
                 "UPDATE change SET position = ?3, committed_at_ms = ?4 WHERE document_id = ?1 AND hash = ?2 \
-                 AND position <> ?3",
+                 AND (position <> ?3 OR committed_at_ms <> ?4)",
                 params![
                     change.document_id.as_bytes(),
                     change.hash,
@@ -340,7 +340,13 @@ impl Writer {
         let mut facts_wanted = Vec::new();
         for (document_id, acknowledged) in moved {
             self.place_listing(document_id)?;
-            if !self.settle_facts(document_id, acknowledged)? {
+            // Positions of an aggregator that has lost them since are nobody's any more.
+            let stale = self.run(
+                "DELETE FROM fact WHERE document_id = ?1 AND position < ?2 \
+                 AND position NOT IN (SELECT position FROM change WHERE document_id = ?1)",
+                (document_id.as_bytes(), to_i64(UNSENT)),
+            )?;
+            if stale > 0 || !self.settle_facts(document_id, acknowledged)? {
                 facts_wanted.push(document_id);
             }
         }

@@ -163,6 +163,15 @@ impl Reader {
         )
     }
 
+    /// The documents of which something that a store sent is kept apart and not released. Sorted.
+    pub fn documents_quarantined_of(&self, origin_store: StoreId) -> Result<Vec<DocumentId>, Error> {
+        self.all(
+            "SELECT DISTINCT document_id FROM quarantine WHERE released_ms IS NULL AND origin_store = ?1 ORDER BY 1",
+            [origin_store.as_bytes()],
+            |row| row.document_id(0),
+        )
+    }
+
     /// What another version of this program tried last: worth one more attempt.
     pub fn quarantine_untried(&self, program: &str, limit: usize) -> Result<Vec<QuarantineRow>, Error> {
         self.all(
@@ -205,13 +214,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps a refused change apart; the same bytes again count as a further attempt. Gives its number.
+    /// Keeps a refused change apart; the same bytes again count as a further attempt, by whoever sent them last: so the
+    /// receipt that follows names the document to each who holds it. Gives its number.
     pub fn save_quarantine(&mut self, refused: &Refused, now_ms: i64) -> Result<u64, Error> {
         let content_hash: Hash = Sha256::digest(&refused.bytes).into();
         let id = self.one(
             "INSERT INTO quarantine (document_id, content_hash, hash, kind, code, message, origin_store, attempts, \
              first_seen_ms, program, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10) \
-             ON CONFLICT (document_id, content_hash) DO UPDATE SET code = ?5, message = ?6, \
+             ON CONFLICT (document_id, content_hash) DO UPDATE SET code = ?5, message = ?6, origin_store = ?7, \
              attempts = attempts + 1, program = ?9 RETURNING quarantine_id",
             params![
                 refused.document_id.as_bytes(),
@@ -228,6 +238,16 @@ impl Writer {
             |row| row.u64(0),
         )?;
         id.ok_or(Error::Damaged("a quarantine number"))
+    }
+
+    /// Releases what was kept apart of a document and has been taken since, from somebody who may write it.
+    pub fn release_taken(&mut self, document_id: DocumentId, now_ms: i64) -> Result<(), Error> {
+        self.run(
+            "UPDATE quarantine SET released_ms = ?2 WHERE document_id = ?1 AND released_ms IS NULL \
+             AND hash IN (SELECT hash FROM change WHERE document_id = ?1)",
+            (document_id.as_bytes(), now_ms),
+        )?;
+        Ok(())
     }
 
     /// Ends a quarantine: the change was taken after all, or an editor set it aside. The row stays.

@@ -187,7 +187,7 @@ pub struct DocumentOutcome {
 /// Answer to an upward batch: durable when it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
-    /// The node's origin log is held up to here.
+    /// The node's origin log is held up to here: the end of the batch, or for a loose one what was held before.
     pub cursor: Cursor,
     /// One for each document of the batch, in its order.
     pub outcomes: Vec<DocumentOutcome>,

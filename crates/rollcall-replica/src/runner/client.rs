@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::blocking;
 use crate::error::Error;
-use crate::replica::{Replica, random};
+use crate::replica::Replica;
 use crate::take_down::Taken;
 
 /// A connection to the aggregator, whatever carries it.
@@ -189,6 +189,7 @@ impl<L: Link> Run<'_, L> {
             }
             ClientEffect::AdoptPeer(ack) => blocking(move || replica.adopt_peer(&ack, now_ms)).await?,
             ClientEffect::StoreAck(ack) => self.store_ack(*ack, now_ms).await?,
+            ClientEffect::ForgetSent => self.sent.clear(),
             ClientEffect::ApplyDown(batch) => {
                 let (taken, set) = blocking(move || {
                     let taken = replica.take_down(&batch, now_ms)?;
@@ -226,7 +227,8 @@ impl<L: Link> Run<'_, L> {
     }
 
     async fn store_ack(&mut self, ack: Ack, now_ms: i64) -> Result<(), Error> {
-        let Some(batch) = self.sent.pop_front() else {
+        let Some(batch) = self.sent.pop_front().filter(|batch| answers(&ack, batch)) else {
+            tracing::warn!("an ack answers no batch that was sent");
             self.session.handle_event(ClientEvent::LinkLost);
             return Ok(());
         };
@@ -308,13 +310,23 @@ impl<L: Link> Run<'_, L> {
     }
 }
 
+/// Whether an ack speaks of this batch: the end of a piece of the log, or else its documents and changes.
+fn answers(ack: &Ack, batch: &Batch) -> bool {
+    let loose = batch.to == 0;
+    (loose || (ack.cursor.position, ack.cursor.chain) == (batch.to, batch.end_chain))
+        && ack.outcomes.len() == batch.documents.len()
+        && ack.outcomes.iter().zip(&batch.documents).all(|(outcome, sent)| {
+            outcome.document_id == sent.document_id && outcome.positions.len() == sent.changes.len()
+        })
+}
+
 impl Replica {
     /// Where this node stands.
     ///
     /// # Errors
     /// The store's.
     pub fn hello(&self, version: &str) -> Result<Hello, Error> {
-        let boot_id = self.boot_id();
+        let (boot_id, session_id) = (self.boot_id(), self.random());
         self.read(|reader| {
             let identity = reader.identity();
             let upstream = reader.upstream()?;
@@ -327,7 +339,7 @@ impl Replica {
             Ok(Hello {
                 protocol: PROTOCOL_VERSION,
                 version: version.to_owned(),
-                session_id: random(),
+                session_id,
                 store_id: identity.store_id,
                 log_epoch: identity.log_epoch,
                 boot_id,
@@ -418,7 +430,7 @@ impl Replica {
     }
 
     fn rotate_epoch(&self) -> Result<(), Error> {
-        let epoch = rollcall_core::id::LogEpoch(random());
+        let epoch = rollcall_core::id::LogEpoch(self.random());
         let work = move |writer: &mut rollcall_store::Writer| writer.rotate_log_epoch(epoch);
         self.store().write("rotate log epoch", work).wait()?;
         Ok(())

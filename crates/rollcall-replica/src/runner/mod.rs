@@ -4,8 +4,20 @@
 pub mod client;
 pub mod server;
 
+tokio::task_local! {
+    static HERE: ();
+}
+
+/// Runs a session without threads of its own, so that whoever simulates it decides what happens when.
+pub fn on_this_thread<F: Future>(session: F) -> impl Future<Output = F::Output> {
+    HERE.scope((), session)
+}
+
 /// A closure on a thread where blocking is allowed.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    if HERE.try_with(|()| ()).is_ok() {
+        return work();
+    }
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -1,6 +1,6 @@
 //! The aggregator's end: serves one peer's session over frames.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rollcall_core::id::FederationId;
@@ -60,6 +60,8 @@ pub async fn serve_session<E: std::fmt::Display>(
         }
         let event = match &mut run.committing {
             Some(committing) => tokio::select! {
+                // In order, so that the same events give the same effects: an answer that is there goes out first.
+                biased;
                 ack = &mut committing.pending => {
                     run.committed(ack).await?;
                     continue;
@@ -152,6 +154,22 @@ impl Run<'_> {
 
     /// Judges a batch while the one before is committed, then hands it to the store.
     async fn apply_up(&mut self, batch: Batch, now_ms: i64) -> Result<(), Error> {
+        // A document of both batches is judged on what the first makes of it.
+        let shared = self.committing.as_ref().is_some_and(|committing| {
+            let ids: HashSet<_> = committing
+                .batch
+                .documents
+                .iter()
+                .map(|document| document.document_id)
+                .collect();
+            batch
+                .documents
+                .iter()
+                .any(|document| ids.contains(&document.document_id))
+        });
+        if shared {
+            self.finish_commit().await?;
+        }
         let (replica, peer) = (self.replica.clone(), self.peer.clone());
         let (verify, verified) = (Arc::clone(&self.keys.verify), self.verified);
         let batch = Arc::new(batch);

@@ -1,7 +1,7 @@
 //! Cursors: who may move which from where to where.
 
 use super::*;
-use crate::testing::Fixture;
+use crate::testing::{Draft, Fixture, id};
 
 const STORE: StoreId = StoreId([5; 16]);
 const EPOCH: LogEpoch = LogEpoch([6; 8]);
@@ -131,4 +131,50 @@ fn the_down_position_is_compared_and_grants_are_replaced() {
         fixture.store.read(|r| r.granted_sum()).expect("read"),
         SetSum::default()
     );
+}
+
+#[test]
+fn a_position_given_anew_takes_the_place_of_the_one_before() {
+    let fixture = Fixture::new(Role::Node);
+    let upstream = Upstream {
+        store_id: STORE,
+        log_epoch: EPOCH,
+        down_position: 0,
+        scopes_hash: [0; 32],
+        acknowledged: Cursor::default(),
+        receipt_hash: [0; 32],
+        last_heard_ms: 0,
+    };
+    let save = move |w: &mut Writer| w.save_upstream(&upstream);
+    fixture.store.write("upstream", save).wait().expect("saved");
+    let commit = Draft::new(1).edit(&[330106]);
+    let hash = commit.new_changes[0].hash;
+    fixture.commit(commit).expect("commit");
+    let end = fixture.store.read(|r| r.origin_end()).expect("read");
+    let acknowledge = |position, committed_at_ms| {
+        let answer = Acknowledgement {
+            cursor: end,
+            changes: vec![AcknowledgedChange {
+                document_id: id(1),
+                hash,
+                position,
+                committed_at_ms,
+            }],
+            ..Acknowledgement::default()
+        };
+        let wanted = fixture
+            .store
+            .write("acknowledge", move |w| w.acknowledge(&answer))
+            .wait();
+        let (facts, at) = fixture
+            .store
+            .read(|r| Ok((r.facts_of(id(1))?, r.change_position(id(1), &hash)?)))
+            .expect("read");
+        let rows: Vec<u64> = facts.iter().map(|(position, _)| *position).collect();
+        (wanted.expect("taken").facts_wanted, rows, at)
+    };
+    assert_eq!(acknowledge(7, 70), (vec![], vec![7], Some((7, 70))));
+    // The same position with the time of another world, then another position: its facts are read anew.
+    assert_eq!(acknowledge(7, 71), (vec![id(1)], vec![7], Some((7, 71))));
+    assert_eq!(acknowledge(9, 90), (vec![id(1)], vec![], Some((9, 90))));
 }

@@ -63,6 +63,8 @@ pub enum ClientEffect {
     AdoptPeer(Box<HelloAck>),
     /// Store positions and cursor of this ack, and release the batch it answers.
     StoreAck(Box<Ack>),
+    /// The batches sent so far stay without an answer: the log is wanted from another cursor.
+    ForgetSent,
     /// Gate and commit.
     ApplyDown(Box<Batch>),
     /// Check against the rows and keep.
@@ -276,6 +278,7 @@ impl ClientSession {
                     return;
                 }
                 self.in_flight = 0;
+                self.effects.push_back(ClientEffect::ForgetSent);
                 if ack.cursor.position > self.hello.origin_end.position {
                     self.repair = Some(RepairReason::ReceiverAhead);
                     self.handle_event(ClientEvent::UpMismatch);

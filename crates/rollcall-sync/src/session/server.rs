@@ -222,12 +222,22 @@ impl ServerSession {
         // the positions once more; the chain must meet the held cursor on the way.
         let resent =
             hello.acknowledged.position < held.position && held.position <= hello.origin_end.position;
-        let start = if resent { hello.acknowledged } else { held };
+        // After a restore positions were given anew, and only both logs say which: all of them is read again.
+        let anew = verdict == Verdict::Repair(RepairReason::EpochChanged);
+        let start = if anew {
+            Cursor::default()
+        } else if resent {
+            hello.acknowledged
+        } else {
+            held
+        };
         let chains_agree =
-            resent || hello.acknowledged.position != held.position || hello.acknowledged == held;
+            anew || resent || hello.acknowledged.position != held.position || hello.acknowledged == held;
         self.up_expected = chains_agree.then_some(start.position);
-        let fresh = hello.down_position == 0;
-        self.down_position = if state.down_fits || fresh {
+        let fresh = anew || hello.down_position == 0;
+        self.down_position = if fresh {
+            0
+        } else if state.down_fits {
             hello.down_position
         } else {
             state.position

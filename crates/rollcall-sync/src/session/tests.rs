@@ -163,7 +163,7 @@ impl World {
                 match effect {
                     ClientEffect::Send(frame) => server.handle_event(ServerEvent::Frame(frame)),
                     ClientEffect::LoadUp(after) => client.handle_event(self.load_up(after)),
-                    ClientEffect::AdoptPeer(_) => {}
+                    ClientEffect::AdoptPeer(_) | ClientEffect::ForgetSent => {}
                     ClientEffect::StoreAck(ack) => {
                         if self.lose_acks {
                             client.handle_event(ClientEvent::LinkLost);
@@ -377,4 +377,61 @@ fn frames_out_of_order_end_the_session_with_a_reason() {
         Some(ServerEffect::Send(crate::message::ServerFrame::Goaway { code, .. })) if code == "PROTOCOL_ORDER"
     ));
     assert!(server.is_ended());
+}
+
+fn hello(acknowledged: u64, end: u64) -> Hello {
+    let at = |position: u64| Cursor {
+        position,
+        chain: [position as u8; 32],
+    };
+    Hello {
+        protocol: crate::limits::PROTOCOL_VERSION,
+        version: "test".to_owned(),
+        session_id: [9; 16],
+        store_id: NODE,
+        log_epoch: LogEpoch([1; 8]),
+        boot_id: [0; 16],
+        origin_end: at(end),
+        acknowledged: at(acknowledged),
+        known_peer: Some((CENTRE, LogEpoch([0; 8]))),
+        down_position: 4,
+        scopes_hash: [0; 32],
+        set: SetSum::default(),
+        receipt_hash: [0; 32],
+    }
+}
+
+#[test]
+fn a_restored_aggregator_reads_both_logs_from_the_start_and_early_batches_are_forgotten() {
+    let hello = hello(2, 3);
+    let mut server = ServerSession::new();
+    server.handle_event(ServerEvent::Frame(crate::message::ClientFrame::Hello(Box::new(
+        hello.clone(),
+    ))));
+    server.handle_event(ServerEvent::PeerLoaded {
+        state: Box::new(PeerState {
+            store_id: CENTRE,
+            log_epoch: LogEpoch([7; 8]),
+            cursor: Some(hello.acknowledged),
+            position: 5,
+            down_fits: false,
+            down_waiting: true,
+            grants: Vec::new(),
+            set: SetSum::default(),
+            receipt_hash: [0; 32],
+        }),
+        time_ms: 7,
+    });
+    let mut ack = None;
+    while let Some(effect) = server.poll_effect() {
+        if let ServerEffect::Send(frame) = effect {
+            ack = Some(frame);
+        }
+    }
+    let mut client = ClientSession::new(hello);
+    assert!(matches!(client.poll_effect(), Some(ClientEffect::Send(_))));
+    assert!(matches!(client.poll_effect(), Some(ClientEffect::LoadUp(_))));
+    client.handle_event(ClientEvent::Frame(ack.expect("a verdict")));
+    assert!(matches!(client.poll_effect(), Some(ClientEffect::AdoptPeer(_))));
+    assert_eq!(client.poll_effect(), Some(ClientEffect::ForgetSent));
 }
