@@ -16,6 +16,7 @@ mod policy;
 mod process;
 mod say;
 mod seed;
+mod soak;
 mod suite;
 mod tidy;
 
@@ -58,6 +59,21 @@ enum Task {
         /// Only these federations; given several times.
         #[arg(long = "federation")]
         federations: Vec<FederationId>,
+    },
+    /// Simulates sync under faults: many seeds, or one of them.
+    Soak {
+        /// How many seeds.
+        #[arg(long, default_value_t = 500, conflicts_with = "seed")]
+        seeds: u64,
+        /// The first of them.
+        #[arg(long, default_value_t = 0, conflicts_with = "seed")]
+        from: u64,
+        /// Only this one.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Every move of it.
+        #[arg(long, requires = "seed")]
+        trace: bool,
     },
     /// Measures, and says which goals are met.
     Bench {
@@ -125,6 +141,12 @@ fn run(task: Task) -> anyhow::Result<()> {
             ));
             Ok(())
         }
+        Task::Soak {
+            seed: Some(seed),
+            trace,
+            ..
+        } => soak::seed(seed, trace),
+        Task::Soak { seeds, from, .. } => soak::seeds(from, seeds),
         Task::Bench {
             name: BenchName::Sync,
             organisations,

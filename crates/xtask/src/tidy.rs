@@ -23,6 +23,7 @@ const ROWS: &[(&str, u8)] = &[
     ("rollcall-web", 5),
     ("rollcall-node", 6),
     ("rollcall-aggregator", 6),
+    ("rollcall-testkit", 6),
     ("rollcall-tests", 7),
     ("xtask", 7),
 ];

@@ -1,0 +1,62 @@
+//! The seeds that run before every change lands. `ROLLCALL_TEST_SCALE=full` asks for the large numbers.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "seeds, counts and the trace of a failure belong in the output of a run"
+)]
+
+use rollcall_testkit::{Scenario, run, shrink, soak};
+
+fn full() -> bool {
+    std::env::var("ROLLCALL_TEST_SCALE").is_ok_and(|scale| scale == "full")
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[test]
+fn after_any_faults_three_sessions_make_everything_equal_and_nothing_is_lost() {
+    let seeds = if full() { 2_000 } else { 500 };
+    let soaked = soak::soak(0, seeds, threads(), 1);
+    println!("{} seeds: {:?}", soaked.seeds, soaked.counts);
+    if let Some((seed, failure)) = soaked.failures.first_key_value() {
+        let shortest = shrink(&Scenario::draw(*seed), failure.rule);
+        let trace = run(&shortest, true).lines.join("\n");
+        panic!("seed {seed}: {failure}\nreplay with `cargo xtask soak --seed {seed} --trace`\n{trace}");
+    }
+    // A run without the faults it is for would prove nothing.
+    for what in [
+        "acknowledged",
+        "aggregator restored",
+        "cloned",
+        "fell silent",
+        "figures compared",
+        "forked",
+        "link lost",
+        "mishaps",
+        "node restored",
+        "pending",
+        "poisoned",
+        "receipts recomputed",
+        "rejected",
+        "repaired",
+    ] {
+        assert!(soaked.counts.contains_key(what), "never: {what}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    for seed in 0..if full() { 100 } else { 20 } {
+        let scenario = Scenario::draw(seed);
+        let (first, second) = (run(&scenario, true), run(&scenario, true));
+        let differing = first
+            .lines
+            .iter()
+            .zip(&second.lines)
+            .find(|(one, other)| one != other);
+        assert_eq!(differing, None, "seed {seed}");
+        assert_eq!(first.log_hash, second.log_hash, "seed {seed}");
+    }
+}
