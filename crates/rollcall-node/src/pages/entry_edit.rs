@@ -46,9 +46,7 @@ impl Target {
             .read(|reader| reader.document(id))?
             .ok_or_else(absent)?;
         let list = entry_list::find(row.kind, &list).ok_or_else(absent)?;
-        let written = replica.scopes_written()?;
-        let homes = replica.store().read(|reader| reader.homes_of(id))?;
-        if !Replica::keeps(&written, &homes) {
+        if !record_page::is_kept(replica, id)? {
             return Err(rollcall_replica::Error::Foreign(id));
         }
         Ok(Self { id, list, entry })

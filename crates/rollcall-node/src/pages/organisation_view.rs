@@ -66,11 +66,8 @@ pub(super) fn view(
     let status = cube.organisation(id, as_of);
     let covering: &[DocumentId] = status.as_ref().map_or(&[], |status| &status.unions);
     let unions = linked(replica, &record, covering)?;
-    let written = replica.scopes_written()?;
-    let (homes, names) = replica
-        .store()
-        .read(|reader| Ok((reader.homes_of(id)?, AuthorNames::read(reader)?)))?;
-    let kept_here = Replica::keeps(&written, &homes);
+    let names = AuthorNames::load(replica.store())?;
+    let kept_here = record_page::is_kept(replica, id)?;
     let entries_href = (may_edit && kept_here).then(|| record_page::entries_href(id));
     let entry_href = |list: &str, key: &str| {
         let list = entry_list::find(DocumentKind::Organisation, list)?;
@@ -102,6 +99,7 @@ pub(super) fn view(
         lists: lists.collect(),
         conflicts: conflicts(&frame, &document, &names, &href),
         problems: problem_rows(&frame, &problems),
+        refusals: record_page::refusals(&frame, replica, id)?,
         history: history(&frame, replica, &document, &names)?,
         edit_href: (may_edit && kept_here).then(|| format!("{href}/edit")),
         may_settle: may_settle && kept_here,

@@ -12,7 +12,7 @@ use rollcall_web::Error;
 use rollcall_web::form::{CheckedForm, CheckedQuery, with_notice};
 use rollcall_web::layout::Frame;
 use rollcall_web::login::Head;
-use rollcall_web::page::organisation::{FieldRow, ProblemRow, ValueLine};
+use rollcall_web::page::organisation::{FieldRow, ProblemRow, RefusalRow, ValueLine};
 use serde::Deserialize;
 
 use super::{editing, words};
@@ -60,6 +60,32 @@ pub(super) fn section(kind: DocumentKind) -> &'static str {
         | DocumentKind::Federation
         | DocumentKind::Campaign => "nav.organisations",
     }
+}
+
+/// Whether this node keeps a record, and so may write it.
+pub(super) fn is_kept(replica: &Replica, id: DocumentId) -> Result<bool, ReplicaError> {
+    let written = replica.scopes_written()?;
+    let homes = replica.store().read(|reader| reader.homes_of(id))?;
+    Ok(Replica::keeps(&written, &homes))
+}
+
+/// What one end keeps apart of a record, in words.
+pub(super) fn refusals(
+    frame: &Frame,
+    replica: &Replica,
+    id: DocumentId,
+) -> Result<Vec<RefusalRow>, ReplicaError> {
+    let kept = replica.store().read(|reader| reader.quarantine_of(id))?;
+    let here = kept
+        .into_iter()
+        .filter(|row| row.released_ms.is_none())
+        .map(|row| RefusalRow {
+            at: frame.locale.moment(row.first_seen_ms),
+            message: frame.sentence(&row.refused.code, &row.refused.message),
+            code: row.refused.code,
+            here: true,
+        });
+    Ok(here.collect())
 }
 
 /// What a record is called on pages.

@@ -232,6 +232,7 @@ fn case_page(
         lists: lists.into_iter().collect(),
         conflicts: conflicts(&frame, &document, &kept.names, &href),
         problems: problem_rows(&frame, &problems),
+        refusals: record_page::refusals(&frame, replica, id)?,
         history: history(&frame, replica, &document, &kept.names)?,
         edit_href: kept.entries_href.map(|_| format!("{href}/edit")),
         may_settle: kept.may_settle,
@@ -281,13 +282,9 @@ struct Kept {
 
 impl Kept {
     fn read(replica: &Replica, id: DocumentId, role: Role) -> Result<Self, ReplicaError> {
-        let written = replica.scopes_written()?;
-        let (homes, names) = replica
-            .store()
-            .read(|reader| Ok((reader.homes_of(id)?, AuthorNames::read(reader)?)))?;
-        let kept_here = Replica::keeps(&written, &homes);
+        let kept_here = record_page::is_kept(replica, id)?;
         Ok(Self {
-            names,
+            names: AuthorNames::load(replica.store())?,
             entries_href: (role >= Role::Clerk && kept_here).then(|| record_page::entries_href(id)),
             may_settle: role >= Role::Head && kept_here,
         })
@@ -377,6 +374,7 @@ fn fund_page(
             &record_page::href(DocumentKind::Fund, id),
         ),
         problems: problem_rows(&frame, &problems),
+        refusals: record_page::refusals(&frame, replica, id)?,
         history: history(&frame, replica, &document, &kept.names)?,
         may_settle: kept.may_settle,
         frame,

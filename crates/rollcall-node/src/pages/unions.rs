@@ -194,11 +194,9 @@ fn view(
     let (Record::Union(record), Facts::Union(facts)) = (record, facts) else {
         return Err(ReplicaError::NoDocument(id.to_string()));
     };
-    let written = replica.scopes_written()?;
-    let (homes, names) = replica
-        .store()
-        .read(|reader| Ok((reader.homes_of(id)?, AuthorNames::read(reader)?)))?;
-    let may_write = role >= Role::Clerk && Replica::keeps(&written, &homes);
+    let names = AuthorNames::load(replica.store())?;
+    let kept_here = record_page::is_kept(replica, id)?;
+    let may_write = role >= Role::Clerk && kept_here;
     let entries_href = may_write.then(|| record_page::entries_href(id));
     let json = serde_json::to_value(Record::Union(record.clone())).unwrap_or_default();
     let table = |name: &str| {
@@ -219,11 +217,11 @@ fn view(
         cases: cases(&frame, replica, id, as_of)?,
         conflicts: conflicts(&frame, &document, &names, &href),
         problems: problem_rows(&frame, &problems),
+        refusals: record_page::refusals(&frame, replica, id)?,
         history: history(&frame, replica, &document, &names)?,
         edit_href: may_write.then(|| format!("{href}/edit")),
-        subsidy_href: (role >= Role::Clerk && !written.is_empty())
-            .then(|| format!("/subsidies/new?union={}", encode(&reference))),
-        may_settle: role >= Role::Head && Replica::keeps(&written, &homes),
+        subsidy_href: (role >= Role::Clerk).then(|| format!("/subsidies/new?union={}", encode(&reference))),
+        may_settle: role >= Role::Head && kept_here,
         frame,
     })
 }

@@ -10,7 +10,7 @@ use rollcall_web::page::import::{
 };
 use rollcall_web::page::organisation::{
     ConflictValue, ConflictView, CountRow, CoverageRow, ExclusionRow, FieldRow, HistoryRow, NextStep,
-    Organisation, ProblemRow, StageStep, ValueLine,
+    Organisation, ProblemRow, RefusalRow, StageStep, ValueLine,
 };
 use rollcall_web::page::organisations::{OrganisationFilter, OrganisationRow, Organisations, StandingFilter};
 use rollcall_web::page::overview::{AreaRow, FundSums, Overview, OverviewNote, StageRow, SubsidyRow};
@@ -629,6 +629,12 @@ pub(crate) fn organisation(frame: Frame) -> Organisation {
                     reason: pick("培训类归口调整", "training moved to another bureau"),
                 },
             ],
+        }],
+        refusals: vec![RefusalRow {
+            at: date(2025, 1, 2),
+            code: "FOREIGN_AREA".to_owned(),
+            message: frame.sentence("FOREIGN_AREA", ""),
+            here: false,
         }],
         problems: vec![ProblemRow {
             code: "V17".to_owned(),

@@ -5,7 +5,7 @@ use askama::Template;
 
 use crate::layout::{Badge, Frame, Pager, Tone};
 use crate::page::entries::EntryTable;
-use crate::page::organisation::{ConflictView, FieldRow, HistoryRow, ProblemRow};
+use crate::page::organisation::{ConflictView, FieldRow, HistoryRow, ProblemRow, RefusalRow};
 use crate::page::unions::UnionFilter;
 
 /// The list of cases, and the funds.
@@ -111,6 +111,8 @@ pub struct Subsidy {
     pub conflicts: Vec<ConflictView>,
     /// What is odd in its data, and what someone should look at.
     pub problems: Vec<ProblemRow>,
+    /// What was sent and not taken.
+    pub refusals: Vec<RefusalRow>,
     /// Every edit, newest first.
     pub history: Vec<HistoryRow>,
     /// Where its fields are edited; `None` where the account may not.
@@ -142,6 +144,8 @@ pub struct Fund {
     pub conflicts: Vec<ConflictView>,
     /// What is odd in its data, and what someone should look at.
     pub problems: Vec<ProblemRow>,
+    /// What was sent and not taken.
+    pub refusals: Vec<RefusalRow>,
     /// Every edit, newest first.
     pub history: Vec<HistoryRow>,
     /// Whether the account may settle conflicts.

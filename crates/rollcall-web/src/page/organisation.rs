@@ -37,6 +37,8 @@ pub struct Organisation {
     pub stages: Vec<StageStep>,
     /// Fields with several values.
     pub conflicts: Vec<ConflictView>,
+    /// What was sent and not taken.
+    pub refusals: Vec<RefusalRow>,
     /// What is odd in its data.
     pub problems: Vec<ProblemRow>,
     /// Further lists of entries: contacts, organisers, handovers, services.
@@ -201,6 +203,19 @@ pub struct ProblemRow {
     pub tone: Tone,
     /// The sentence with the remedy.
     pub message: String,
+}
+
+/// Changes of a record that one end keeps apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalRow {
+    /// When it was said, formatted.
+    pub at: String,
+    /// Stable code, such as `FOREIGN_JURISDICTION`.
+    pub code: String,
+    /// Why, and what to do, in the reader's language.
+    pub message: String,
+    /// Kept apart at this node; else at the aggregator.
+    pub here: bool,
 }
 
 /// One edit.

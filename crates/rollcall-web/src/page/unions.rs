@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::form::{Paging, encode};
 use crate::layout::{Badge, Frame, Pager, Tone};
 use crate::page::entries::EntryTable;
-use crate::page::organisation::{ConflictView, FieldRow, HistoryRow, ProblemRow};
+use crate::page::organisation::{ConflictView, FieldRow, HistoryRow, ProblemRow, RefusalRow};
 
 /// The list.
 #[derive(Debug, Clone, Template)]
@@ -159,6 +159,8 @@ pub struct Union {
     pub conflicts: Vec<ConflictView>,
     /// What is odd in its data.
     pub problems: Vec<ProblemRow>,
+    /// What was sent and not taken.
+    pub refusals: Vec<RefusalRow>,
     /// Every edit, newest first.
     pub history: Vec<HistoryRow>,
     /// Where its fields are edited; `None` where the account may not.
