@@ -335,6 +335,11 @@ impl EntryList {
                 edit_href: entries_href
                     .filter(|_| may_change)
                     .map(|href| self.entry_href(href, &self.key(entry))),
+                edit_key: if ledger {
+                    "edit.reverse"
+                } else {
+                    "organisation.edit"
+                },
                 cancelled: ledger && reversed(entry),
             }
         });

@@ -11,21 +11,28 @@ use rollcall_web::layout::{Frame, Tone};
 use serde_json::Value;
 
 /// Fields whose values are terms, with the prefix of their texts.
-const TERMS: [(&str, &str); 6] = [
-    ("kind", "kind"),
+const TERMS: [(&str, &str); 7] = [
     ("category", "category"),
     ("registration_status", "registration_status"),
     ("operating_state", "operating_state"),
     ("state", "operating_state"),
     ("stage", "stage"),
+    ("form", "form"),
+    ("event", "event"),
 ];
 
 /// Lists and fields of entries whose text stands under another key than `field.`.
-const KEYS: [(&str, &str); 15] = [
+const KEYS: [(&str, &str); 21] = [
     ("counts", "organisation.counts"),
     ("coverage", "organisation.coverage"),
     ("exclusions", "organisation.exclusions"),
     ("stages", "organisation.way"),
+    ("contacts", "list.contacts"),
+    ("organisers", "list.organisers"),
+    ("handovers", "list.handovers"),
+    ("services", "list.services"),
+    ("events", "list.events"),
+    ("entries", "list.entries"),
     ("from", "value.from"),
     ("until", "value.until"),
     ("on", "value.on"),
@@ -102,17 +109,44 @@ fn plain(frame: &Frame, name: &str, value: &Value) -> String {
                 parts.collect::<Vec<_>>().join(", ")
             }
         },
+        // Documents hold fen; people read yuan.
+        Value::Number(fen) if name == "amount_fen" => fen
+            .as_i64()
+            .map_or_else(|| fen.to_string(), |fen| frame.locale.yuan(fen)),
+        Value::Bool(answer) => frame
+            .text(if *answer { "value.yes" } else { "value.no" })
+            .to_owned(),
         other => other.to_string(),
     }
 }
 
 /// A text that stands in a field: a term, a date, a division, or as it is.
 pub(super) fn text_of(frame: &Frame, name: &str, text: &str) -> String {
+    if matches!(name, "kind" | "entry") {
+        // Organisations and subsidies have kinds, cases and funds have entries: whichever list knows the word.
+        let prefixes: [&str; 2] = if name == "kind" {
+            ["kind", "subsidy"]
+        } else {
+            ["case_entry", "fund_entry"]
+        };
+        let known = prefixes
+            .iter()
+            .find_map(|prefix| frame.locale.lookup(&format!("{prefix}.{text}")));
+        return known.unwrap_or(text).to_owned();
+    }
     if let Some((_, prefix)) = TERMS.iter().find(|(known, _)| *known == name) {
         return frame.term(prefix, text);
     }
     match name {
-        "location" | "registration_authority" | "responsible" | "to" => division(text),
+        "location"
+        | "registration_authority"
+        | "responsible"
+        | "to"
+        | "higher_union"
+        | "federation"
+        | "approved_by"
+        | "counterparty"
+        | "payee_federation" => division(text),
         "reason" => frame.term("exclusion", text),
         "source" => frame.term("source", text),
         _ => date(frame, text),

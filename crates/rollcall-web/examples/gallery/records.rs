@@ -26,6 +26,7 @@ fn table(frame: &Frame, name: &'static str, fields: &[&str], rows: &[&[&str]]) -
             .map(|(index, cells)| EntryRow {
                 cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
                 edit_href: (index != 1).then(|| "/organisations/edit".to_owned()),
+                edit_key: "organisation.edit",
                 cancelled: index == 1,
             })
             .collect(),

@@ -32,6 +32,8 @@ pub struct EntryRow {
     pub cells: Vec<String>,
     /// Where it is changed, taken back or reversed; `None` where the account may not.
     pub edit_href: Option<String>,
+    /// What the link is called, a key.
+    pub edit_key: &'static str,
     /// Cancelled by a reversal.
     pub cancelled: bool,
 }

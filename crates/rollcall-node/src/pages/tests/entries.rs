@@ -423,6 +423,12 @@ async fn subsidy_is_applied_for_approved_by_another_person_paid_and_reversed() {
     assert!(form.has("账目不能更改"));
     let page = saved(&li, &payment, &[("on", "2024-04-21"), ("reason", "退票")]).await;
     assert!(page.has("cancelled") && page.has("已批准"), "{}", page.body);
+    assert!(
+        page.has("金额（元） 5,000.50"),
+        "the history counts in yuan: {}",
+        page.body
+    );
+    assert!(page.has("冲销") && !page.has("disbursed") && !page.has("fixed_subsidy"));
     let list = li.get("/subsidies").await;
     assert!(list.has("5,000.50") && list.has("西湖区社会组织联合工会"));
     assert!(li.get("/subsidies?q=没有这个").await.has("没有符合条件的补助"));
