@@ -1,6 +1,7 @@
 //! Ledger rules of subsidies and funds (`domain.md` 7): what each entry moves and when, reversals worked in, the
-//! state of a case at a date, and the balance of a fund. Entries are never changed; every movement counts on the
-//! day of the entry that makes it, so a closed year stays as it was.
+//! state of a case at a date, and the balance of a fund. Entries are never changed; payments and what comes back count
+//! on the day of their entry, approvals on the approval date, and nothing booked after a period changes what is said of
+//! it: a closed year stays as it was.
 
 use std::collections::BTreeMap;
 
@@ -51,9 +52,7 @@ impl SubsidyState {
 
 /// A column of a case that a movement changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CaseColumn {
-    /// Promised, less cancellations and reversals.
-    Approved,
+enum CaseColumn {
     /// Paid.
     Disbursed,
     /// Paid back.
@@ -71,56 +70,77 @@ pub struct Movement<C> {
     pub amount: Fen,
 }
 
-/// The movements of a case in order of day. A reversal takes back the whole amount of the entry it names, once.
-/// A cancellation takes back its amount, or, without one, all that is approved by then.
-pub fn case_movements(entries: &[SubsidyEntryFact]) -> Vec<Movement<CaseColumn>> {
+/// What was paid and paid back, each on the day of its entry. A reversal takes back the whole amount of the entry it
+/// names, once, on its own day.
+fn case_movements(entries: &[SubsidyEntryFact]) -> Vec<Movement<CaseColumn>> {
+    let mut reversed: Vec<&str> = Vec::new();
+    let mut movements = Vec::new();
+    let column_of = |entry: &SubsidyEntryFact| match entry.entry {
+        SubsidyEntryKind::Disbursed => Some(CaseColumn::Disbursed),
+        SubsidyEntryKind::Recovered => Some(CaseColumn::Recovered),
+        SubsidyEntryKind::Applied
+        | SubsidyEntryKind::Approved
+        | SubsidyEntryKind::Settled
+        | SubsidyEntryKind::Rejected
+        | SubsidyEntryKind::Cancelled
+        | SubsidyEntryKind::Reversal => None,
+    };
     let mut sorted: Vec<&SubsidyEntryFact> = entries.iter().collect();
     sorted.sort_by_key(|entry| (entry.on, entry.entry, &entry.id));
-    let mut reversed: Vec<&str> = Vec::new();
-    let mut approved = Fen::ZERO;
-    let mut movements = Vec::new();
     for entry in sorted {
-        let amount = Fen::from(entry.amount_fen);
-        let (column, amount) = match entry.entry {
-            SubsidyEntryKind::Approved => (CaseColumn::Approved, amount),
-            SubsidyEntryKind::Disbursed => (CaseColumn::Disbursed, amount),
-            SubsidyEntryKind::Recovered => (CaseColumn::Recovered, amount),
-            SubsidyEntryKind::Cancelled => {
-                let taken = if amount == Fen::ZERO { approved } else { amount };
-                (CaseColumn::Approved, Fen::ZERO.minus(taken))
-            }
+        let (moved, sign) = match entry.entry {
             SubsidyEntryKind::Reversal => {
-                let Some(target) = entries.iter().find(|known| Some(&known.id) == entry.of.as_ref()) else {
+                let target = entries.iter().find(|known| Some(&known.id) == entry.of.as_ref());
+                let Some(target) = target.filter(|target| !reversed.contains(&target.id.as_str())) else {
                     continue;
-                };
-                if reversed.contains(&target.id.as_str()) {
-                    continue;
-                }
-                let column = match target.entry {
-                    SubsidyEntryKind::Approved => CaseColumn::Approved,
-                    SubsidyEntryKind::Disbursed => CaseColumn::Disbursed,
-                    SubsidyEntryKind::Recovered => CaseColumn::Recovered,
-                    SubsidyEntryKind::Applied
-                    | SubsidyEntryKind::Settled
-                    | SubsidyEntryKind::Rejected
-                    | SubsidyEntryKind::Cancelled
-                    | SubsidyEntryKind::Reversal => continue,
                 };
                 reversed.push(&target.id);
-                (column, Fen::ZERO.minus(Fen::from(target.amount_fen)))
+                (target, -1)
             }
-            SubsidyEntryKind::Applied | SubsidyEntryKind::Settled | SubsidyEntryKind::Rejected => continue,
+            _ => (entry, 1),
         };
-        if column == CaseColumn::Approved {
-            approved = approved.plus(amount);
+        if let Some(column) = column_of(moved) {
+            let amount = Fen::from(moved.amount_fen);
+            movements.push(Movement {
+                on: entry.on,
+                column,
+                amount: if sign < 0 { Fen::ZERO.minus(amount) } else { amount },
+            });
         }
-        movements.push(Movement {
-            on: entry.on,
-            column,
-            amount,
-        });
     }
     movements
+}
+
+/// The approvals that stand at the end of a day, each on its approval date, less what was cancelled by then (rule 6). A
+/// cancellation takes its amount, or all without one, off the latest approvals first.
+fn approvals_at(entries: &[SubsidyEntryFact], on: Day) -> Vec<(Day, Fen)> {
+    let mut approvals: Vec<(Day, Fen)> = Vec::new();
+    let mut cancelled = Fen::ZERO;
+    let mut all_cancelled = false;
+    for entry in standing_entries(entries, on) {
+        match entry.entry {
+            SubsidyEntryKind::Approved => approvals.push((entry.on, Fen::from(entry.amount_fen))),
+            SubsidyEntryKind::Cancelled if entry.amount_fen == 0 => all_cancelled = true,
+            SubsidyEntryKind::Cancelled => cancelled = cancelled.plus(Fen::from(entry.amount_fen)),
+            SubsidyEntryKind::Applied
+            | SubsidyEntryKind::Disbursed
+            | SubsidyEntryKind::Settled
+            | SubsidyEntryKind::Recovered
+            | SubsidyEntryKind::Rejected
+            | SubsidyEntryKind::Reversal => {}
+        }
+    }
+    approvals.sort_unstable();
+    for (_, amount) in approvals.iter_mut().rev() {
+        let taken = if all_cancelled {
+            *amount
+        } else {
+            (*amount).min(cancelled)
+        };
+        *amount = amount.minus(taken);
+        cancelled = cancelled.minus(taken).at_least_zero();
+    }
+    approvals
 }
 
 /// What a case's columns come to over some days.
@@ -134,19 +154,24 @@ pub struct CaseSums {
     pub recovered: Fen,
 }
 
-/// Sums of the movements from one day through another.
-pub fn case_sums(movements: &[Movement<CaseColumn>], from: Day, to: Day) -> CaseSums {
+/// What a case comes to from one day through another, as it stands at the end of day `at`: approved by approval date,
+/// paid and paid back by booking date.
+pub fn case_sums(entries: &[SubsidyEntryFact], from: Day, to: Day, at: Day) -> CaseSums {
+    let within = |on: Day| from <= on && on <= to;
     let mut sums = CaseSums::default();
-    for movement in movements
-        .iter()
-        .filter(|movement| from <= movement.on && movement.on <= to)
-    {
-        let column = match movement.column {
-            CaseColumn::Approved => &mut sums.approved,
-            CaseColumn::Disbursed => &mut sums.disbursed,
-            CaseColumn::Recovered => &mut sums.recovered,
-        };
-        *column = column.plus(movement.amount);
+    for (on, amount) in approvals_at(entries, at) {
+        if within(on) {
+            sums.approved = sums.approved.plus(amount);
+        }
+    }
+    for movement in case_movements(entries) {
+        if within(movement.on) {
+            let column = match movement.column {
+                CaseColumn::Disbursed => &mut sums.disbursed,
+                CaseColumn::Recovered => &mut sums.recovered,
+            };
+            *column = column.plus(movement.amount);
+        }
     }
     sums
 }
@@ -166,7 +191,7 @@ pub fn standing_entries(entries: &[SubsidyEntryFact], on: Day) -> impl Iterator<
 /// The state of a case at the end of a day.
 pub fn state_at(entries: &[SubsidyEntryFact], on: Day) -> SubsidyState {
     let has = |kind| standing_entries(entries, on).any(|entry| entry.entry == kind);
-    let sums = case_sums(&case_movements(entries), Day::MIN, on);
+    let sums = case_sums(entries, Day::MIN, on, on);
     if has(SubsidyEntryKind::Cancelled) {
         SubsidyState::Cancelled
     } else if has(SubsidyEntryKind::Rejected) {
@@ -191,7 +216,7 @@ pub fn outstanding_at(entries: &[SubsidyEntryFact], on: Day) -> Fen {
     if state_at(entries, on) == SubsidyState::Cancelled {
         return Fen::ZERO;
     }
-    let sums = case_sums(&case_movements(entries), Day::MIN, on);
+    let sums = case_sums(entries, Day::MIN, on, on);
     sums.approved.minus(sums.disbursed).at_least_zero()
 }
 
@@ -315,9 +340,8 @@ mod tests {
             entry("p6", Reversal, "2024-02-02", 0, Some("p3")),
             entry("p7", Recovered, "2024-03-01", 50, None),
         ];
-        let movements = case_movements(&entries);
         let sums = |from, to| {
-            let sums = case_sums(&movements, day(from), day(to));
+            let sums = case_sums(&entries, day(from), day(to), day(to));
             (sums.approved.0, sums.disbursed.0, sums.recovered.0)
         };
         assert_eq!(sums("2023-01-01", "2023-12-31"), (500, 300, 0));
@@ -333,7 +357,7 @@ mod tests {
             entry("b", Reversal, "2023-11-05", 1, Some("a")),
         ];
         assert_eq!(
-            case_sums(&case_movements(&entries), Day::MIN, Day::MAX),
+            case_sums(&entries, Day::MIN, Day::MAX, Day::MAX),
             CaseSums::default()
         );
         assert_eq!(claims_since(&entries, Day::MAX), None);
@@ -361,13 +385,36 @@ mod tests {
             entry("3", Cancelled, "2023-03-01", 0, None),
         ];
         assert_eq!(
-            case_sums(&case_movements(&entries), Day::MIN, Day::MAX).approved,
+            case_sums(&entries, Day::MIN, Day::MAX, Day::MAX).approved,
             Fen::ZERO
         );
         assert_eq!(outstanding_at(&entries, day("2023-02-28")).0, 100);
         assert_eq!(outstanding_at(&entries, day("2023-03-01")).0, 0);
+        let february = |at: &str| {
+            case_sums(&entries, day("2023-02-01"), day("2023-02-28"), day(at))
+                .approved
+                .0
+        };
+        assert_eq!((february("2023-02-28"), february("2023-03-01")), (100, 0));
         assert_eq!(claims_since(&entries, day("2023-02-28")), Some(day("2023-02-01")));
         assert_eq!(claims_since(&entries, day("2023-03-01")), None);
+    }
+
+    #[test]
+    fn part_of_an_approval_may_be_cancelled_and_the_cancellation_reversed() {
+        let mut entries = vec![
+            entry("1", Approved, "2023-02-01", 100, None),
+            entry("2", Approved, "2024-02-01", 50, None),
+            entry("3", Cancelled, "2024-03-01", 70, None),
+        ];
+        let approved = |entries: &[SubsidyEntryFact], year: i32| {
+            let (from, to) = (Day::from_ymd(year, 1, 1), Day::from_ymd(year, 12, 31));
+            let sums = case_sums(entries, from.expect("a day"), to.expect("a day"), Day::MAX);
+            sums.approved.0
+        };
+        assert_eq!((approved(&entries, 2023), approved(&entries, 2024)), (80, 0));
+        entries.push(entry("4", Reversal, "2024-04-01", 70, Some("3")));
+        assert_eq!((approved(&entries, 2023), approved(&entries, 2024)), (100, 50));
     }
 
     #[test]

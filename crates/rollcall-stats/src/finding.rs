@@ -10,7 +10,7 @@ use rollcall_core::dated::{count_at, holding_at};
 use rollcall_core::fact::{CountFact, SubsidyEntryFact, UnionEventFact, UnionFacts};
 use rollcall_core::figure::Dimension;
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
-use rollcall_core::subsidy::{CaseSums, case_movements, case_sums, fund_closing, standing_entries};
+use rollcall_core::subsidy::{CaseSums, case_sums, fund_closing, standing_entries};
 use rollcall_core::term::{ExclusionReason, SubsidyEntryKind, UnionEvent, UnionForm};
 use rollcall_core::union::effective_day;
 use serde::Serialize;
@@ -379,7 +379,7 @@ impl Cube {
         }
         let mut by_fund: BTreeMap<DocumentId, CaseSums> = BTreeMap::new();
         for (id, case) in &self.subsidies {
-            let sums = case_sums(&case_movements(&case.entries), Day::MIN, as_of);
+            let sums = case_sums(&case.entries, Day::MIN, as_of, as_of);
             if sums.disbursed > sums.approved {
                 findings.add("V36", *id, None, "the payments exceed the approval");
             }

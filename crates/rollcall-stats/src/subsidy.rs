@@ -9,8 +9,7 @@ use rollcall_core::fact::SubsidyFacts;
 use rollcall_core::figure::{SubsidiesAnswer, SubsidiesRow, SubsidyDimension, SubsidyFigures, Transit};
 use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_core::subsidy::{
-    CaseSums, case_movements, case_sums, claims_since, fund_movements, outstanding_at, standing_entries,
-    state_at,
+    CaseSums, case_sums, claims_since, fund_movements, outstanding_at, standing_entries, state_at,
 };
 use rollcall_core::term::{FundEntryKind, SubsidyEntryKind, SubsidyKind};
 
@@ -97,18 +96,19 @@ impl Cube {
                 for month in self.months(query, period) {
                     let (year, number, _) = month.from.ymd();
                     let key = (false, Some(format!("{year:04}-{number:02}")));
-                    self.add_up(query, month, |_| key.clone(), &mut rows);
+                    self.add_up(query, month, period.to, |_| key.clone(), &mut rows);
                 }
             }
             by => self.add_up(
                 query,
                 period,
+                period.to,
                 |subject| self.key(by, subject, period.to),
                 &mut rows,
             ),
         }
         let mut total = BTreeMap::new();
-        self.add_up(query, period, |_| (true, None), &mut total);
+        self.add_up(query, period, period.to, |_| (true, None), &mut total);
         let total = total.remove(&(true, None)).unwrap_or_default().finish();
         let place_name = |code: &str| {
             let federation = code.parse::<FederationId>().ok()?;
@@ -181,27 +181,30 @@ impl Cube {
         duplicates
     }
 
+    /// The months in which a case or fund of the area booked something, or a transfer that belongs to it was booked.
     fn months(&self, query: &SubsidiesQuery, period: Period) -> Vec<Period> {
         let cases = self
             .cases(query)
-            .flat_map(|(_, case)| case.entries.iter().map(|entry| entry.on));
-        let funds = self
-            .funds
-            .values()
-            .flat_map(|fund| fund.entries.iter().map(|entry| entry.on));
-        let ends: BTreeSet<Day> = cases
-            .chain(funds)
-            .filter(|day| period.holds(*day))
-            .map(Day::month_end)
-            .collect();
-        ends.into_iter()
-            .map(|end| {
-                let first = Day(end.0.saturating_sub(i32::from(end.ymd().2)).saturating_add(1));
-                Period {
-                    from: period.from.max(first),
-                    to: period.to.min(end),
-                }
-            })
+            .flat_map(|(_, case)| case.entries.iter().map(|entry| (entry.on, true)));
+        let funds = self.funds.values().flat_map(|fund| {
+            let inside = self.within(query, fund.federation.first(), period.to);
+            fund.entries.iter().map(move |entry| (entry.on, inside))
+        });
+        let mut ends: BTreeMap<Day, bool> = BTreeMap::new();
+        for (day, inside) in cases.chain(funds).filter(|(day, _)| period.holds(*day)) {
+            *ends.entry(day.month_end()).or_default() |= inside;
+        }
+        let months = ends.into_iter().map(|(end, inside)| {
+            let first = Day(end.0.saturating_sub(i32::from(end.ymd().2)).saturating_add(1));
+            let month = Period {
+                from: period.from.max(first),
+                to: period.to.min(end),
+            };
+            (month, inside)
+        });
+        months
+            .filter(|(month, inside)| *inside || !self.transits(query, *month).is_empty())
+            .map(|(month, _)| month)
             .collect()
     }
 
@@ -258,21 +261,23 @@ impl Cube {
         self.stored_union(union).facts.higher_union.first().cloned()
     }
 
+    /// Adds what was booked in a period to the rows, the cases as they stand at the end of day `at`. A case has a row where
+    /// something of it was booked in the period or is outstanding at its end.
     fn add_up(
         &self,
         query: &SubsidiesQuery,
         period: Period,
+        at: Day,
         key_of: impl Fn(&Subject<'_>) -> Key,
         rows: &mut BTreeMap<Key, Row>,
     ) {
-        let duplicates = self.duplicates(period.to);
+        let duplicates = self.duplicates(at);
         for (id, case) in self.cases(query) {
-            let movements = case_movements(&case.entries);
             let CaseSums {
                 approved,
                 disbursed,
                 recovered,
-            } = case_sums(&movements, period.from, period.to);
+            } = case_sums(&case.entries, period.from, period.to, at);
             let outstanding = outstanding_at(&case.entries, period.to);
             let active = case.entries.iter().any(|entry| period.holds(entry.on));
             if !active && outstanding == Fen::ZERO {
@@ -284,22 +289,20 @@ impl Cube {
             figures.disbursed_fen = figures.disbursed_fen.plus(disbursed);
             figures.recovered_fen = figures.recovered_fen.plus(recovered);
             figures.outstanding_fen = figures.outstanding_fen.plus(outstanding);
-            figures.cases += u64::from(active);
+            figures.cases += 1;
             if duplicates.contains_key(id) {
                 figures.duplicate_fen = figures.duplicate_fen.plus(disbursed);
-                row.duplicates_open = row
-                    .duplicates_open
-                    .plus(disbursed.minus(recovered).at_least_zero());
+                row.duplicates_open = row.duplicates_open.plus(disbursed).minus(recovered);
             }
             let payee = match (case.payee_federation.first(), case.payee_union.first()) {
                 (Some(federation), _) => {
                     figures.to_federations_fen = figures.to_federations_fen.plus(disbursed);
                     Some(Payee::Federation(federation.clone()))
                 }
-                (None, Some(union)) => Some(Payee::Union(self.union_lead(*union, period.to))),
+                (None, Some(union)) => Some(Payee::Union(self.union_lead(*union, at))),
                 (None, None) => None,
             };
-            let paid = standing_entries(&case.entries, period.to)
+            let paid = standing_entries(&case.entries, at)
                 .any(|entry| entry.entry == SubsidyEntryKind::Disbursed && period.holds(entry.on));
             row.payees.extend(payee.filter(|_| paid));
         }
