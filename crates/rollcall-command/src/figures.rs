@@ -370,7 +370,8 @@ pub fn print_figures(answer: &FiguresAnswer) -> anyhow::Result<()> {
         let verdict = match target.met {
             Some(true) => "met",
             Some(false) => "not met",
-            None => "not yet",
+            None if target.date > answer.as_of => "not yet",
+            None => "no data",
         };
         let pair = match (target.numerator, target.denominator) {
             (Some(numerator), Some(denominator)) => format!(" ({numerator}/{denominator})"),

@@ -106,7 +106,7 @@ pub struct Target {
     pub percent: u64,
     /// The figure on that day; on a later target the figure of today.
     pub share: Share,
-    /// The verdict; `None` while the day has not come.
+    /// The verdict; `None` while the day has not come, and without data.
     pub met: Option<bool>,
     /// Below the target but within the margin that still says "about".
     pub near: bool,
@@ -121,6 +121,9 @@ impl Target {
             (Some(true), _) => Badge::new(Tone::Good, locale.text("target.met")),
             (Some(false), true) => Badge::new(Tone::Waiting, locale.text("target.near")),
             (Some(false), false) => Badge::new(Tone::Attention, locale.text("target.not_met")),
+            (None, _) if self.share.denominator == 0 => {
+                Badge::new(Tone::Plain, locale.text("figure.no_data"))
+            }
             (None, _) => Badge::new(Tone::Plain, locale.text("target.not_due")),
         }
     }

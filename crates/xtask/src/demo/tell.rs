@@ -60,6 +60,7 @@ pub(super) fn figures(answer: &Value, provinces: &Value) {
         let verdict = match target["met"].as_bool() {
             Some(true) => "met",
             Some(false) => "not met",
+            None if target["denominator"] == 0 => "no data",
             None => "not yet",
         };
         say::line(format!(
