@@ -46,6 +46,11 @@ def level(code):
     return "county"
 
 
+def known(code):
+    """The code itself if the tables have it, now or ever, else what it is attributed to: four digits, then two."""
+    return next((prefix for prefix in (code, code[:4] + "00", code[:2] + "0000") if prefix in LEVELS), "100000")
+
+
 def in_use(code, day):
     """Whether the code was in the standard in the year of the day; changes take effect on 1 January."""
     year = int(day[:4])

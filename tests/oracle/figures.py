@@ -8,13 +8,14 @@ figures.py --worlds FILE      one world a line, {"records": [...], "questions": 
 """
 
 import argparse
+import itertools
 import json
 import sys
 
 import divisions
 import money
 import rules
-from dates import first_day, last_day, month_ends, plus_months
+from dates import day_before, first_day, last_day, month_ends, plus_months
 from register import Register, document_id
 
 AREAS = ("province", "prefecture", "county", "federation")
@@ -67,17 +68,40 @@ def within(register, federation, area, day):
 
 # ---- one organisation on one day ----------------------------------------------------------------
 
+def readings(organisation, own_unions, unions_by_id, day):
+    """The organisation and the unions it meets in every combination of what amended entries may say."""
+    for reading in organisation.readings():
+        met = list(own_unions)
+        for link in rules.live_links(reading, day):
+            union = unions_by_id.get(document_id("union", link["union"]))
+            if union is not None and union not in met:
+                met.append(union)
+        for choice in itertools.product(*(union.readings for union in met)):
+            chosen = {document: union for union in choice for document in union.ids}
+            yield reading, list(choice[:len(own_unions)]), {**unions_by_id, **chosen}
+
+
 def examine(register, organisation, own_unions, unions_by_id, day, boundaries):
     """Every version of an organisation with what it counts for."""
+    found = []
+    for reading in readings(organisation, own_unions, unions_by_id, day):
+        found += examine_reading(register, *reading, day, boundaries)
+    return found
+
+
+def examine_reading(register, organisation, own_unions, unions_by_id, day, boundaries):
+    """Every version of an organisation whose entries say one thing each."""
     settings = register.settings
-    covers, unresolved = rules.covers(organisation, own_unions, unions_by_id, day, settings, document_id)
     reason, pending = rules.exclusion(organisation, day)
-    covered = bool(covers)
-    terms = [rules.term_state(union, day, settings["grace_months"]) if union else "good" for _, union in covers]
     both = rules.latest_count(organisation, day, ("workers", "members"))
     workers = rules.latest_count(organisation, day, ("workers",))
     found = []
     for version in rules.versions(organisation, day, settings):
+        ended = day if version["ended"] else rules.last_ended(organisation, day_before(day))
+        covers, unresolved = rules.covers(
+            organisation, own_unions, unions_by_id, day, settings, document_id, ended)
+        covered = bool(covers)
+        terms = [rules.term_state(union, day, settings["grace_months"]) if union else "good" for _, union in covers]
         in_scope = version["out"] is None
         version["in_scope"] = in_scope
         version["covered"] = in_scope and covered
@@ -140,11 +164,30 @@ def rate(members, denominator, numerator):
 
 
 def least_favourable(versions):
-    """The version that the other figures count: least favourable for the headline, then for the others."""
+    """The version that the other figures count: least favourable for the headline, then for the identified, then for the
+    strict rate; among equals the one of this row, the first reason, the most that is open, the fewest unions."""
     def order(version):
-        return tuple(LOW.index(pair(version, d, n)) for d, n in
-                     (("eligible", "covered"), ("in_scope", "covered"), ("eligible", "strict")))
+        pairs = [LOW.index(pair(version, d, n)) for d, n in
+                 (("eligible", "covered"), ("in_scope", "covered"), ("eligible", "strict"))]
+        if version is None:
+            return pairs, True
+        unions = sorted({union.id for _, union in version["covers"] if union}) if version["in_scope"] else []
+        return (pairs, False, rules.OUT.index(version["out"]) if version["out"] else -1,
+                rules.REASONS.index(version["excluded"]) if version["excluded"] else -1,
+                not version["pending"], not version["term_unknown"], -version["unresolved"], len(unions), unions)
     return min(versions, key=order)
+
+
+COUNTED = ("in_scope", "covered", "eligible", "strict", "excluded", "pending", "term_unknown", "unresolved",
+           "date_unknown", "out", "group_b", "keys")
+
+
+def may_count_differently(versions):
+    """Whether the versions differ in anything that figures count."""
+    def counted(version):
+        unions = sorted((form, union.id if union else "") for form, union in version["covers"])
+        return [version[key] for key in COUNTED], unions if version["in_scope"] else []
+    return any(counted(version) != counted(versions[0]) for version in versions)
 
 
 # ---- a row --------------------------------------------------------------------------------------
@@ -211,21 +254,23 @@ def table(register, question, day):
     own_unions = {}
     for union in unions:
         own_unions.setdefault(union.organisation if union.form == "own" else None, []).append(union)
-    everyone, ended = [], set()
+    everyone, ended = [], {}
     for organisation in register.organisations(day):
         own = [union for document in organisation.ids for union in own_unions.get(document, [])]
         versions = examine(register, organisation, own, unions_by_id, day, boundaries)
-        if all(version["ended"] for version in versions):
-            ended.update(organisation.ids)
+        for document in organisation.ids:
+            # Ended for its union as long as every version says so.
+            ended[document] = day if all(version["ended"] for version in versions) else \
+                rules.last_ended(organisation, day_before(day))
         asked = [v if within(register, v["federation"], area, boundaries)
                  and all(v["keys"][dimension] == value for dimension, value in where.items()) else None
                  for v in versions]
         if any(v is not None for v in asked):
-            everyone.append((asked, rules.in_conflict(organisation, day)))
+            everyone.append((asked, rules.in_conflict(organisation, day) or may_count_differently(versions)))
     # Every established union of the register; an own union ends with its organisation (edge rule 4).
     standing = None
     if all(dimension in AREAS for dimension in where):
-        standing = [u for u in unions if rules.established(u, day) and not (u.form == "own" and u.organisation in ended)
+        standing = [u for u in unions if all(rules.established(r, day) for r in u.readings) and not (u.form == "own" and not rules.outlives(u, ended.get(u.organisation), day))
                     and within(register, u.higher_union, area, boundaries)]
         standing = [u for u in standing if all(
             area_keys(register, u.higher_union, boundaries)[d] == v for d, v in where.items())]
@@ -250,9 +295,11 @@ def table(register, question, day):
                 if by_area else None
             rows.append({"key": dict(zip(by, key)), **row_of(members, own, day, conflicts)})
     total = row_of([versions for versions, _ in everyone], standing, day, sum(c for _, c in everyone))
+    if not by:
+        rows = [{"key": {}, **total}]
     full_b = [[v if v is not None and v["group_b"] else None for v in versions] for versions, _ in everyone]
     group_b = rate(full_b, "eligible", "covered")
-    total["group_b_all"] = {key: group_b[key] for key in ("numerator", "denominator", "percent")}
+    total = {**total, "group_b_all": {key: group_b[key] for key in ("numerator", "denominator", "percent")}}
     return rows, total
 
 
@@ -291,14 +338,14 @@ def figures(register, question):
         rows = []
         for day in month_ends(question["from"], question["to"]):
             rows += [{"as_of": day, **row} for row in table(register, question, day)[0]]
-    return {"as_of": as_of, "settings": register.settings, "by": question.get("by") or [],
+    return {"as_of": as_of, "settings": {"campaign": register.campaign, **register.settings}, "by": question.get("by") or [],
             "rows": rows, "total": total, "targets": targets(register, question, as_of)}
 
 
 def answer(register, question):
     """One question of a world."""
     if question.get("ask") == "subsidies":
-        return money.subsidies(register, question, area_keys)
+        return money.subsidies(register, question, area_keys, within)
     return figures(register, question)
 
 

@@ -3,7 +3,9 @@
 Nothing is decided here but what a record means; the rules of domain.md 6 are in rules.py.
 """
 
+import copy
 import hashlib
+import itertools
 
 import credit_code
 from dates import ALWAYS, NEVER, first_day, last_day
@@ -47,6 +49,32 @@ def current(entries):
     return [entry for entry in entries if not entry.get("withdrawn")]
 
 
+def readings_of(entry):
+    """An entry in every reading: fields that several people amended without seeing each other have several values."""
+    amended = entry.get("amended") or {}
+    plain = {key: value for key, value in entry.items() if key != "amended"}
+    return [{**plain, **dict(zip(amended, values))} for values in itertools.product(*amended.values())]
+
+
+def readings_of_list(entries):
+    """A list of entries in every combination of the readings of its entries."""
+    return [list(choice) for choice in itertools.product(*map(readings_of, entries))]
+
+
+def twice(record):
+    """Whether a record says two things of one date and source, or an entry of it was amended in two ways."""
+    for field in DATED + ("counts",):
+        entries = record.get(field)
+        if isinstance(entries, list):
+            told = {}
+            for entry in entries:
+                key = entry.get("from", entry.get("on")), entry.get("source")
+                said = {name: value for name, value in entry.items() if name != "withdrawn"}
+                if told.setdefault(key, said) != said:
+                    return True
+    return any(entry.get("amended") for field in LISTS for entry in record.get(field) or [])
+
+
 class Organisation:
     """One organisation at a date: one document, or several that are one."""
 
@@ -61,10 +89,30 @@ class Organisation:
             self.agreed[field] = given[0] if given else None
         self.code = credit_code.valid(self.agreed["code"])
         self.registered_on = self.agreed["registered_on"]
-        self.differs = any(len({r.get(f) for r in records if r.get(f)}) > 1 for f in AGREED)
+        # Of one registration; another code is another registration.
+        self.unsettled = any(twice(r) for r in records) or any(
+            a.get("registered_on") and b.get("registered_on") and a["registered_on"] != b["registered_on"]
+            and (not a.get("code") or not b.get("code") or a["code"] == b["code"])
+            for a, b in itertools.combinations(records, 2))
         self.dated = {f: [e for r in records for e in dated_entries(r, f)] for f in DATED}
         for field in LISTS:
             setattr(self, field, [e for r in records for e in current(r.get(field) or [])])
+
+    def readings(self):
+        """This organisation in every combination of the readings of its amended entries."""
+        found = [self]
+        for field in LISTS:
+            if any(entry.get("amended") for entry in getattr(self, field)):
+                options = readings_of_list(getattr(self, field))
+                found = [with_list(reading, field, option) for reading in found for option in options]
+        return found
+
+
+def with_list(thing, field, entries):
+    """The same thing with another list."""
+    other = copy.copy(thing)
+    setattr(other, field, entries)
+    return other
 
 
 class Union:
@@ -83,7 +131,7 @@ class Union:
         employer = agreed("organisation")
         self.organisation = document_id("organisation", employer) if employer else None
         self.events = [e for r in records for e in current(r.get("events") or [])]
-        self.has_code = agreed("code") is not None
+        self.readings = [with_list(self, "events", events) for events in readings_of_list(self.events)]
 
 
 class Register:
@@ -96,11 +144,13 @@ class Register:
         self.settings = {"organiser_counts": False, "clinics_are_hospitals": False, "nurseries_in_scope": False,
                          "grace_months": 0}
         self.targets = [("2023-12-31", 60), ("2024-12-31", 85)]
+        self.campaign = 0
         campaigns = [r for r in records if r["type"] == "campaign"]
         for campaign in sorted(campaigns, key=lambda r: r.get("version") or 0):
             for key in self.settings:
                 if campaign.get(key) is not None:
                     self.settings[key] = campaign[key]
+            self.campaign = campaign.get("version") or self.campaign
             targets = current(campaign.get("targets") or [])
             if targets:
                 self.targets = sorted((last_day(t["on"]), t["percent"]) for t in targets)

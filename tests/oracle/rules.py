@@ -7,6 +7,7 @@ import divisions
 from dates import ALWAYS, NEVER, day_before, first_day, last_day, plus_months
 from register import ENDED, SOURCE_RANK
 
+OUT = ("NO_CODE", "UNION", "SPILL_OVER", "OUT_FOR_PROFIT", "OUT_PUBLIC", "OUT_KIND", "OUT_LEVEL", "NOT_REGISTERED")
 REASONS = ("DORMANT", "NO_WORKERS", "HOST_STAFF", "IN_LIQUIDATION", "OTHER_APPROVED")
 FORMS = ("own", "joint", "federation", "organiser")
 TRAPS = ("庄稼医院", "植物医院", "医院食堂", "学校服务公司")
@@ -45,6 +46,12 @@ def holding(organisation, field, day):
     return sorted({e["value"] for e in entries})
 
 
+def earliest(organisation, field):
+    """The values of the first entry: they stand in before anything is known to hold."""
+    days = [effective(e, field) for e in organisation.dated[field]]
+    return holding(organisation, field, min(days)) if days else []
+
+
 # ---- classification -----------------------------------------------------------------------------
 
 def category_of_name(name):
@@ -75,34 +82,44 @@ def classify(code, category, level, name, registered, settings):
         return False, False, "UNION"
     if prefix == "31" or (prefix[0] == "9" and name and "会计师事务所" in name):
         return False, False, "SPILL_OVER"
-    if prefix == "91" and category in ("school", "kindergarten", "hospital"):
+    if prefix == "91":
         return False, False, "OUT_FOR_PROFIT"
-    if prefix == "12" and category in ("school", "hospital"):
+    if prefix == "12":
         return False, False, "OUT_PUBLIC"
     if prefix not in ("51", "52", "53"):
         return False, False, "OUT_KIND"
     return False, False, "OUT_LEVEL"
 
 
-def default_area(organisation, level, location):
-    """Area of an organisation that names no responsible federation (rule 5)."""
+def default_area(organisation, level, authority, location):
+    """Area of an organisation that names no responsible federation (rule 5); a recorded authority beats the code."""
+    registered_at = authority or organisation.code and organisation.code[2:8]
     if level == "national":
         return "100000"
     if level == "province":
-        return organisation.code[2:4] + "0000"
-    if location:
-        return location
-    return organisation.code[2:8] if organisation.code else None
+        return registered_at[:2] + "0000"
+    return next((divisions.known(code) for code in (location, registered_at) if code), "100000")
+
+
+def categories(organisation, day):
+    """A recorded category wins over the name; before anything is known to hold the earliest entry stands in."""
+    for of in (holding, earliest):
+        arguments = (day,) if of is holding else ()
+        recorded = of(organisation, "category", *arguments)
+        named = sorted({category_of_name(name) for name in of(organisation, "name", *arguments)})
+        if recorded or named:
+            return recorded or named
+    return ["other"]
 
 
 def versions(organisation, day, settings):
     """What the organisation is on the day, once for every combination of contradicting values."""
-    fields = ("name", "category", "registration_status", "registration_authority", "location", "responsible")
-    options = [holding(organisation, field, day) or [None] for field in fields]
-    combinations = list(itertools.product(*options))
+    options = [categories(organisation, day)]
+    options += [holding(organisation, field, day) or [None]
+                for field in ("name", "registration_status", "registration_authority", "responsible")]
+    options.append(holding(organisation, "location", day) or earliest(organisation, "location") or [None])
     found = []
-    for name, category, status, authority, location, responsible in combinations:
-        category = category or category_of_name(name)
+    for category, name, status, authority, responsible, location in itertools.product(*options):
         if category == "clinic" and settings["clinics_are_hospitals"]:
             category = "hospital"
         level = divisions.level(authority or organisation.code[2:8]) if organisation.code else None
@@ -113,15 +130,14 @@ def versions(organisation, day, settings):
             "category": category, "level": level, "ended": status in ENDED,
             "kind": credit_code.kind(organisation.code) if organisation.code else None,
             "group": "A" if a else "B" if b else None, "group_b": b, "out": out,
-            "federation": responsible or default_area(organisation, level, location)})
+            "federation": responsible or default_area(organisation, level, authority, location)})
     return found
 
 
 def in_conflict(organisation, day):
-    """Whether contradicting values hold on the day."""
-    fields = ("name", "category", "registration_status", "registration_authority", "location", "responsible",
-              "operating_state")
-    return organisation.differs or any(len(holding(organisation, field, day)) > 1 for field in fields)
+    """Whether something waits for a decision: a field with several values, or sources that differ about the day."""
+    fields = ("category", "registration_status", "registration_authority", "location", "responsible")
+    return organisation.unsettled or any(len(holding(organisation, field, day)) > 1 for field in fields)
 
 
 # ---- unions -------------------------------------------------------------------------------------
@@ -145,18 +161,18 @@ def established(union, day):
 def term_end(union, day):
     """Last day of the current committee's term, None if unknown (edge rule 6)."""
     best = None
-    for cycle in {e.get("cycle", 0) for e in union.events}:
-        events = [e for e in union.events if e.get("cycle", 0) == cycle]
-        approved = [last_day(e["on"]) for e in events if e["event"] in ("established", "result_approved")]
-        approved = [on for on in approved if on <= day]
-        if not approved:
+    for cycle in sorted({e.get("cycle", 0) for e in union.events}):
+        events = [e for e in union.events if e.get("cycle", 0) == cycle and last_day(e["on"]) <= day]
+        approvals = [e for e in events if e["event"] in ("established", "result_approved")]
+        if not approvals:
             continue
-        elections = [e for e in events if e["event"] == "elected" and last_day(e["on"]) <= day]
-        start = max(last_day(e["on"]) for e in elections) if elections else min(approved)
-        carriers = elections or [e for e in events if e["event"] in ("established", "result_approved")]
-        years = [e["term_years"] for e in carriers if e.get("term_years")]
-        if best is None or start > best[0]:
-            best = (start, years[-1] if years else None, events)
+        elections = [e for e in events if e["event"] == "elected"]
+        # The latest election; one paper: the approval.
+        start = max(last_day(e["on"]) for e in elections) if elections else min(last_day(e["on"]) for e in approvals)
+        held = [e["term_years"] for e in elections if last_day(e["on"]) == start and e.get("term_years")]
+        years = max(held or [e["term_years"] for e in approvals if e.get("term_years")], default=None)
+        if best is None or start >= best[0]:
+            best = (start, years, events)
     if best is None or best[1] is None:
         return None
     start, years, events = best
@@ -193,11 +209,30 @@ def live_links(organisation, day):
     return found
 
 
-def covers(organisation, own_unions, unions_by_id, day, settings, document_id):
+def last_ended(organisation, day):
+    """The last day up to now on which every value of the registration status was an ending, if any."""
+    if len({record["code"] for record in organisation.records if record.get("code")}) > 1:
+        # A registration that follows another one continues the organisation.
+        return day if all(v in ENDED for v in holding(organisation, "registration_status", day) or [None]) else None
+    turns = {effective(e, "registration_status") for e in organisation.dated["registration_status"]}
+    end = day
+    for turn in sorted((turn for turn in turns if turn <= day), reverse=True):
+        if all(value in ENDED for value in holding(organisation, "registration_status", turn)):
+            return end
+        end = day_before(turn) if turn != ALWAYS else ALWAYS
+    return None
+
+
+def outlives(union, ended, day):
+    """Whether an own union was established after its organisation last ended (edge rule 4)."""
+    return ended is None or max(on for on in dates_of(union, "established", last_day) if on <= day) > ended
+
+
+def covers(organisation, own_unions, unions_by_id, day, settings, document_id, ended):
     """([(form, union or None)], number of links to unions not held)."""
     found, unresolved = [], 0
     for union in own_unions:
-        if established(union, day):
+        if established(union, day) and outlives(union, ended, day):
             found.append(("own", union))
     for link in live_links(organisation, day):
         union = unions_by_id.get(document_id("union", link["union"]))
@@ -220,11 +255,9 @@ def exclusion(organisation, day):
         end = first_day(entry["until"]) if entry.get("until") else NEVER
         if not last_day(entry["from"]) <= day <= end:
             continue
-        if entry.get("refused_on") and last_day(entry["refused_on"]) <= day:
-            continue
         if entry.get("approved_on") and last_day(entry["approved_on"]) <= day:
             reasons.add(entry["reason"])
-        else:
+        elif not entry.get("refused_on") or day < first_day(entry["refused_on"]):
             pending = True
     return next((reason for reason in REASONS if reason in reasons), None), pending
 

@@ -63,6 +63,14 @@ class Maker:
             entry["withdrawn"] = {"at": self.day(), "reason": "误录"}
         return entry
 
+    def amended(self, entry, field, choose):
+        """Sometimes an entry's field was changed by two people who did not see each other's change."""
+        if self.oddly(0.06):
+            values = sorted({choose(), choose()})
+            if len(values) == 2:
+                entry["amended"] = {field: values}
+        return entry
+
     def code(self, prefix, division):
         """A valid code that no other has."""
         self.number += 1
@@ -79,6 +87,7 @@ class Maker:
         elected = {"event": "elected", "on": day_before(done), "cycle": 0}
         if term:
             elected["term_years"] = self.random.choice((3, 5))
+            self.amended(elected, "term_years", lambda: self.random.choice((3, 5)))
         if self.chance(0.95) or not term:
             found.append(elected)
         elif term:
@@ -92,8 +101,9 @@ class Maker:
                 cycle = 1
                 found.append({"event": "result_approved", "on": again, "cycle": 1, "number": "3"})
         if term and self.chance(0.1):
-            found.append({"event": "term_extended", "on": self.day(done, "2025-03-01"), "cycle": cycle,
-                          "months": self.random.randint(1, 6)})
+            found.append(self.amended({
+                "event": "term_extended", "on": self.day(done, "2025-03-01"), "cycle": cycle,
+                "months": self.random.randint(1, 6)}, "months", lambda: self.random.randint(1, 6)))
         if self.chance(0.12):
             stop = self.day(done, "2025-03-01")
             found.append({"event": "suspended", "on": self.partly(stop), "cycle": cycle})
@@ -140,7 +150,8 @@ class Maker:
         when = self.day("2022-06-01", "2025-03-01")
         found.append(self.withdrawn({"value": values[1], "from": self.partly(when),
                                      "source": self.random.choice(SOURCES)}))
-        if self.oddly(0.35):
+        # What was taken back for a date and source is taken back whoever said it.
+        if self.oddly(0.35) and not found[1].get("withdrawn"):
             found.append({"value": values[2 % len(values)], "from": when, "source": self.random.choice(SOURCES)})
         self.random.shuffle(found)
         return found
@@ -149,12 +160,12 @@ class Maker:
         """Registration status in one of its forms; gives whether it ever ends."""
         if self.chance(0.75):
             return {"registration_status": "registered"}, False
-        end, value = self.day("2023-01-01", "2025-03-01"), self.random.choice(("deregistered", "revoked", "banned"))
+        end, value = self.day(max(registered, "2023-01-01"), "2025-03-01"), self.random.choice(("deregistered", "revoked", "banned"))
         if self.chance(0.3):
             return {"registration_status": value, "status_on": end}, True
         found = [{"value": "registered", "from": registered, "source": "registry"},
                  self.withdrawn({"value": value, "from": self.partly(end), "source": "registry"})]
-        if self.chance(0.2):
+        if self.chance(0.2) and not found[1].get("withdrawn"):
             # One date, a better and a worse source: the registry stands.
             found[1]["source"] = "registry"
             found.append({"value": "registered", "from": found[1]["from"], "source": "import"})
@@ -179,7 +190,8 @@ class Maker:
         prefix, category = self.random.choice((
             ("51", "other"), ("51", "other"), ("53", "other"), ("52", "kindergarten"), ("52", "kindergarten"),
             ("52", "school"), ("52", "school"), ("52", "hospital"), ("52", "other"), ("52", "clinic"),
-            ("52", "nursery"), ("91", "hospital"), ("91", "school"), ("12", "school"), ("31", "other"),
+            ("52", "nursery"), ("91", "hospital"), ("91", "school"), ("91", "clinic"), ("12", "school"),
+            ("12", "kindergarten"), ("31", "other"),
             ("92", "other"), ("81", "other")))
         location = self.random.choice(COUNTIES)
         division = self.random.choice((location, location, location[:4] + "00", location[:2] + "0000", "100000"))
@@ -209,9 +221,10 @@ class Maker:
                                                 self.random.choice(FEDERATIONS)], registered, held)
             if self.chance(0.1):
                 on = self.day("2023-01-01", "2025-02-28")
-                record["handovers"] = [self.withdrawn({
+                record["handovers"] = [self.withdrawn(self.amended({
                     "id": "h1", "to": self.random.choice(FEDERATIONS), "on": on,
-                    "accepted_on": self.day(on, "2025-03-31") if self.chance(0.7) else None})]
+                    "accepted_on": self.day(on, "2025-03-31") if self.chance(0.7) else None},
+                    "accepted_on", lambda: self.day(on, "2025-03-31")))]
             if self.chance(0.1) and not held and prefix in ("51", "52", "53"):
                 when = self.day("2022-06-01", "2025-03-01")
                 record["registration_authority"] = [
@@ -236,11 +249,13 @@ class Maker:
         links = []
         for index in range(self.random.choice((0, 0, 1, 1, 2))):
             start = self.day("2020-01-01", "2025-02-28")
-            links.append(self.withdrawn({
+            field = self.random.choice(("until", "consent_on"))
+            links.append(self.withdrawn(self.amended({
                 "id": f"c{index}", "union": self.random.choice(self.shared), "from": self.partly(start),
                 "until": self.partly(self.day(start, "2025-03-31")) if self.chance(0.25) else None,
                 "consent_on": None if self.chance(0.1) else
-                start if self.chance(0.7) else self.day(start, "2025-03-31")}))
+                start if self.chance(0.7) else self.day(start, "2025-03-31")},
+                field, lambda start=start: self.day(start, "2025-03-31"))))
         excluded = self.chance(0.25)
         if excluded:
             record["exclusions"] = self.exclusions()
@@ -249,8 +264,9 @@ class Maker:
                           "consent_on": "2022-01-01"})
         record["coverage"] = links
         if self.chance(0.1):
-            record["organisers"] = [self.withdrawn({
-                "id": "o1", "elected_on": self.day(), "ended_on": "2025-01-31" if self.chance(0.3) else None})]
+            record["organisers"] = [self.withdrawn(self.amended({
+                "id": "o1", "elected_on": self.day(), "ended_on": "2025-01-31" if self.chance(0.3) else None},
+                "ended_on", self.day))]
 
     def exclusions(self):
         """Proposed, approved, refused, over, withdrawn; one after another, never two at once."""
@@ -264,6 +280,8 @@ class Maker:
                      "until": self.day(start, "2025-03-31") if self.chance(0.3) else None}
             if approved is None and self.chance(0.3):
                 entry["refused_on"] = self.day(start, "2025-03-31")
+            self.amended(entry, self.random.choice(("until", "approved_on", "refused_on")),
+                         lambda: self.day(start, "2025-03-31"))
             found.append(self.withdrawn(entry))
         return found
 
@@ -310,7 +328,7 @@ class Maker:
     # ---- money ----
 
     def money(self):
-        """Funds with transfers, cases with reversals and duplicates; every case within one year."""
+        """Funds with transfers, cases with reversals and duplicates, within one year or over the turn of it."""
         payers = self.random.sample([f for f in FEDERATIONS if f != "100000"], 4)
         funds = {f: [] for f in payers}
         for payer in payers:
@@ -324,7 +342,8 @@ class Maker:
             names = self.random.choice((("passed_down", "received"), ("returned_out", "returned_in")))
             funds[above].append((names[0], on, (below, f"t{number}"), amount))
             if self.chance(0.7):
-                funds[below].append((names[1], self.day(on, year + "-12-28"), (above, f"t{number}"), amount))
+                last = year if self.chance(0.7) else "2024"
+                funds[below].append((names[1], self.day(on, last + "-12-28"), (above, f"t{number}"), amount))
         for payer, moves in funds.items():
             entries = []
             for name, on, transfer, amount in moves:
@@ -354,11 +373,12 @@ class Maker:
         if kind != "fixed_subsidy" and self.chance(0.3):
             payee, federation = None, self.random.choice(payers)
         amount = self.random.randint(1, 90) * 10000
-        days = sorted(self.day(year + "-01-02", year + "-12-28") for _ in range(5))
+        last = year if self.chance(0.7) else "2024"
+        days = sorted(self.day(year + "-01-02", last + "-12-28") for _ in range(5))
         # Two approvals of one rule, union and period on one day are a tie: kept apart.
         taken = used.setdefault((payee, year), set())
         while days[1] in taken:
-            days = sorted(self.day(year + "-01-02", year + "-12-28") for _ in range(5))
+            days = sorted(self.day(year + "-01-02", last + "-12-28") for _ in range(5))
         taken.add(days[1])
         steps = [("applied", days[0], amount, None)]
         draw = self.random.random()
@@ -368,7 +388,7 @@ class Maker:
             steps.append(("approved", days[1], amount, None))
             draw = self.random.random()
             if draw < 0.1:
-                steps.append(("cancelled", days[2], amount, None))
+                steps.append(("cancelled", days[2], self.random.choice((amount, 0, amount // 2)), None))
             elif draw < 0.85:
                 part = amount if kind == "fixed_subsidy" or self.chance(0.5) else amount // 2
                 steps.append(("disbursed", days[2], part, None))
@@ -417,10 +437,9 @@ class Maker:
             found.append({"ask": "figures", "as_of": "2024-12-31", "by": ["province"], "from": "2023-12-31",
                           "to": "2024-02-29"})
         if any(r["type"] == "fund" for r in self.records):
-            found.append({"ask": "subsidies", "year": self.random.choice(("2023", "2024")),
-                          "by": self.random.choice(([], [], ["kind"], ["federation"], ["province"], ["state"]))})
-            if self.open:
-                found.append({"ask": "subsidies", "year": "2024", "by": [self.random.choice(("month", "payee_area"))]})
+            by = self.random.choice(([], [], ["kind"], ["federation"], ["province"], ["state"], ["month"], ["payee_area"]))
+            area = self.random.choice(AREAS) if self.chance(0.2) else None
+            found.append({"ask": "subsidies", "year": self.random.choice(("2023", "2024")), "by": by, "area": area})
         return found
 
     def world(self):

@@ -107,7 +107,7 @@ pub fn cover_of(form: UnionForm, reach: Reach, union: &UnionState) -> Option<Cov
     reaches.then(|| Coverage {
         form: form.into(),
         strict: !union.overdue,
-        term_unknown: union.term_unknown,
+        term_known: !union.overdue && !union.term_unknown,
     })
 }
 
@@ -123,8 +123,8 @@ pub struct Coverage {
     pub form: Form,
     /// Covered also when overdue terms do not count.
     pub strict: bool,
-    /// Some covering union's term is unknown.
-    pub term_unknown: bool,
+    /// By a term that is known and has not ended; an organiser has none.
+    pub term_known: bool,
 }
 
 impl Coverage {
@@ -132,14 +132,14 @@ impl Coverage {
     pub const NONE: Self = Self {
         form: Form::None,
         strict: false,
-        term_unknown: false,
+        term_known: false,
     };
 
     /// By an organiser alone.
     pub const ORGANISER: Self = Self {
         form: Form::Organiser,
         strict: true,
-        term_unknown: false,
+        term_known: true,
     };
 
     /// Whether there is any.
@@ -153,8 +153,14 @@ impl Coverage {
         Self {
             form: self.form.min(other.form),
             strict: self.strict || other.strict,
-            term_unknown: self.term_unknown || other.term_unknown,
+            term_known: self.term_known || other.term_known,
         }
+    }
+
+    /// Whether the strict rate counts it only because a term is unknown (edge rule 6): no other union covers it with
+    /// a term that is known to run.
+    pub fn term_unknown(self) -> bool {
+        self.strict && !self.term_known
     }
 }
 
@@ -287,6 +293,13 @@ mod tests {
         let both = own.expect("covers").and(joint.expect("covers"));
         assert_eq!((both.form, both.strict), (Form::Own, true));
         assert!(!Coverage::NONE.and(own.expect("covers")).strict);
+        let unknown = UnionState {
+            term_unknown: true,
+            ..established("2023-10-20", false)
+        };
+        let unknown = cover_of(UnionForm::Federation, Reach::Link, &unknown).expect("covers");
+        assert!(unknown.and(own.expect("covers")).term_unknown());
+        assert!(!unknown.and(both).term_unknown() && !own.expect("covers").term_unknown());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Owns names, levels, parents, successors and the reading of place names; leaves federations, which may be
 //! moved by a document, to `federation`. Changes take effect on 1 January of their year.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use crate::date::Day;
@@ -205,6 +205,46 @@ impl Divisions {
             }
         }
         division.version_near(year).map(|version| version.parent)
+    }
+
+    /// The code that stands for this one in the hierarchy of a day: itself while it is in use, after that its only
+    /// successor, before that its only predecessor; where there are several or none, the nearest of four and of two
+    /// digits in use. `None` where not even that exists.
+    pub fn standing_at(&self, code: u32, on: Day) -> Option<u32> {
+        let year = year_of(on);
+        let mut code = code;
+        for _ in 0..8 {
+            if self.in_use_at(code, on) {
+                return Some(code);
+            }
+            let Some(division) = self.find(code) else { break };
+            let ends = division.versions.iter().filter_map(|version| version.until_year);
+            let others: BTreeSet<u32> = match ends.filter(|end| *end <= year).max() {
+                Some(end) => {
+                    let successors = division.versions.iter().flat_map(|version| &version.successors);
+                    successors
+                        .filter(|(_, since)| *since == end)
+                        .map(|(to, _)| *to)
+                        .collect()
+                }
+                None => {
+                    let becomes = |of: &&Division| {
+                        let mut successors = of.versions.iter().flat_map(|version| &version.successors);
+                        successors.any(|(to, _)| *to == code)
+                    };
+                    let in_use = self.by_code.values().filter(|of| of.version_in(year).is_some());
+                    in_use.filter(becomes).map(|of| of.code).collect()
+                }
+            };
+            let mut others = others.into_iter();
+            match (others.next(), others.next()) {
+                (Some(only), None) => code = only,
+                _ => break,
+            }
+        }
+        [code / 100 * 100, code / 10_000 * 10_000]
+            .into_iter()
+            .find(|above| self.in_use_at(*above, on))
     }
 
     /// Everything above a code, nearest first, ending with the nation; empty for unknown codes.
@@ -489,6 +529,22 @@ fn short(name: &str, level: Level) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_is_stood_for_by_what_it_became_or_came_from() {
+        let standing = |code, on: &str| Divisions::get().standing_at(code, on.parse().expect("a day"));
+        for (code, on, expected) in [
+            (330_106, "2024-12-31", Some(330_106)),
+            (540_422, "2024-12-31", Some(540_481)),
+            (540_422, "2016-12-31", Some(540_422)),
+            (540_481, "2016-12-31", Some(540_422)),
+            (330_191, "2024-12-31", Some(330_100)),
+            (100_000, "2024-12-31", Some(100_000)),
+            (990_101, "2024-12-31", None),
+        ] {
+            assert_eq!(standing(code, on), expected, "{code} {on}");
+        }
+    }
 
     fn day(text: &str) -> Day {
         text.parse().expect("a day")

@@ -1,6 +1,6 @@
 //! Facts: what one document states, typed and dated, ready for figures (`design.md` 5).
 //! Owns the shapes that `rollcall-doc` reads out and `rollcall-stats` counts; holds no rule.
-//! Withdrawn entries are not facts. Alternatives of an agreed value are an open conflict.
+//! Withdrawn entries are not facts. Alternatives of an agreed value or of an amended field are an open conflict.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,49 @@ pub struct DatedFact<T> {
     pub value: T,
 }
 
+/// An entry of which people who did not see each other's edits amended a field differently: an open conflict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disputed<T> {
+    /// The reading that stands among the other entries meanwhile; `None`: it is taken back or says nothing yet.
+    pub shown: Option<T>,
+    /// The other readings, distinct.
+    pub others: Vec<Option<T>>,
+}
+
+impl<T: Clone + PartialEq> Disputed<T> {
+    /// How many readings there are.
+    pub fn readings(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// Puts a reading in the place of the one shown: 0 is the one shown, the others follow in their order.
+    pub fn put(&self, entries: &mut Vec<T>, reading: usize) {
+        let Some(other) = reading.checked_sub(1).and_then(|other| self.others.get(other)) else {
+            return;
+        };
+        if let Some(position) = entries
+            .iter()
+            .position(|entry| self.shown.as_ref() == Some(entry))
+        {
+            entries.remove(position);
+        }
+        entries.extend(other.clone());
+    }
+}
+
+/// The disputed entries of an organisation's document.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DisputedEntries {
+    /// Of the responsible federations: handovers whose second signature is disputed.
+    pub responsible: Vec<Disputed<DatedFact<FederationId>>>,
+    /// Of the exclusions.
+    pub exclusions: Vec<Disputed<ExclusionFact>>,
+    /// Of the coverage links.
+    pub coverage: Vec<Disputed<LinkFact>>,
+    /// Of the organisers.
+    pub organisers: Vec<Disputed<(Day, Option<Day>)>>,
+}
+
 /// What an organisation's document states.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct OrganisationFacts {
@@ -78,6 +121,8 @@ pub struct OrganisationFacts {
     pub coverage: Vec<LinkFact>,
     /// Organisers: election day and the first day they no longer serve.
     pub organisers: Vec<(Day, Option<Day>)>,
+    /// Entries that may be read in several ways.
+    pub disputed: DisputedEntries,
     /// Stages 0 to 2.
     pub stages: Vec<(Stage, Day)>,
     /// Days of contacts.
@@ -162,6 +207,8 @@ pub struct UnionFacts {
     pub other_units: Vec<(Day, u32)>,
     /// Events.
     pub events: Vec<UnionEventFact>,
+    /// Events that may be read in several ways.
+    pub disputed_events: Vec<Disputed<UnionEventFact>>,
     /// Fields with open conflicts.
     pub open_conflicts: u32,
 }
@@ -183,6 +230,8 @@ pub struct UnionEventFact {
     pub term_years: Option<u32>,
     /// New last day of an extended term.
     pub until: Option<Day>,
+    /// Months by which a term is extended, where no last day is stated.
+    pub months: Option<u32>,
 }
 
 /// What a fund's document states.

@@ -117,23 +117,38 @@ impl Directory {
     }
 
     /// The row of each territorial level that a federation counts in. An industrial union counts in the area of its
-    /// territorial parent.
+    /// territorial parent, a code that is not in use at the date where the one lies that stands for it.
     pub fn place_at(&self, id: &FederationId, on: Day) -> Place {
         let mut place = Place::default();
-        for above in self
-            .chain_at(id, on)
-            .into_iter()
-            .filter(|above| above.line().is_none())
-        {
-            let slot = match self.level_at(&above, on) {
-                Level::National => continue,
-                Level::Province => &mut place.province,
-                Level::Prefecture => &mut place.prefecture,
-                Level::County => &mut place.county,
+        let mut next = Some(id.clone());
+        for _ in 0..DEPTH_MAX {
+            let Some(above) = next.and_then(|id| self.standing_at(id, on)) else {
+                break;
             };
-            slot.get_or_insert(above);
+            if above.line().is_none() {
+                let slot = match self.level_at(&above, on) {
+                    Level::National => None,
+                    Level::Province => Some(&mut place.province),
+                    Level::Prefecture => Some(&mut place.prefecture),
+                    Level::County => Some(&mut place.county),
+                };
+                if let Some(slot) = slot {
+                    slot.get_or_insert_with(|| above.clone());
+                }
+            }
+            next = self.parent_at(&above, on);
         }
         place
+    }
+
+    /// The federation that stands for one in the hierarchy of a date: itself if it is industrial or has a document.
+    fn standing_at(&self, id: FederationId, on: Day) -> Option<FederationId> {
+        if id.line().is_some() || self.version_at(&id, on).is_some() {
+            return Some(id);
+        }
+        Divisions::get()
+            .standing_at(id.division(), on)
+            .map(FederationId::of_division)
     }
 
     /// Name of a federation at a date: its document's, else that of its division.
@@ -187,7 +202,9 @@ mod tests {
         assert_eq!(texts("110101"), [some("110000"), None, some("110101")]);
         assert_eq!(texts("330000/education"), [some("330000"), None, None]);
         assert_eq!(texts("100000"), [None, None, None]);
-        assert_eq!(texts("522320"), [some("520000"), some("522300"), some("522320")]);
+        // Never in the standard: attributed to the prefecture. Retired: where its successor lies.
+        assert_eq!(texts("522320"), [some("520000"), some("522300"), None]);
+        assert_eq!(texts("540422"), [some("540000"), some("540400"), some("540481")]);
         assert!(directory.is_within(&id("330000"), &id("330106"), on));
         assert!(!directory.is_within(&id("330200"), &id("330106"), on));
     }

@@ -267,21 +267,23 @@ pub struct Figures {
     pub excluded: BTreeMap<&'static str, u64>,
     /// Organisations with an exclusion that is only proposed.
     pub exclusions_pending: u64,
-    /// By reason, without those held.
+    /// By reason, those held included: with `in_scope` every record of the row once.
     pub out_of_scope: BTreeMap<&'static str, u64>,
-    /// Held for clarification: no valid code.
+    /// Held for clarification: no valid code, `NO_CODE` in `out_of_scope`.
     pub held: u64,
     /// In scope with unknown registration date.
     pub date_unknown: u64,
     /// Links of organisations in scope to unions that are not held here.
     pub unresolved_links: u64,
-    /// Covered eligible units with a union whose term is unknown.
+    /// Covered eligible units that the strict rate counts only because the term of a union is unknown.
     pub term_unknown: u64,
     /// Distinct unions that cover eligible organisations of the row.
     pub unions: UnionCounts,
-    /// Every established union of the row's area.
-    pub unions_all: UnionCounts,
-    /// Fields in open conflict in the documents of the row.
+    /// Every established union of the row's area; `None` where rows or filters go by something else than places, which
+    /// a union does not have.
+    pub unions_all: Option<UnionCounts>,
+    /// Organisations that may be of the row and about which something waits for a decision: a field of their documents
+    /// with several values, sources that differ about the day, or more than one way to count.
     pub open_conflicts: u64,
     /// The registration authority's own number, where one is recorded.
     pub frame: Option<u64>,
@@ -314,7 +316,8 @@ pub struct FiguresTotal {
     pub figures: Figures,
 }
 
-/// A target and whether it was met on its date.
+/// A target and whether it was met on its date. After the last target its line is checked at every month end up to the
+/// as-of date (edge rule 12).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TargetVerdict {
     /// Its date.
@@ -414,7 +417,7 @@ pub struct SubsidyFigures {
     pub passed_down_fen: Fen,
     /// Passed down or returned, and not yet received at the other side.
     pub in_transit_fen: Fen,
-    /// Promised, less cancellations and reversals.
+    /// Promised, by approval date, less what was cancelled or reversed by the period's end.
     pub approved_fen: Fen,
     /// Every payment made, duplicates included.
     pub disbursed_fen: Fen,
@@ -422,15 +425,15 @@ pub struct SubsidyFigures {
     pub recovered_fen: Fen,
     /// The part of the payments that went to duplicates.
     pub duplicate_fen: Fen,
-    /// Paid, less recovered, less duplicates not yet recovered.
+    /// Paid, less recovered, less duplicates not yet recovered: paid less recovered over cases that are no duplicates.
     pub net_fen: Fen,
     /// Promised and not yet paid, at the period's end, of all years.
     pub outstanding_fen: Fen,
     /// The part of the payments that went to federations.
     pub to_federations_fen: Fen,
-    /// Cases.
+    /// Cases of which something was booked in the period or is outstanding at its end.
     pub cases: u64,
-    /// Distinct payees.
+    /// Distinct payees of payments of the period that stand at its end.
     pub payees: u64,
 }
 

@@ -86,35 +86,40 @@ pub fn state_at(facts: &UnionFacts, on: Day, grace_months: u32) -> UnionState {
 }
 
 /// Last day of the term that runs at `on`: of the latest election whose result is approved by then, from the
-/// election date (without one, the approval date), 3 or 5 years less one day; an extension moves it.
+/// election date (without one, the first approval of its cycle), 3 or 5 years less one day; an extension moves it. The
+/// years are those of the election, else those of the approvals.
 fn term_end_at(facts: &UnionFacts, on: Day) -> Option<Day> {
     let known = |event: &&UnionEventFact| effective_day(event) <= on;
-    let approvals = facts
+    let of = |cycle: u32, wanted: fn(UnionEvent) -> bool| {
+        let events = facts.events.iter().filter(known);
+        events.filter(move |event| event.cycle == cycle && wanted(event.event))
+    };
+    let is_approval = |event| matches!(event, UnionEvent::Established | UnionEvent::ResultApproved);
+    let is_election = |event| event == UnionEvent::Elected;
+    let terms = facts
         .events
         .iter()
-        .filter(|event| matches!(event.event, UnionEvent::Established | UnionEvent::ResultApproved))
-        .filter(known);
-    let terms = approvals.map(|approval| {
-        let election = facts
-            .events
-            .iter()
-            .filter(|event| event.event == UnionEvent::Elected && event.cycle == approval.cycle)
-            .filter(known)
-            .max_by_key(|event| (effective_day(event), event.term_years));
-        let start = election.map_or_else(|| effective_day(approval), effective_day);
-        let years = election
-            .and_then(|event| event.term_years)
-            .or(approval.term_years);
-        (start, approval.cycle, years)
-    });
+        .filter(known)
+        .filter(|event| is_approval(event.event))
+        .map(|approval| {
+            let cycle = approval.cycle;
+            let election = of(cycle, is_election).map(effective_day).max();
+            let start = election.or_else(|| of(cycle, is_approval).map(effective_day).min());
+            let start = start.unwrap_or_else(|| effective_day(approval));
+            let elected = of(cycle, is_election).filter(|event| effective_day(event) == start);
+            let years = elected.filter_map(|event| event.term_years).max();
+            let years = years.or_else(|| of(cycle, is_approval).filter_map(|event| event.term_years).max());
+            (start, cycle, years)
+        });
     let (start, cycle, years) = terms.max()?;
     let end = start.plus_years(years?.min(100) as i32).previous();
+    let months = |event: &UnionEventFact| Some(end.plus_months(event.months?.min(1200) as i32));
     let extended = facts
         .events
         .iter()
         .filter(|event| event.event == UnionEvent::TermExtended && event.cycle == cycle)
         .filter(known)
-        .filter_map(|event| event.until)
+        .filter_map(|event| event.until.or_else(|| months(event)))
         .max();
     Some(extended.map_or(end, |until| until.max(end)))
 }
@@ -144,6 +149,7 @@ mod tests {
             approved_by: None,
             term_years,
             until: None,
+            months: None,
         }
     }
 
@@ -215,6 +221,15 @@ mod tests {
         });
         assert!(!state(&events, "2022-09-09").overdue);
         assert!(state(&events, "2022-09-10").overdue);
+        let by_months = UnionEventFact {
+            months: Some(4),
+            until: None,
+            ..events[1].clone()
+        };
+        assert_eq!(
+            state(&[events[0].clone(), by_months], "2022-06-01").term_end,
+            "2022-09-09".parse().ok()
+        );
         events.push(event(Elected, "2022-10-01", 1, Some(5)));
         assert!(
             state(&events, "2022-10-20").overdue,
@@ -232,6 +247,18 @@ mod tests {
         for day in ["2022-05-10", "2022-09-10", "2027-10-01"] {
             assert!(days.contains(&day.parse().expect("a day")), "{day}");
         }
+    }
+
+    #[test]
+    fn the_approvals_of_one_cycle_are_one_term() {
+        use UnionEvent::{Established, ResultApproved};
+        let events = [
+            event(ResultApproved, "2019-12-16", 0, Some(3)),
+            event(Established, "2019-12", 0, None),
+        ];
+        let term_end = |on| state(&events, on).term_end;
+        assert_eq!(term_end("2019-12-20"), "2022-12-15".parse().ok());
+        assert_eq!(term_end("2020-01-01"), "2022-12-15".parse().ok());
     }
 
     #[test]

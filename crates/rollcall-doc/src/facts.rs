@@ -12,8 +12,8 @@ use rollcall_core::credit_code::CreditCode;
 use rollcall_core::date::{Day, PartialDate};
 use rollcall_core::fact::CampaignFacts;
 use rollcall_core::fact::{
-    Agreed, CountFact, DatedFact, ExclusionFact, Facts, FederationFacts, FundEntryFact, FundFacts, LinkFact,
-    OrganisationFacts, SameAsFacts, SubsidyEntryFact, SubsidyFacts,
+    Agreed, CountFact, DatedFact, Disputed, DisputedEntries, ExclusionFact, Facts, FederationFacts,
+    FundEntryFact, FundFacts, LinkFact, OrganisationFacts, SameAsFacts, SubsidyEntryFact, SubsidyFacts,
 };
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::problem::Problem;
@@ -153,6 +153,31 @@ impl Reader<'_> {
         self.dated(name, false, |_, from| from.last_day(), read)
     }
 
+    /// The entries of a set as facts, and those of which there are several readings. What `read` makes nothing of is no
+    /// fact.
+    fn disputable<E: entry::Entry, T: Clone + PartialEq>(
+        &mut self,
+        name: &str,
+        read: impl Fn(E) -> Option<T>,
+    ) -> (Vec<T>, Vec<Disputed<T>>) {
+        let (mut shown, mut disputed) = (Vec::new(), Vec::new());
+        for readings in entry::readings::<E>(self.content, name, &mut self.problems) {
+            let mut readings = readings.into_iter().map(|reading| reading.and_then(&read));
+            let first = readings.next().flatten();
+            let mut others = Vec::new();
+            for other in readings {
+                if other != first && !others.contains(&other) {
+                    others.push(other);
+                }
+            }
+            shown.extend(first.clone());
+            if !others.is_empty() {
+                disputed.push(Disputed { shown: first, others });
+            }
+        }
+        (shown, disputed)
+    }
+
     /// The entries of a set or ledger that were not taken back.
     fn entries<T: entry::Entry>(&mut self, name: &str) -> Vec<T> {
         entry::entries(self.content, name, &mut self.problems)
@@ -180,43 +205,43 @@ impl Reader<'_> {
             held.0 != fact.from || held.1 == fact.source
         });
         let mut responsible = self.starting("responsible", |text| text.parse::<FederationId>().ok());
-        for handover in self.entries::<HandoverEntry>("handovers") {
-            if let Some(accepted_on) = handover.accepted_on {
-                let from = handover.on.last_day().max(accepted_on.last_day());
-                let fact = DatedFact {
-                    from,
-                    source: Source::Registry,
-                    value: handover.to,
-                };
-                if !responsible.contains(&fact) {
-                    responsible.push(fact);
-                }
+        let (handed_over, disputed_handovers) = self.disputable("handovers", |handover: HandoverEntry| {
+            Some(DatedFact {
+                from: handover.on.last_day().max(handover.accepted_on?.last_day()),
+                source: Source::Registry,
+                value: handover.to,
+            })
+        });
+        for fact in handed_over {
+            if !responsible.contains(&fact) {
+                responsible.push(fact);
             }
         }
         responsible.sort_by_key(|fact| (fact.from, fact.source));
-        let exclusions = self
-            .entries::<ExclusionEntry>("exclusions")
-            .into_iter()
-            .map(|entry| ExclusionFact {
+        let (exclusions, disputed_exclusions) = self.disputable("exclusions", |entry: ExclusionEntry| {
+            Some(ExclusionFact {
                 reason: entry.reason,
                 from: entry.from.last_day(),
                 until: entry.until.map(PartialDate::first_day),
                 approved_on: entry.approved_on.map(PartialDate::last_day),
                 refused_on: entry.refused_on.map(PartialDate::first_day),
                 has_evidence: entry.evidence.is_some_and(|evidence| !evidence.trim().is_empty()),
-            });
-        let exclusions = exclusions.collect();
-        let coverage = self
-            .entries::<CoverageEntry>("coverage")
-            .into_iter()
-            .map(|entry| LinkFact {
+            })
+        });
+        let (coverage, disputed_coverage) = self.disputable("coverage", |entry: CoverageEntry| {
+            Some(LinkFact {
                 union: DocumentId::from_reference(DocumentKind::Union, &entry.union),
                 from: entry.from.last_day(),
                 until: entry.until.map(PartialDate::first_day),
                 consent_on: entry.consent_on.map(PartialDate::last_day),
-            });
-        let coverage = coverage.collect();
-        let organisers = self.entries::<OrganiserEntry>("organisers");
+            })
+        });
+        let (organisers, disputed_organisers) = self.disputable("organisers", |entry: OrganiserEntry| {
+            Some((
+                entry.elected_on.last_day(),
+                entry.ended_on.map(PartialDate::first_day),
+            ))
+        });
         let stages = self.entries::<StageEntry>("stages");
         let contacts = self.entries::<ContactEntry>("contacts");
         let checks = self.entries::<CheckEntry>("checks");
@@ -240,15 +265,13 @@ impl Reader<'_> {
             counts: self.counts(),
             exclusions,
             coverage,
-            organisers: organisers
-                .into_iter()
-                .map(|entry| {
-                    (
-                        entry.elected_on.last_day(),
-                        entry.ended_on.map(PartialDate::first_day),
-                    )
-                })
-                .collect(),
+            organisers,
+            disputed: DisputedEntries {
+                responsible: disputed_handovers,
+                exclusions: disputed_exclusions,
+                coverage: disputed_coverage,
+                organisers: disputed_organisers,
+            },
             stages: stages
                 .into_iter()
                 .map(|entry| (entry.stage, entry.on.last_day()))

@@ -71,13 +71,34 @@ pub(crate) fn named_entries(cell: &Cell) -> impl Iterator<Item = (Cow<'_, str>, 
 }
 
 /// One entry of a set or ledger as an object with its id, amendments worked in; problems where it holds more or less
-/// than it should.
+/// than it should. Of a field amended differently by several it has the value that is shown.
 pub(crate) fn entry(
     content: &Content,
     container: &str,
     fields: &[Field],
     name: &str,
     held: &Held,
+    problems: &mut Vec<Problem>,
+) -> Option<Object> {
+    entry_reading(
+        content,
+        container,
+        fields,
+        name,
+        held,
+        |cell| &cell.winner,
+        problems,
+    )
+}
+
+/// Like [`entry`], with the value of each amended field that `choose` picks.
+pub(crate) fn entry_reading<'a>(
+    content: &'a Content,
+    container: &str,
+    fields: &[Field],
+    name: &str,
+    held: &Held,
+    mut choose: impl FnMut(&'a Cell) -> &'a Held,
     problems: &mut Vec<Problem>,
 ) -> Option<Object> {
     let place = || format!("{container}/{name}");
@@ -87,7 +108,7 @@ pub(crate) fn entry(
         return None;
     };
     for (field, cell) in content.amendments(container, name) {
-        object.insert(field.to_owned(), cell.winner.value.as_ref().open());
+        object.insert(field.to_owned(), choose(cell).value.as_ref().open());
     }
     object.retain(|name, value| {
         let known = fields.iter().find(|field| field.name == name);

@@ -11,14 +11,13 @@ use rollcall_core::term::{Category, ExclusionReason, Kind, Level, Stage};
 use serde::Serialize;
 
 use crate::Error;
-use crate::bounds::Possible;
 use crate::completeness::Heard;
 use crate::cube::segment::{Profile, SET, Standing};
 use crate::cube::{Cube, UnionsOfCube};
 use crate::establishment::{Outcome, Outcomes, Subject};
 use crate::layout::Layout;
 use crate::query::FiguresQuery;
-use crate::sums::Judged;
+use crate::sums::{Judged, favour};
 
 /// The organisations behind a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +89,8 @@ pub struct OrganisationStatus {
     pub term_unknown: bool,
     /// The registration date is unknown.
     pub date_unknown: bool,
-    /// Fields in open conflict.
-    pub open_conflicts: u8,
+    /// Something about it waits for a decision: a field with several values, or sources that differ about the day.
+    pub in_conflict: bool,
     /// Open conflicts let it count in more than one way; shown is the least favourable.
     pub disputed: bool,
 }
@@ -105,25 +104,17 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// The outcome that figures show: the first that gives the headline's low pair.
+    /// The outcome that figures show.
     pub(crate) fn shown(&self) -> &Outcome {
-        let pair = |outcome: &Outcome| {
-            let profile = &outcome.profile;
-            (profile.eligible(), profile.eligible() && profile.covered())
-        };
-        let mut possible = if self.outcomes.all {
-            Possible::ALL
-        } else {
-            Possible::default()
-        };
-        for outcome in &self.outcomes.options {
-            possible.add(pair(outcome));
-        }
         let options = &self.outcomes.options;
-        options
-            .iter()
-            .find(|outcome| pair(outcome) == possible.low())
-            .unwrap_or(&options[0])
+        let order = |outcome: &&Outcome| {
+            (
+                favour(&outcome.profile, outcome.cover.len()),
+                outcome.cover.clone(),
+            )
+        };
+        let shown = options.iter().min_by_key(order);
+        shown.unwrap_or(&options[0])
     }
 }
 
@@ -199,7 +190,7 @@ impl Cube {
             unresolved_links: profile.unresolved_links,
             term_unknown: profile.term_unknown,
             date_unknown: profile.date_unknown,
-            open_conflicts: profile.open_conflicts,
+            in_conflict: profile.in_conflict,
             disputed: seen.outcomes.all || seen.outcomes.options.len() > 1,
         })
     }
@@ -302,7 +293,7 @@ impl OrganisationStatus {
             unresolved_links: 0,
             term_unknown: false,
             date_unknown: false,
-            open_conflicts: 0,
+            in_conflict: false,
             disputed: false,
         }
     }

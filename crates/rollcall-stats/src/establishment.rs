@@ -7,7 +7,7 @@ use rollcall_core::coverage::{Coverage, LinkStanding, Reach, cover_of, exclusion
 use rollcall_core::credit_code::CreditCode;
 use rollcall_core::date::{Day, PartialDate};
 use rollcall_core::dated::{count_at, holding_at, status_at};
-use rollcall_core::fact::{CountFact, DatedFact, ExclusionFact, LinkFact};
+use rollcall_core::fact::{CountFact, DatedFact, Disputed, DisputedEntries, ExclusionFact, LinkFact};
 use rollcall_core::federation::default_responsible;
 use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_core::organisation::{kind_of_prefix, level_of_code, level_of_division};
@@ -18,9 +18,7 @@ use rollcall_core::union::UnionState;
 
 use crate::cube::segment::{Profile, Size, Standing};
 use crate::cube::stored::StoredOrganisation;
-
-/// Combinations of conflicting values that are tried; beyond, everything counts as possible.
-pub(crate) const COMBINATIONS_MAX: usize = 64;
+use crate::picks::{COMBINATIONS_MAX, Picks};
 
 /// One registration: what goes with one code. Several, joined by same-as, follow one another.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +44,9 @@ pub(crate) struct Subject {
     pub(crate) coverage: Vec<LinkFact>,
     organisers: Vec<(Day, Option<Day>)>,
     stages: Vec<(Stage, Day)>,
-    open_conflicts: u32,
+    disputed: DisputedEntries,
+    /// A field of one of its documents holds several values, or its documents differ on an agreed value.
+    unsettled: bool,
     /// Every id it goes by.
     pub(crate) aliases: Vec<DocumentId>,
 }
@@ -60,8 +60,8 @@ pub(crate) struct UnionView {
     pub(crate) forms: Vec<UnionForm>,
     /// Which organisation it names is in conflict.
     pub(crate) organisation_disputed: bool,
-    /// Its state.
-    pub(crate) state: UnionState,
+    /// Its state, or several where an event is disputed; never empty.
+    pub(crate) states: Vec<UnionState>,
 }
 
 /// What an organisation needs to know of unions.
@@ -91,42 +91,6 @@ pub(crate) struct Outcomes {
     pub(crate) all: bool,
 }
 
-/// Picks one of several conflicting values; run again and again, every combination comes up once.
-struct Picks {
-    picked: Vec<(usize, usize)>,
-    next: usize,
-}
-
-impl Picks {
-    fn pick(&mut self, among: usize) -> usize {
-        if among < 2 {
-            return 0;
-        }
-        if self.next == self.picked.len() {
-            self.picked.push((0, among));
-        }
-        self.next += 1;
-        self.picked[self.next - 1].0
-    }
-
-    fn one<T: Clone>(&mut self, values: &[T]) -> Option<T> {
-        let index = self.pick(values.len());
-        values.get(index).cloned()
-    }
-
-    /// Moves on to the next combination; false when there is none.
-    fn advance(&mut self) -> bool {
-        self.next = 0;
-        while let Some((picked, among)) = self.picked.pop() {
-            if picked + 1 < among {
-                self.picked.push((picked + 1, among));
-                return true;
-            }
-        }
-        false
-    }
-}
-
 impl Subject {
     /// Unites the documents of one organisation, the leading one first. Those closed as mistakes must be left out.
     pub(crate) fn unite(documents: Vec<(DocumentId, StoredOrganisation)>) -> Self {
@@ -134,7 +98,7 @@ impl Subject {
         for (id, document) in documents {
             subject.aliases.extend(document.aliases(id));
             let facts = document.facts;
-            subject.open_conflicts = subject.open_conflicts.saturating_add(facts.open_conflicts);
+            subject.unsettled |= facts.open_conflicts > 0;
             subject.accounting_firm |= document.accounting_firm;
             subject.kind.extend(facts.kind);
             subject.category.extend(facts.category);
@@ -146,16 +110,17 @@ impl Subject {
             subject.coverage.extend(facts.coverage);
             subject.organisers.extend(facts.organisers);
             subject.stages.extend(facts.stages);
+            subject.disputed.responsible.extend(facts.disputed.responsible);
+            subject.disputed.exclusions.extend(facts.disputed.exclusions);
+            subject.disputed.coverage.extend(facts.disputed.coverage);
+            subject.disputed.organisers.extend(facts.disputed.organisers);
             let same = subject
                 .registrations
                 .iter_mut()
                 .find(|known| known.code == facts.code);
             let registration = match same {
                 Some(known) => {
-                    let differ = !known.registered_on.is_empty()
-                        && !facts.registered_on.is_empty()
-                        && known.registered_on != facts.registered_on;
-                    subject.open_conflicts += u32::from(differ);
+                    subject.unsettled |= differ(&known.registered_on, &facts.registered_on);
                     known
                 }
                 None => {
@@ -184,6 +149,7 @@ impl Subject {
             let with = &mut subject.registrations[0];
             with.status.extend(without.status);
             with.authority.extend(without.authority);
+            subject.unsettled |= differ(&with.registered_on, &without.registered_on);
             if with.registered_on.is_empty() {
                 with.registered_on = without.registered_on;
             }
@@ -215,9 +181,15 @@ impl Subject {
                 .map(|entry| entry.from),
         );
         days.extend(self.location.iter().map(|entry| entry.from));
-        days.extend(self.responsible.iter().map(|entry| entry.from));
+        let disputed = &self.disputed;
+        days.extend(
+            self.responsible
+                .iter()
+                .chain(others(&disputed.responsible))
+                .map(|entry| entry.from),
+        );
         days.extend(self.counts.iter().map(|count| count.on));
-        for exclusion in &self.exclusions {
+        for exclusion in self.exclusions.iter().chain(others(&disputed.exclusions)) {
             days.extend(
                 [Some(exclusion.from), exclusion.approved_on, exclusion.refused_on]
                     .into_iter()
@@ -225,25 +197,27 @@ impl Subject {
             );
             days.extend(exclusion.until.map(Day::next));
         }
-        for link in &self.coverage {
+        for link in self.links() {
             days.extend(
                 [Some(link.from), link.consent_on, link.until.map(Day::next)]
                     .into_iter()
                     .flatten(),
             );
         }
-        for (elected, ended) in &self.organisers {
+        for (elected, ended) in self.organisers.iter().chain(others(&disputed.organisers)) {
             days.extend([Some(*elected), *ended].into_iter().flatten());
         }
         days.extend(self.stages.iter().map(|(_, day)| *day));
     }
 
+    /// Its coverage links in every reading of them.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &LinkFact> {
+        self.coverage.iter().chain(others(&self.disputed.coverage))
+    }
+
     /// All the ways in which it may count at the end of day `on`.
     pub(crate) fn outcomes(&self, on: Day, settings: &Settings, unions: &impl Unions) -> Outcomes {
-        let mut picks = Picks {
-            picked: Vec::new(),
-            next: 0,
-        };
+        let mut picks = Picks::default();
         let mut options = vec![self.outcome(on, settings, unions, &mut picks)];
         let mut tried = 1;
         while picks.advance() {
@@ -279,7 +253,13 @@ impl Subject {
             .or_else(|| picks.one(&earliest(&self.category)))
             .or_else(|| picks.one(&earliest(&self.category_by_name)))
             .unwrap_or(Category::Other);
-        let responsible = picks.one(&holding_at(&self.responsible, on)).unwrap_or_else(|| {
+        let category = if category == Category::Clinic && settings.clinics_are_hospitals {
+            Category::Hospital
+        } else {
+            category
+        };
+        let responsible = picks.entries(&self.responsible, &self.disputed.responsible);
+        let responsible = picks.one(&holding_at(&responsible, on)).unwrap_or_else(|| {
             let location = picks
                 .one(&holding_at(&self.location, on))
                 .or_else(|| picks.one(&earliest(&self.location)));
@@ -295,19 +275,23 @@ impl Subject {
         let mut cover = Vec::new();
         let mut coverage = Coverage::NONE;
         let mut met: Vec<UnionState> = Vec::new();
-        let mut meet = |view: UnionView, form: UnionForm, reach: Reach| {
-            if let Some(by) = cover_of(form, reach, &view.state) {
+        let mut meet = |lead: DocumentId, state: UnionState, form: UnionForm, reach: Reach| {
+            if let Some(by) = cover_of(form, reach, &state) {
                 coverage = coverage.and(by);
-                cover.push(view.lead);
+                cover.push(lead);
             }
-            met.push(view.state);
+            met.push(state);
         };
         for view in unions.naming(&self.aliases, on) {
             let form = picks.one(&view.forms).unwrap_or(UnionForm::Own);
             let names = !view.organisation_disputed || picks.pick(2) == 1;
-            if names && form == UnionForm::Own {
+            if names
+                && form == UnionForm::Own
+                && let Some(state) = picks.one(&view.states)
+            {
                 meet(
-                    view,
+                    view.lead,
+                    state,
                     form,
                     Reach::Names {
                         ended_until: holding.ended_until,
@@ -316,8 +300,8 @@ impl Subject {
             }
         }
         let mut unresolved_links = 0_u8;
-        for link in self
-            .coverage
+        let links = picks.entries(&self.coverage, &self.disputed.coverage);
+        for link in links
             .iter()
             .filter(|link| link_at(link, on) == LinkStanding::Holds)
         {
@@ -325,22 +309,26 @@ impl Subject {
                 None => unresolved_links = unresolved_links.saturating_add(1),
                 Some(view) => {
                     let form = picks.one(&view.forms).unwrap_or(UnionForm::Joint);
-                    if form != UnionForm::Own {
-                        meet(view, form, Reach::Link);
+                    if form != UnionForm::Own
+                        && let Some(state) = picks.one(&view.states)
+                    {
+                        meet(view.lead, state, form, Reach::Link);
                     }
                 }
             }
         }
         cover.sort_unstable();
         cover.dedup();
-        if settings.organiser_counts && organiser_at(&self.organisers, on) {
+        let organisers = picks.entries(&self.organisers, &self.disputed.organisers);
+        if settings.organiser_counts && organiser_at(&organisers, on) {
             coverage = coverage.and(Coverage::ORGANISER);
         }
         if !in_scope {
             unresolved_links = 0;
         }
 
-        let exclusion = exclusion_at(&self.exclusions, on);
+        let exclusions = picks.entries(&self.exclusions, &self.disputed.exclusions);
+        let exclusion = exclusion_at(&exclusions, on);
         let excluded = exclusion.excluded.filter(|_| in_scope && !coverage.covers());
         let workers =
             count_at(&self.counts, on, |count| count.workers.is_some()).and_then(|count| count.workers);
@@ -363,7 +351,7 @@ impl Subject {
                 level,
                 form: coverage.form,
                 strict: in_scope && coverage.strict,
-                term_unknown: in_scope && coverage.term_unknown,
+                term_unknown: in_scope && coverage.term_unknown(),
                 excluded,
                 pending: in_scope && exclusion.pending && excluded.is_none(),
                 stage: stage_at(&self.stages, &met, holding.ended, on),
@@ -371,12 +359,26 @@ impl Subject {
                 members_known: in_scope && coverage.covers() && both.is_some(),
                 date_unknown: in_scope && holding.date_unknown,
                 unresolved_links,
-                open_conflicts: u8::try_from(self.open_conflicts).unwrap_or(u8::MAX),
+                in_conflict: self.in_conflict(on),
             },
             cover: if in_scope { cover } else { Vec::new() },
             workers: counted_workers,
             members: counted_members,
         }
+    }
+
+    /// Whether something about it waits for a decision: a field of its documents with several values, whatever the
+    /// day, or different values stated for the day by different sources.
+    fn in_conflict(&self, on: Day) -> bool {
+        self.unsettled
+            || holding_at(&self.category, on).len() > 1
+            || holding_at(&self.category_by_name, on).len() > 1
+            || holding_at(&self.location, on).len() > 1
+            || holding_at(&self.responsible, on).len() > 1
+            || self.registrations.iter().any(|registration| {
+                status_at(&registration.status, on).len() > 1
+                    || holding_at(&registration.authority, on).len() > 1
+            })
     }
 
     /// The registration that holds: of those in force the latest, else the latest that was, else the first to come.
@@ -453,14 +455,7 @@ impl Subject {
 
     /// The last day up to `on` on which it was ended (T5), for the union that it ends.
     pub(crate) fn ended_until(&self, on: Day) -> Option<Day> {
-        self.registration_at(
-            on,
-            &mut Picks {
-                picked: Vec::new(),
-                next: 0,
-            },
-        )
-        .ended_until
+        self.registration_at(on, &mut Picks::default()).ended_until
     }
 
     /// The earliest day it was registered, where known.
@@ -484,6 +479,17 @@ struct Holding<'a> {
     ended: bool,
     ended_until: Option<Day>,
     date_unknown: bool,
+}
+
+/// What the disputed entries may be besides the reading that is shown.
+fn others<T>(disputed: &[Disputed<T>]) -> impl Iterator<Item = &T> {
+    disputed
+        .iter()
+        .flat_map(|disputed| disputed.others.iter().flatten())
+}
+
+fn differ(one: &[PartialDate], other: &[PartialDate]) -> bool {
+    !one.is_empty() && !other.is_empty() && one != other
 }
 
 /// The values of the first entry: what is taken before anything is known to hold.

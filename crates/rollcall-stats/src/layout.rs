@@ -38,6 +38,8 @@ pub(crate) struct Layout {
     /// have organisations, their place.
     scopes: Vec<(FederationId, u32, Option<u32>)>,
     by: Vec<Dimension>,
+    /// Whether rows and filters go by places alone.
+    by_places: bool,
     dates: Vec<Day>,
     area: FederationId,
 }
@@ -156,6 +158,10 @@ impl Layout {
             profile_values,
             scopes,
             by: by.to_vec(),
+            by_places: by
+                .iter()
+                .chain(query.filters.iter().map(|(dimension, _)| dimension))
+                .all(|dimension| dimension.is_place()),
             dates: dates.to_vec(),
             area: query.area.clone().unwrap_or_else(FederationId::national),
         }
@@ -216,14 +222,18 @@ impl Layout {
         }
         self.add_conflicts(cube, &mut tally, &mut sums);
         let unions = self.unions(cube, &tally);
-        let unions_all = self.unions_all(cube, dates);
+        let unions_all = if self.by_places {
+            self.unions_all(cube, dates)
+        } else {
+            BTreeMap::new()
+        };
         let completeness = self.completeness(cube, &tally, dates, heard);
 
         if by.is_empty() {
             for date in 0..dates.len() {
                 sums.entry((date, 0)).or_default();
             }
-        } else if by.iter().all(|dimension| dimension.is_place()) {
+        } else {
             for (date, place) in unions_all.keys() {
                 sums.entry((*date, *place)).or_default();
             }
@@ -246,7 +256,9 @@ impl Layout {
                 let (group_b, unheard) = (sums.group_b.low, sums.unheard);
                 let mut figures = sums.figures();
                 figures.unions = unions.get(&(date, row)).copied().unwrap_or_default();
-                figures.unions_all = unions_all.get(&(date, place)).copied().unwrap_or_default();
+                figures.unions_all = self
+                    .by_places
+                    .then(|| unions_all.get(&(date, place)).copied().unwrap_or_default());
                 figures.completeness = completeness.get(&(date, place)).cloned().unwrap_or_default();
                 figures.completeness.organisations_unheard =
                     u64::try_from(tally.unheard(row, date)).unwrap_or(0) + unheard;

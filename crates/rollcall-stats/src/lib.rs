@@ -13,6 +13,7 @@ mod establishment;
 mod finding;
 mod key;
 mod layout;
+mod picks;
 mod query;
 mod subsidy;
 mod sums;

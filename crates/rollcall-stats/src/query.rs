@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rollcall_core::campaign::Target;
 use rollcall_core::date::Day;
 use rollcall_core::federation::Place;
 use rollcall_core::figure::{Dimension, FiguresAnswer, FiguresTotal, TargetVerdict};
@@ -96,9 +97,8 @@ impl Cube {
         query.check()?;
         let row_dates = query.dates()?;
         let reached = |date: Day| (date <= query.as_of).then_some(date);
-        let mut total_dates: Vec<Day> = self
-            .settings
-            .targets
+        let targets = self.targets(query.as_of);
+        let mut total_dates: Vec<Day> = targets
             .iter()
             .filter_map(|target| reached(target.date))
             .chain([query.as_of])
@@ -140,7 +140,7 @@ impl Cube {
             }));
         }
         let (figures, group_b) = totals.get(&query.as_of).cloned().unwrap_or_default();
-        let targets = self.settings.targets.iter().map(|target| {
+        let targets = targets.into_iter().map(|target| {
             let found = reached(target.date).and_then(|date| totals.get(&date));
             let rate = found.map(|(figures, _)| &figures.establishment_rate);
             TargetVerdict {
@@ -165,6 +165,19 @@ impl Cube {
             },
             targets: targets.collect(),
         })
+    }
+
+    /// The campaign's targets; after the last of them its line at every month end up to a day (edge rule 12), at most as many
+    /// as a series has.
+    fn targets(&self, as_of: Day) -> Vec<Target> {
+        let mut targets = self.settings.targets.clone();
+        if let Some(Target { date, percent }) = targets.last().copied() {
+            let ends =
+                std::iter::successors(Some(date.next().month_end()), |end| Some(end.next().month_end()));
+            let ends = ends.take_while(|end| *end <= as_of).take(SERIES_MAX);
+            targets.extend(ends.map(|date| Target { date, percent }));
+        }
+        targets
     }
 
     /// The rows of some dates: dates of one hierarchy share a layout.

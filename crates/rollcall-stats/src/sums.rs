@@ -1,18 +1,20 @@
 //! From counts to figures: what each profile adds to which rate, both bounds of each, and the organisations in open
 //! conflict as one row sees them. Owns the sums of a row; where the row comes from is `layout`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rollcall_core::coverage::Form;
 use rollcall_core::figure::{BoundedRate, Completeness, Figures, MembershipRate, Rate, UnionCounts};
+use rollcall_core::id::DocumentId;
 use rollcall_core::ratio::Ratio;
 use rollcall_core::scope::OutReason;
-use rollcall_core::term::{Category, Kind, Level, Stage};
+use rollcall_core::term::{Category, ExclusionReason, Kind, Level, Stage};
 
 use crate::bounds::{Bounds, Pair, Possible};
 use crate::cube::Cube;
 use crate::cube::segment::{Profile, Reading, Readings, Size, Standing};
-use crate::tally::Cell;
+use crate::tally::{Cell, covering};
 
 /// A profile reduced to what it contributes to the figures of its row.
 pub(crate) fn contribution(profile: &Profile) -> Profile {
@@ -70,6 +72,7 @@ impl Sums {
             .add_possible(possible(profile, strict_pair), organisations);
         self.group_b
             .add_possible(possible(profile, group_b_pair), organisations);
+        self.open_conflicts += u64::from(profile.in_conflict) * organisations;
         self.add_rest(profile, cell);
     }
 
@@ -80,6 +83,7 @@ impl Sums {
         self.identified.add_possible(judged.identified, organisations);
         self.strict.add_possible(judged.strict, organisations);
         self.group_b.add_possible(judged.group_b, organisations);
+        self.open_conflicts += organisations;
         if let Some(reading) = judged.shown {
             let times = |number: u32| i64::from(number).saturating_mul(organisations as i64);
             let cell = Cell {
@@ -98,11 +102,12 @@ impl Sums {
             u64::try_from(cell.members).unwrap_or(0),
             u64::try_from(cell.workers).unwrap_or(0),
         );
-        self.open_conflicts += u64::from(profile.open_conflicts) * organisations;
         match profile.standing {
             Standing::Absent => {}
-            Standing::Out(OutReason::NoCode) => self.held += organisations,
-            Standing::Out(reason) => *self.out.entry(reason.name()).or_default() += organisations,
+            Standing::Out(reason) => {
+                *self.out.entry(reason.name()).or_default() += organisations;
+                self.held += u64::from(reason == OutReason::NoCode) * organisations;
+            }
             Standing::In { .. } => {
                 if let Some(reason) = profile.excluded {
                     *self.excluded.entry(reason.name()).or_default() += organisations;
@@ -146,7 +151,7 @@ impl Sums {
             unresolved_links: self.unresolved_links,
             term_unknown: self.term_unknown,
             unions: UnionCounts::default(),
-            unions_all: UnionCounts::default(),
+            unions_all: None,
             open_conflicts: self.open_conflicts,
             frame: None,
             completeness: Completeness::default(),
@@ -188,13 +193,53 @@ fn possible(profile: &Profile, pair: fn(&Profile) -> Pair) -> Possible {
     possible
 }
 
+/// Ranks of the pairs in the headline, the identified and the strict rate of an organisation that is not of the row.
+const OUTSIDE: [u8; 3] = [1; 3];
+
+/// Ranks of a way of counting: the pairs in the headline, the identified and the strict rate, then what decides among
+/// equals.
+pub(crate) type Favour = (
+    [u8; 3],
+    Option<OutReason>,
+    Option<ExclusionReason>,
+    [bool; 2],
+    Reverse<u8>,
+    usize,
+);
+
+/// Of several ways of counting, the one with the least rank is what everything without bounds shows: least favourable
+/// for the headline, then for the identified, then for the strict rate; among equals the first reason for being out or
+/// excluded, what leaves the most open, and the fewest covering unions.
+pub(crate) fn favour(profile: &Profile, unions: usize) -> Favour {
+    let rank = |pair: Pair| match pair {
+        (true, false) => 0,
+        (false, _) => 1,
+        (true, true) => 2,
+    };
+    let pairs = [establishment_pair, identified_pair, strict_pair];
+    let out = match profile.standing {
+        Standing::Out(reason) => Some(reason),
+        Standing::In { .. } | Standing::Absent => None,
+    };
+    (
+        pairs.map(|pair| rank(pair(profile))),
+        out,
+        profile.excluded,
+        [!profile.pending, !profile.term_unknown],
+        Reverse(profile.unresolved_links),
+        unions,
+    )
+}
+
 /// An organisation in open conflict as one row sees it.
 pub(crate) struct Judged {
     pub(crate) establishment: Possible,
     pub(crate) identified: Possible,
     strict: Possible,
     group_b: Possible,
-    /// The reading that everything else of the row shows: the first that gives the headline's low pair.
+    /// The reading that everything else of the row shows: the least favourable for the headline, then for the identified,
+    /// then for the strict rate, then the one with the first reason for being out. `None` where it is least favourable
+    /// that the organisation is not of this row.
     pub(crate) shown: Option<Reading>,
 }
 
@@ -225,13 +270,30 @@ impl Judged {
             judged.strict = judged.strict.or(of(strict_pair));
             judged.group_b = judged.group_b.or(of(group_b_pair));
         }
-        let low = judged.establishment.low();
-        judged.shown = readings
+        let unions = |reading: &Reading| {
+            let single = [reading.cover];
+            let numbers = covering(cube, reading.cover, &single).iter();
+            let mut unions: Vec<DocumentId> = numbers.map(|number| cube.unions.id(*number)).collect();
+            unions.sort_unstable();
+            unions
+        };
+        let shown = readings
             .options
             .iter()
             .filter(|reading| belongs(reading))
-            .find(|reading| establishment_pair(cube.profiles.value(reading.profile)) == low)
-            .copied();
+            .map(|reading| {
+                let unions = unions(reading);
+                (
+                    favour(cube.profiles.value(reading.profile), unions.len()),
+                    unions,
+                    reading,
+                )
+            })
+            .min_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+        let outside = readings.options.iter().any(|reading| !belongs(reading));
+        judged.shown = shown
+            .filter(|((pairs, ..), ..)| !outside || *pairs <= OUTSIDE)
+            .map(|(_, _, reading)| *reading);
         judged
     }
 }

@@ -100,6 +100,7 @@ pub(crate) fn event(event: UnionEvent, on: &str, term_years: Option<u32>) -> Uni
         approved_by: None,
         term_years,
         until: None,
+        months: None,
     }
 }
 

@@ -214,6 +214,55 @@ fn values_set_apart_stay_side_by_side() {
 }
 
 #[test]
+fn an_entry_amended_apart_has_a_reading_for_each_value() {
+    let record = parse(
+        r#"{"type":"organisation","id":"O1","coverage":[{"id":"c","union":"J1","from":"2023-11-01","consent_on":"2023-11-01"}],
+        "handovers":[{"id":"h","to":"330105","on":"2024-01-10"}],
+        "exclusions":[{"id":"x","reason":"DORMANT","from":"2023-05-01","evidence":"no"}]}"#,
+    );
+    let mut base = empty(&record);
+    import(&mut base, &record, &by(1));
+    let mut document = base.clone();
+    for (actor, field, value) in [
+        (2, "coverage/c/until", "2024-06-30"),
+        (3, "coverage/c/until", "2024"),
+        (4, "handovers/h/accepted_on", "2024-02-01"),
+        (5, "handovers/h/accepted_on", "2024-03-01"),
+        // Different words about the evidence change nothing that is counted.
+        (6, "exclusions/x/evidence", "one"),
+        (7, "exclusions/x/evidence", "two"),
+    ] {
+        let edits = base.set(field, value).expect("a field");
+        write(
+            &mut document,
+            &edits,
+            &crate::EditBy {
+                heads: Some(base.heads()),
+                ..by(actor)
+            },
+        );
+    }
+    let facts = organisation(&document);
+    let [link] = &facts.disputed.coverage[..] else {
+        panic!("one disputed link: {facts:?}")
+    };
+    assert_eq!(link.shown.as_ref(), facts.coverage.first());
+    let readings = link.others.iter().chain([&link.shown]).flatten();
+    let mut ends: Vec<_> = readings.filter_map(|reading| reading.until).collect();
+    ends.sort_unstable();
+    assert_eq!(ends, [day("2024-01-01"), day("2024-06-30")]);
+    let [handover] = &facts.disputed.responsible[..] else {
+        panic!("one disputed handover: {facts:?}")
+    };
+    assert_eq!(handover.readings(), 2);
+    assert_eq!((facts.responsible.len(), facts.disputed.exclusions.len()), (1, 0));
+    assert_eq!(facts.open_conflicts, 3);
+    let mut links = facts.coverage.clone();
+    link.put(&mut links, 1);
+    assert_eq!(links.first().copied(), link.others[0]);
+}
+
+#[test]
 fn entries_made_apart_under_one_id_are_two() {
     let base = sample(DocumentKind::Fund).0;
     let with = |amount: u32| {

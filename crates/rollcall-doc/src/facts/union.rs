@@ -12,10 +12,8 @@ use crate::conflict;
 
 impl Reader<'_> {
     pub(super) fn union(&mut self) -> UnionFacts {
-        let events = self
-            .entries::<UnionEventEntry>("events")
-            .into_iter()
-            .map(|entry| UnionEventFact {
+        let (mut events, disputed_events) = self.disputable("events", |entry: UnionEventEntry| {
+            Some(UnionEventFact {
                 event: entry.event,
                 on: entry.on,
                 cycle: entry.cycle,
@@ -23,8 +21,9 @@ impl Reader<'_> {
                 approved_by: entry.approved_by,
                 term_years: entry.term_years,
                 until: entry.until.map(PartialDate::first_day),
-            });
-        let mut events: Vec<UnionEventFact> = events.collect();
+                months: entry.months,
+            })
+        });
         events.sort_by_key(|event| (event.on.last_day(), event.cycle, event.event));
         let other_units = self.entries::<OtherUnitsEntry>("other_units").into_iter();
         let mut other_units: Vec<_> = other_units
@@ -43,6 +42,7 @@ impl Reader<'_> {
             mistaken: self.is_mistaken(),
             other_units,
             events,
+            disputed_events,
             open_conflicts: conflict::count(self.content),
         }
     }

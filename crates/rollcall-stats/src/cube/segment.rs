@@ -88,7 +88,8 @@ pub(crate) struct Profile {
     pub(crate) members_known: bool,
     pub(crate) date_unknown: bool,
     pub(crate) unresolved_links: u8,
-    pub(crate) open_conflicts: u8,
+    /// Something about it waits for a decision.
+    pub(crate) in_conflict: bool,
 }
 
 impl Profile {

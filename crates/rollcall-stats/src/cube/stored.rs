@@ -1,6 +1,8 @@
 //! Facts as the cube keeps them: only what figures and findings need, packed, because a million of them stay in
 //! memory. Owns packing and the names a document goes by.
 
+use std::collections::BTreeSet;
+
 use rollcall_core::date::Day;
 use rollcall_core::dated::holding_at;
 use rollcall_core::fact::{DatedFact, OrganisationFacts, UnionFacts};
@@ -59,6 +61,14 @@ impl StoredOrganisation {
             name: latest.first().map(|name| fingerprint(name)),
             facts,
         }
+    }
+
+    /// The unions that its coverage links name, in any reading of them.
+    pub(crate) fn linked_unions(&self) -> BTreeSet<DocumentId> {
+        let disputed = self.facts.disputed.coverage.iter();
+        let others = disputed.flat_map(|disputed| disputed.others.iter().flatten());
+        let links = self.facts.coverage.iter().chain(others);
+        links.map(|link| link.union).collect()
     }
 
     pub(crate) fn aliases(&self, id: DocumentId) -> Vec<DocumentId> {

@@ -24,6 +24,8 @@ pub(crate) struct UnionSegment {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UnionRow {
     pub(crate) states: Box<[UnionSegment]>,
+    /// What its state may be besides, from a day on, where events are disputed.
+    pub(crate) disputed: Box<[(Day, Box<[UnionState]>)]>,
     /// Which organisation it names is in conflict.
     pub(crate) organisation_disputed: bool,
 }
@@ -45,12 +47,34 @@ impl UnionRow {
         self.states.iter().rev().find(|segment| segment.from <= on)
     }
 
+    /// Days on which its state may change.
+    pub(crate) fn breakpoints(&self, days: &mut Vec<Day>) {
+        days.extend(self.states.iter().map(|segment| segment.from));
+        days.extend(self.disputed.iter().map(|(from, _)| *from));
+    }
+
+    /// The state that is shown first, then what it may be besides.
+    fn states_at(&self, shown: UnionState, on: Day) -> Vec<UnionState> {
+        let disputed = self.disputed.iter().rev().find(|(from, _)| *from <= on);
+        let others = disputed
+            .into_iter()
+            .flat_map(|(_, others)| others.iter().copied());
+        std::iter::once(shown).chain(others).collect()
+    }
+
+    /// Whether it is established in every reading of its events.
+    pub(crate) fn is_established_at(&self, shown: &UnionSegment, on: Day) -> bool {
+        self.states_at(shown.state, on)
+            .iter()
+            .all(|state| state.established)
+    }
+
     fn view_at(&self, cube: &Cube, on: Day) -> Option<UnionView> {
         self.state_at(on).map(|segment| UnionView {
             lead: cube.unions.id(segment.lead),
             forms: forms_of(segment.forms),
             organisation_disputed: self.organisation_disputed,
-            state: segment.state,
+            states: self.states_at(segment.state, on),
         })
     }
 }

@@ -9,7 +9,7 @@ use rollcall_core::date::Day;
 use rollcall_core::fact::{Facts, OrganisationFacts, SameAsFacts, UnionFacts};
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::term::UnionForm;
-use rollcall_core::union;
+use rollcall_core::union::{self, UnionState};
 
 use super::Cube;
 use super::component::Component;
@@ -18,6 +18,7 @@ use super::segment::{NONE, Profile, Reading, Readings, SET, Segment, Standing};
 use super::stored::{Packed, StoredOrganisation, StoredUnion};
 use super::union_row::{UnionRow, UnionSegment, UnionsOfCube, form_bits, forms_of};
 use crate::establishment::{Outcome, Outcomes, Subject};
+use crate::picks::COMBINATIONS_MAX;
 
 impl Cube {
     /// Takes in what a document states, in place of what it stated before.
@@ -86,8 +87,8 @@ impl Cube {
                 reached.extend(self.organisation_component(number).members);
                 let before = self.stored_organisation(number);
                 let aliases = before.aliases(id);
-                for link in &before.facts.coverage {
-                    forget(&mut self.linked_by_union, &link.union, number);
+                for union in before.linked_unions() {
+                    forget(&mut self.linked_by_union, &union, number);
                 }
                 self.organisations.remove_aliases(number, &aliases);
                 named.extend(aliases);
@@ -97,8 +98,8 @@ impl Cube {
         };
         let stored = StoredOrganisation::new(facts);
         let aliases = stored.aliases(id);
-        for link in &stored.facts.coverage {
-            self.linked_by_union.entry(link.union).or_default().push(number);
+        for union in stored.linked_unions() {
+            self.linked_by_union.entry(union).or_default().push(number);
         }
         self.organisations.add_aliases(number, &aliases);
         self.organisations.replace(number, Packed::pack(&stored));
@@ -251,13 +252,15 @@ impl Cube {
         // With events united, only the days of events and the ends of terms matter; an extension may come from
         // another document, so that breakpoints are taken from the united events.
         let everything = unite(stored.iter().map(|stored| &stored.facts));
-        days.extend(union::breakpoints(&everything, grace));
-        for stored in &stored {
-            days.extend(union::breakpoints(&stored.facts, grace));
+        for facts in stored.iter().map(|stored| &stored.facts).chain([&everything]) {
+            for reading in readings(facts) {
+                days.extend(union::breakpoints(&reading, grace));
+            }
         }
         days.sort_unstable();
         days.dedup();
         let mut states: Vec<Vec<UnionSegment>> = vec![Vec::new(); stored.len()];
+        let mut disputed: Vec<Vec<(Day, Box<[UnionState]>)>> = vec![Vec::new(); stored.len()];
         for day in days {
             for group in component.groups_at(day) {
                 let ids: Vec<(bool, DocumentId)> = group
@@ -278,6 +281,13 @@ impl Cube {
                     forms: form_bits(&facts.form),
                     state: union::state_at(&facts, day, grace),
                 };
+                let others: BTreeSet<UnionState> = readings(&facts)
+                    .iter()
+                    .skip(1)
+                    .map(|reading| union::state_at(reading, day, grace))
+                    .filter(|state| *state != segment.state)
+                    .collect();
+                let others: Box<[UnionState]> = others.into_iter().collect();
                 for position in group {
                     let known = &mut states[position];
                     if known
@@ -286,12 +296,18 @@ impl Cube {
                     {
                         known.push(segment);
                     }
+                    let known = &mut disputed[position];
+                    if known.last().map_or(&[][..], |(_, last)| last) != &*others {
+                        known.push((day, others.clone()));
+                    }
                 }
             }
         }
-        for ((number, states), stored) in component.members.iter().zip(states).zip(&stored) {
+        let members = component.members.iter().zip(states).zip(disputed);
+        for (((number, states), disputed), stored) in members.zip(&stored) {
             let row = &mut self.union_rows[*number as usize];
             row.states = states.into_boxed_slice();
+            row.disputed = disputed.into_boxed_slice();
             row.organisation_disputed = stored.facts.organisation.len() > 1;
             self.union_forms[*number as usize] = row.states.last().map_or(0, |last| last.forms);
         }
@@ -313,7 +329,8 @@ impl Cube {
             .map(|employer| self.subject_of(&self.organisation_component(employer).members))
             .collect();
         let row = &self.union_rows[number as usize];
-        let mut days: Vec<Day> = row.states.iter().map(|segment| segment.from).collect();
+        let mut days: Vec<Day> = Vec::new();
+        row.breakpoints(&mut days);
         for employer in &employers {
             employer.breakpoints(&mut days);
         }
@@ -336,7 +353,9 @@ impl Cube {
                 && employers
                     .iter()
                     .all(|employer| !outlives(&segment.state, employer.ended_until(day)));
-            let counts_here = segment.lead == number && segment.state.established && !ended;
+            // Where an event is disputed it counts only if it is established in every reading.
+            let established = row.is_established_at(segment, day);
+            let counts_here = segment.lead == number && established && !ended;
             let profile = if counts_here { form as u32 } else { NONE };
             let reading = Reading {
                 place,
@@ -473,22 +492,12 @@ impl Cube {
         let unions = UnionsOfCube(self);
         for alias in &subject.aliases {
             for number in self.naming_by_organisation.get(alias).into_iter().flatten() {
-                days.extend(
-                    self.union_rows[*number as usize]
-                        .states
-                        .iter()
-                        .map(|segment| segment.from),
-                );
+                self.union_rows[*number as usize].breakpoints(&mut days);
             }
         }
-        for link in &subject.coverage {
+        for link in subject.links() {
             for number in self.unions.holders(link.union) {
-                days.extend(
-                    self.union_rows[number as usize]
-                        .states
-                        .iter()
-                        .map(|segment| segment.from),
-                );
+                self.union_rows[number as usize].breakpoints(&mut days);
             }
         }
         days.sort_unstable();
@@ -515,7 +524,7 @@ impl Cube {
             members_known: false,
             date_unknown: false,
             unresolved_links: 0,
-            open_conflicts: 0,
+            in_conflict: false,
         };
         Reading {
             place: self.places.number(FederationId::national()),
@@ -594,8 +603,29 @@ fn unite<'a>(documents: impl Iterator<Item = &'a UnionFacts>) -> UnionFacts {
     for facts in documents {
         united.form.extend(facts.form.iter().copied());
         united.events.extend(facts.events.iter().cloned());
+        united
+            .disputed_events
+            .extend(facts.disputed_events.iter().cloned());
     }
     united.form.sort_unstable();
     united.form.dedup();
     united
+}
+
+/// A union's facts in every reading of its disputed events, the one shown first.
+fn readings(facts: &UnionFacts) -> Vec<UnionFacts> {
+    let mut readings = vec![facts.clone()];
+    for disputed in &facts.disputed_events {
+        let others = readings.clone();
+        for reading in 1..disputed.readings() {
+            if readings.len() >= COMBINATIONS_MAX {
+                break;
+            }
+            readings.extend(others.iter().cloned().map(|mut facts| {
+                disputed.put(&mut facts.events, reading);
+                facts
+            }));
+        }
+    }
+    readings
 }

@@ -1,7 +1,7 @@
 //! Edge rules of `domain.md` 6 that need more than one document.
 
 use rollcall_core::date::Day;
-use rollcall_core::fact::{CampaignFacts, Facts, OrganisationFacts, SameAsFacts};
+use rollcall_core::fact::{CampaignFacts, Disputed, Facts, LinkFact, OrganisationFacts, SameAsFacts};
 use rollcall_core::figure::{Dimension, Figures};
 use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::ratio::Ratio;
@@ -69,7 +69,11 @@ fn a_union_is_found_by_its_record_id_and_by_its_later_code() {
     ]);
     let figures = total(&cube, "2024-01-01");
     assert_eq!(
-        (figures.covered, figures.unions.joint, figures.unions_all.joint),
+        (
+            figures.covered,
+            figures.unions.joint,
+            figures.unions_all.expect("by places").joint
+        ),
         (2, 1, 1)
     );
 }
@@ -232,4 +236,99 @@ fn an_unregistered_day_has_no_data_and_not_zero_percent() {
     assert_eq!(figures.establishment_rate.rate.percent, None);
     assert_eq!(figures.out_of_scope.get("NOT_REGISTERED"), Some(&1));
     assert_eq!(cube.organisation(organisation_id(OTHER_SCHOOL), Day(0)), None);
+}
+
+#[test]
+fn a_link_whose_end_is_disputed_counts_least_favourably_and_has_a_bound() {
+    let shown = link("J1", "2023-11-01");
+    let ended = LinkFact {
+        until: Some(day("2024-05-31")),
+        ..shown
+    };
+    let mut facts = school(SCHOOL);
+    facts.coverage = vec![shown];
+    facts.disputed.coverage = vec![Disputed {
+        shown: Some(shown),
+        others: vec![Some(ended)],
+    }];
+    let cube = cube_of([
+        document(SCHOOL, facts),
+        shared("J1", UnionForm::Joint, "2023-01-01"),
+    ]);
+    for (as_of, low, high, conflicts) in [
+        ("2024-05-31", (1, 1), (1, 1), 0),
+        ("2024-06-01", (0, 1), (1, 1), 1),
+    ] {
+        let figures = total(&cube, as_of);
+        let rate = &figures.establishment_rate;
+        assert_eq!(
+            (rate.low, rate.high),
+            (Ratio::new(low.0, low.1), Ratio::new(high.0, high.1)),
+            "{as_of}"
+        );
+        assert_eq!(rate.rate.ratio, rate.low);
+        assert_eq!(
+            (figures.unions.joint, figures.open_conflicts),
+            (low.0, conflicts),
+            "{as_of}"
+        );
+    }
+}
+
+#[test]
+fn a_term_that_is_disputed_moves_only_the_strict_rate() {
+    let elected = event(UnionEvent::Elected, "2021-01-01", Some(3));
+    let longer = event(UnionEvent::Elected, "2021-01-01", Some(5));
+    let mut union = established("J1", UnionForm::Joint, "330106", "2021-01-01", 3);
+    assert!(union.events.contains(&elected));
+    union.disputed_events = vec![Disputed {
+        shown: Some(elected),
+        others: vec![Some(longer)],
+    }];
+    let mut facts = school(SCHOOL);
+    facts.coverage = vec![link("J1", "2021-01-01")];
+    let cube = cube_of([
+        document(SCHOOL, facts),
+        (union_id("J1"), Facts::Union(Box::new(union))),
+    ]);
+    let figures = total(&cube, "2024-12-31");
+    assert_eq!(figures.establishment_rate.low, Ratio::new(1, 1));
+    assert_eq!(
+        (figures.strict_rate.low, figures.strict_rate.high),
+        (Ratio::new(0, 1), Ratio::new(1, 1))
+    );
+    assert_eq!(figures.unions_all.map(|all| all.joint), Some(1));
+}
+
+#[test]
+fn after_the_last_target_its_line_is_checked_at_every_month_end() {
+    let mut covered = school(SCHOOL);
+    covered.coverage = vec![link("J1", "2024-12-01")];
+    let ended = LinkFact {
+        until: Some(day("2025-02-27")),
+        ..covered.coverage[0]
+    };
+    covered.coverage = vec![ended];
+    let cube = cube_of([
+        document(SCHOOL, covered),
+        shared("J1", UnionForm::Joint, "2023-01-01"),
+    ]);
+    let answer = cube
+        .figures(&FiguresQuery::at(day("2025-03-30")), &Heard::default())
+        .expect("a plain question");
+    let verdicts: Vec<_> = answer
+        .targets
+        .iter()
+        .map(|target| (target.date.to_string(), target.percent, target.met))
+        .collect();
+    let expected = [
+        ("2023-12-31", 60, Some(false)),
+        ("2024-12-31", 85, Some(true)),
+        ("2025-01-31", 85, Some(true)),
+        ("2025-02-28", 85, Some(false)),
+    ];
+    assert_eq!(
+        verdicts,
+        expected.map(|(date, percent, met)| (date.to_owned(), percent, met))
+    );
 }

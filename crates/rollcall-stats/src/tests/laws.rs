@@ -8,8 +8,8 @@ use rollcall_core::campaign::Settings;
 use rollcall_core::credit_code::CreditCode;
 use rollcall_core::date::Day;
 use rollcall_core::fact::{
-    CampaignFacts, CountFact, DatedFact, ExclusionFact, Facts, FederationFacts, LinkFact, OrganisationFacts,
-    SameAsFacts, UnionEventFact, UnionFacts,
+    CampaignFacts, CountFact, DatedFact, Disputed, DisputedEntries, ExclusionFact, Facts, FederationFacts,
+    LinkFact, OrganisationFacts, SameAsFacts, UnionEventFact, UnionFacts,
 };
 use rollcall_core::figure::{Dimension, Figures, RowKey};
 use rollcall_core::id::{DocumentId, DocumentKind};
@@ -153,6 +153,24 @@ fn organisation(index: u64, numbers: &mut Numbers, conflicts: bool) -> (Document
     if numbers.one_in(4) {
         facts.organisers.push((numbers.day(), None));
     }
+    if numbers.one_in(5)
+        && let Some(shown) = facts.coverage.first().copied()
+    {
+        let ended = LinkFact {
+            until: Some(numbers.day()),
+            ..shown
+        };
+        facts.disputed.coverage.push(disputed(shown, ended));
+    }
+    if numbers.one_in(5)
+        && let Some(shown) = facts.exclusions.first().copied()
+    {
+        let approved = ExclusionFact {
+            approved_on: Some(numbers.day()),
+            ..shown
+        };
+        facts.disputed.exclusions.push(disputed(shown, approved));
+    }
     facts.stages = vec![(Stage::Mapped, numbers.day())];
     facts.mistaken = numbers.one_in(25);
     if !conflicts {
@@ -161,8 +179,16 @@ fn organisation(index: u64, numbers: &mut Numbers, conflicts: bool) -> (Document
     (id, facts)
 }
 
+fn disputed<T: PartialEq>(shown: T, other: T) -> Disputed<T> {
+    Disputed {
+        shown: Some(shown),
+        others: vec![Some(other)],
+    }
+}
+
 /// Takes out what would be an open conflict.
 fn one_value_a_day(facts: &mut OrganisationFacts) {
+    facts.disputed = DisputedEntries::default();
     let mut days = BTreeSet::new();
     facts.responsible.retain(|entry| days.insert(entry.from));
     days.clear();
@@ -201,6 +227,7 @@ fn union(
             approved_by: None,
             term_years: numbers.one_in(2).then(|| numbers.pick(&[1, 3, 5])),
             until: numbers.one_in(2).then(|| numbers.day()),
+            months: numbers.one_in(4).then(|| 1 + numbers.below(6) as u32),
         });
     }
     facts.events.push(UnionEventFact {
@@ -211,7 +238,17 @@ fn union(
         approved_by: None,
         term_years: Some(numbers.pick(&[1, 3, 5])),
         until: None,
+        months: None,
     });
+    if conflicts && numbers.one_in(4) {
+        let shown = facts.events[0].clone();
+        let later = UnionEventFact {
+            term_years: Some(numbers.pick(&[3, 5])),
+            until: Some(numbers.day()),
+            ..shown.clone()
+        };
+        facts.disputed_events.push(disputed(shown, later));
+    }
     (union_id(&key), facts)
 }
 
@@ -403,7 +440,8 @@ proptest! {
             prop_assert_eq!(sums, counts(&answer.total.figures), "{:?}", dimension);
             if dimension.is_place() {
                 let all = |figures: &Figures| {
-                    [figures.unions_all.own, figures.unions_all.joint, figures.unions_all.federation]
+                    let all = figures.unions_all.expect("by places");
+                    [all.own, all.joint, all.federation]
                 };
                 let mut sums = [0; 3];
                 for row in &answer.rows {
