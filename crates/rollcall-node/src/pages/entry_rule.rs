@@ -163,6 +163,7 @@ mod tests {
             approved_by: None,
             term_years,
             until: None,
+            months: None,
         }
     }
 

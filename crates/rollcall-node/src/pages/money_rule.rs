@@ -6,9 +6,7 @@ use rollcall_core::date::Day;
 use rollcall_core::fact::{Facts, FundFacts, SubsidyEntryFact, SubsidyFacts};
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::problem::Problem;
-use rollcall_core::subsidy::{
-    CaseSums, case_movements, case_sums, claims_since, fund_closing, standing_entries,
-};
+use rollcall_core::subsidy::{CaseSums, case_sums, claims_since, fund_closing, standing_entries};
 use rollcall_core::term::{SubsidyEntryKind, SubsidyKind};
 use rollcall_core::union::state_at;
 use rollcall_replica::{Error, Replica};
@@ -38,7 +36,7 @@ pub(super) fn findings(
 ) -> Result<Vec<Problem>, Error> {
     use SubsidyEntryKind::{Applied, Approved, Disbursed};
     let mut problems = Vec::new();
-    let sums = case_sums(&case_movements(&case.entries), Day::MIN, Day::MAX);
+    let sums = case_sums(&case.entries, Day::MIN, Day::MAX, Day::MAX);
     if sums.disbursed > sums.approved {
         problems.push(Problem::alert("V36", "", "The payments exceed the approval."));
     }
@@ -188,7 +186,7 @@ fn exceeds(replica: &Replica, id: DocumentId, case: &SubsidyFacts, fund: Documen
     if let Some(federation) = case.federation.first() {
         sums = sums_of(replica, &[fund], federation, Day::MAX, Some(id))?;
     }
-    let own = case_sums(&case_movements(&case.entries), Day::MIN, Day::MAX);
+    let own = case_sums(&case.entries, Day::MIN, Day::MAX, Day::MAX);
     // What is promised must be there, paid or not.
     sums.approved = sums.approved.plus(own.approved);
     sums.recovered = sums.recovered.plus(own.recovered);
@@ -228,7 +226,7 @@ fn sums_of(
             continue;
         };
         if case.fund.first().is_some_and(|named| fund.contains(named)) {
-            let of_case = case_sums(&case_movements(&case.entries), Day::MIN, on);
+            let of_case = case_sums(&case.entries, Day::MIN, on, on);
             sums.approved = sums.approved.plus(of_case.approved);
             sums.disbursed = sums.disbursed.plus(of_case.disbursed);
             sums.recovered = sums.recovered.plus(of_case.recovered);

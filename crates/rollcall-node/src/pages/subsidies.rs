@@ -6,9 +6,7 @@ use rollcall_core::date::Day;
 use rollcall_core::fact::{Facts, SubsidyFacts};
 use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::record::{Record, SubsidyRecord};
-use rollcall_core::subsidy::{
-    CaseSums, case_movements, case_sums, fund_closing, fund_movements, outstanding_at, state_at,
-};
+use rollcall_core::subsidy::{CaseSums, case_sums, fund_closing, fund_movements, outstanding_at, state_at};
 use rollcall_core::term::FundEntryKind;
 use rollcall_replica::{Error as ReplicaError, Replica};
 use rollcall_stats::{Cube, SubsidiesQuery};
@@ -130,7 +128,7 @@ fn case_row(frame: &Frame, replica: &Replica, row: ListingRow, as_of: Day) -> Re
     let (Record::Subsidy(case), Facts::Subsidy(facts)) = (document.record().0, document.facts().0) else {
         return Err(ReplicaError::NoDocument(id.to_string()));
     };
-    let sums = case_sums(&case_movements(&facts.entries), Day::MIN, as_of);
+    let sums = case_sums(&facts.entries, Day::MIN, as_of, as_of);
     let rule = [case.rule.clone(), case.period.clone()];
     let (payee, _) = payee(
         replica,
@@ -241,7 +239,7 @@ fn case_page(
 }
 
 fn case_sum_lines(frame: &Frame, facts: &SubsidyFacts, as_of: Day) -> Vec<(String, i128)> {
-    let sums = case_sums(&case_movements(&facts.entries), Day::MIN, as_of);
+    let sums = case_sums(&facts.entries, Day::MIN, as_of, as_of);
     let line = |key: &str, fen: Fen| (frame.text(key).to_owned(), fen.0);
     vec![
         line("subsidy.approved", sums.approved),

@@ -5,7 +5,7 @@ use rollcall_core::date::{Day, PartialDate};
 use rollcall_core::fact::{Facts, UnionFacts};
 use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::record::{Record, UnionRecord};
-use rollcall_core::subsidy::{case_movements, case_sums, state_at as case_state_at};
+use rollcall_core::subsidy::{case_sums, state_at as case_state_at};
 use rollcall_core::term::UnionEvent;
 use rollcall_core::union::state_at;
 use rollcall_replica::{Error as ReplicaError, Replica};
@@ -319,9 +319,7 @@ fn cases(
             href: record_page::href(DocumentKind::Subsidy, id),
             text: parts.into_iter().flatten().collect::<Vec<_>>().join(" · "),
             state: case_state_at(&facts.entries, as_of).name(),
-            disbursed_fen: case_sums(&case_movements(&facts.entries), Day::MIN, as_of)
-                .disbursed
-                .0,
+            disbursed_fen: case_sums(&facts.entries, Day::MIN, as_of, as_of).disbursed.0,
         });
     }
     Ok(links)
