@@ -152,7 +152,10 @@ impl World<'_> {
                 match outcome.outcome {
                     Outcome::Rejected(_) => self.log.count("rejected"),
                     Outcome::Quarantined(_) => self.log.count("quarantined"),
-                    Outcome::Forked => self.log.count("forked"),
+                    Outcome::Forked if self.may_fork => self.log.count("forked"),
+                    Outcome::Forked => {
+                        return Err(Failure::new("no actor writes twice under one number", place()));
+                    }
                     Outcome::Pending => self.log.count("pending"),
                     Outcome::Applied | Outcome::Duplicate => {}
                 }
@@ -314,7 +317,7 @@ impl World<'_> {
                     .filter(|(office, _)| !self.country.may_claim(*office, subject))
                     .find(|(_, enrolment)| homes.contains(&enrolment.federation))
             });
-            if let Some((_, enrolment)) = foreign {
+            if let (Some((_, enrolment)), false) = (foreign, self.is_poisoned) {
                 let detail = format!("{id} is at home in {}", enrolment.federation);
                 return Err(Failure::new("only offices of the area claim an employer", detail));
             }

@@ -21,6 +21,8 @@ pub(crate) type Changes = BTreeSet<(DocumentId, Hash)>;
 struct Copy {
     path: PathBuf,
     promised: Changes,
+    /// Made with `backup`, so that a store that begins with it knows that it is a copy.
+    is_marked: bool,
 }
 
 /// What a process is and how it is doing.
@@ -145,13 +147,6 @@ impl Office {
         self.replica.as_ref()
     }
 
-    /// Spell of its log, while it runs.
-    pub(crate) fn epoch(&self) -> LogEpoch {
-        self.replica
-            .as_ref()
-            .map_or_else(LogEpoch::default, |replica| replica.store().identity().log_epoch)
-    }
-
     /// Starts the process, if it does not run.
     pub(crate) fn start(&mut self) -> Result<(), rollcall_store::Error> {
         if self.replica.is_some() {
@@ -212,6 +207,7 @@ impl Office {
         let path = self
             .folder
             .join(format!("{}.copy-{}", self.name, self.copies.len()));
+        let is_marked = marked && self.replica.is_some();
         match &self.replica {
             Some(replica) if marked => replica.store().backup(&path)?,
             _ => copy_store(&self.file(), &path),
@@ -219,14 +215,16 @@ impl Office {
         self.copies.push(Copy {
             path,
             promised: self.promised.clone(),
+            is_marked,
         });
         Ok(())
     }
 
-    /// Puts a copy in the place of the file and starts again; the promises are those of that time. Whether there was one.
-    pub(crate) fn restore(&mut self, which: usize) -> Result<bool, rollcall_store::Error> {
+    /// Puts a copy in the place of the file and starts again; the promises are those of that time. Whether it was
+    /// marked as a copy; none where there is no copy.
+    pub(crate) fn restore(&mut self, which: usize) -> Result<Option<bool>, rollcall_store::Error> {
         if self.copies.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         self.kill();
         remove_store(&self.file());
@@ -235,8 +233,9 @@ impl Office {
         copy_store(&copy.path, &self.file());
         self.promised = copy.promised.clone();
         self.position_seen = 0;
+        let is_marked = copy.is_marked;
         self.start()?;
-        Ok(true)
+        Ok(Some(is_marked))
     }
 
     /// Promised changes that are not in the store, nor kept apart there.

@@ -155,6 +155,11 @@ pub(crate) struct World<'l> {
     asked: Arc<Mutex<Asked>>,
     mishaps: BTreeMap<(usize, bool), Mishap>,
     dialled: usize,
+    /// Something happened after which one actor may have written twice under one number: a machine copied with its
+    /// memory, or a node that signs poison.
+    pub(crate) may_fork: bool,
+    /// A poisoned change was sent; one that is sound says what nobody entered, of places too.
+    pub(crate) is_poisoned: bool,
     /// The aggregator was restored: documents of its own that were written since come from nowhere else.
     pub(crate) is_restored: bool,
     /// The aggregator's file was put back without `restore`, so that it gave positions twice in one spell of its log.
@@ -203,6 +208,8 @@ impl<'l> World<'l> {
             asked: Arc::default(),
             mishaps: BTreeMap::new(),
             dialled: 0,
+            may_fork: false,
+            is_poisoned: false,
             is_restored: false,
             is_rewound: false,
             now_ms: BEGIN_MS,
@@ -277,17 +284,15 @@ impl<'l> World<'l> {
                 let process = self.one(process);
                 self.stop(process);
                 self.start(process)?;
-                let epoch = self.offices[process].epoch();
                 let restored = self.offices[process].restore(which).map_err(broken)?;
-                if restored && process == 0 {
-                    self.log.count("aggregator restored");
-                    self.is_restored = true;
-                    let identity = self.offices[0]
-                        .replica()
-                        .map(|replica| replica.store().identity());
-                    self.is_rewound |= identity.is_some_and(|identity| identity.log_epoch == epoch);
-                } else if restored {
-                    self.log.count("node restored");
+                match restored {
+                    Some(marked) if process == 0 => {
+                        self.log.count("aggregator restored");
+                        self.is_restored = true;
+                        self.is_rewound |= !marked;
+                    }
+                    Some(_) => self.log.count("node restored"),
+                    None => {}
                 }
             }
             Step::Clone { process } => {
@@ -299,6 +304,7 @@ impl<'l> World<'l> {
                     let twin = self.offices[process].clone_as(name, live).map_err(broken)?;
                     self.offices.push(twin);
                     self.log.count("cloned");
+                    self.may_fork |= live;
                 }
             }
             Step::CutOff { process, off } => {
@@ -773,6 +779,8 @@ impl<'l> World<'l> {
                         let epoch = replica.store().identity().log_epoch.0;
                         if poison(batch, before, &self.offices[office], epoch, chance) {
                             self.log.count("poisoned");
+                            self.is_poisoned = true;
+                            self.may_fork = true;
                         }
                     }
                 }
