@@ -1,21 +1,24 @@
 //! Logs by `tracing`, to standard error only: text, or JSON lines for a collector.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt, registry};
 
-/// Starts logging. `filter` in the notation of `tracing`; `ROLLCALL_LOG` wins over it.
+/// Starts logging. `filter` is a level, or levels by target: `info,rollcall_replica=debug`; `ROLLCALL_LOG` wins over it.
 pub fn start(filter: &str, json: bool) {
-    let filter = EnvFilter::try_from_env("ROLLCALL_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("{filter},automerge=warn")));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let started = if json {
-        builder.json().finish().try_init()
+    let stated = std::env::var("ROLLCALL_LOG").ok();
+    let parsed = stated.as_deref().and_then(|stated| stated.parse::<Targets>().ok());
+    let filter = parsed
+        .or_else(|| format!("{filter},automerge=warn").parse().ok())
+        .unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let output = fmt::layer().with_writer(std::io::stderr);
+    let output = if json {
+        output.json().boxed()
     } else {
-        builder.with_ansi(false).finish().try_init()
+        output.with_ansi(false).boxed()
     };
-    if started.is_err() {
+    if registry().with(output.with_filter(filter)).try_init().is_err() {
         tracing::debug!("logging was started already");
     }
 }
