@@ -24,6 +24,15 @@ pub(crate) fn cargo_with(root: &Path, arguments: &[&str], environment: &[(&str, 
         .args(arguments)
         .envs(environment.iter().copied())
         .current_dir(root);
+    // What cargo told this program about itself is not for those that it builds: build scripts that look at it would
+    // run again, and all that stands on them would be built again.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_")
+            || name.to_string_lossy().starts_with("CARGO_MANIFEST_")
+        {
+            command.env_remove(name);
+        }
+    }
     let mut child = live::spawn(&mut command)?;
     let status = child
         .wait()
