@@ -20,7 +20,7 @@ use crate::gate::frame::{self, CHANGE_BYTES_MAX};
 use crate::gate::walker::{self, DEPENDENCIES_MAX, OPERATIONS_MAX};
 use crate::history::{self, HistoryEntry};
 use crate::mention::{self, Mentions};
-use crate::{actor, facts, field_edit, genesis, read, record_edit};
+use crate::{actor, facts, field_edit, founding, genesis, read, record_edit};
 
 /// One document with its whole history.
 #[derive(Debug, Clone)]
@@ -80,15 +80,26 @@ impl Document {
         id: DocumentId,
         changes: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, Error> {
-        let mut all = vec![genesis::change(kind, id)];
-        for (index, bytes) in changes.into_iter().enumerate() {
+        let mut changes = changes.into_iter().enumerate().peekable();
+        let founded = changes.peek().and_then(|(_, bytes)| founded(kind, id, bytes));
+        let mut further = Vec::new();
+        let mut automerge = match founded {
+            Some(automerge) => {
+                changes.next();
+                automerge
+            }
+            None => {
+                further.push(genesis::change(kind, id));
+                Automerge::new()
+            }
+        };
+        for (index, bytes) in changes {
             let framed = frame::open(bytes).map_err(|_| Error::ChangeDamaged { index })?;
             let change = Change::try_from(bytes).map_err(|_| Error::ChangeDamaged { index })?;
             debug_assert_eq!(framed.hash, change.hash().0, "both ends name a change alike");
-            all.push(change);
+            further.push(change);
         }
-        let mut automerge = Automerge::new();
-        automerge.apply_changes(all).map_err(Error::Apply)?;
+        automerge.apply_changes(further).map_err(Error::Apply)?;
         let missing = automerge.get_missing_deps(&[]).len();
         if missing > 0 {
             return Err(Error::HistoryIncomplete { missing });
@@ -282,4 +293,11 @@ impl Document {
             automerge: OnceLock::from(automerge),
         }
     }
+}
+
+/// The document that a first change makes, by its saved form; `None` where it has none, and the change is applied.
+fn founded(kind: DocumentKind, id: DocumentId, bytes: &[u8]) -> Option<Automerge> {
+    let framed = frame::open(bytes).ok()?;
+    let change = walker::walk(framed.body).ok()?;
+    Automerge::load(&founding::saved(kind, id, &change, framed.hash)?).ok()
 }

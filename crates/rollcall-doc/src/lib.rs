@@ -14,6 +14,7 @@ mod edit;
 mod error;
 mod facts;
 mod field_edit;
+mod founding;
 pub mod gate;
 mod genesis;
 mod history;

@@ -64,6 +64,8 @@ pub(crate) struct PlainChange<'a> {
     pub(crate) time: i64,
     /// Reason.
     pub(crate) message: &'a str,
+    /// What stands behind its columns: its author, in an actor's first change.
+    pub(crate) footer: &'a [u8],
     /// Actors that operations refer to, after the first.
     pub(crate) other_actors: Vec<[u8; 16]>,
     /// What it writes.
@@ -151,6 +153,7 @@ pub(crate) fn walk(body: &[u8]) -> Result<PlainChange<'_>, Refusal> {
 
     let columns = Columns::read(&mut bytes)?;
     check_footer(bytes, seq)?;
+    let footer = bytes.rest();
     let (operations, preds) = columns.operations(start_op, other_actors.len())?;
     Ok(PlainChange {
         deps,
@@ -159,6 +162,7 @@ pub(crate) fn walk(body: &[u8]) -> Result<PlainChange<'_>, Refusal> {
         start_op,
         time,
         message,
+        footer,
         other_actors,
         operations,
         preds,
