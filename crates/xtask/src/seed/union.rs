@@ -99,6 +99,10 @@ impl<'a> Unions<'a> {
         } else if chance.permille(3) && established.plus_months(6) < HORIZON {
             push_event(&mut events, UnionEvent::Suspended, established.plus_months(5), 0);
         }
+        // What came after the employer's end was taken out again, so the ids are given only now.
+        for (number, event) in events.iter_mut().enumerate() {
+            event.id = event_id(number);
+        }
         self.records.push(Record::Union(Box::new(UnionRecord {
             id: code.is_none().then_some(id),
             code: code.map(|code| code.to_string()),
@@ -263,7 +267,7 @@ fn founding(established: Day, federation: &FederationId, chance: &mut Chance) ->
 
 fn push_event(events: &mut Vec<UnionEventEntry>, event: UnionEvent, on: Day, cycle: u32) {
     events.push(UnionEventEntry {
-        id: format!("e{}", events.len() + 1),
+        id: event_id(events.len()),
         event,
         on: PartialDate::Day(Day(on.0.min(HORIZON.0))),
         cycle,
@@ -277,4 +281,48 @@ fn push_event(events: &mut Vec<UnionEventEntry>, event: UnionEvent, on: Day, cyc
         source: None,
         withdrawn: None,
     });
+}
+
+/// Id of the event in this place of its list.
+fn event_id(place: usize) -> String {
+    format!("e{}", place + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rollcall_core::term::Level;
+
+    use super::*;
+
+    #[test]
+    fn no_event_id_occurs_twice_whenever_the_employer_ends() {
+        let place = Place {
+            federation: "330106".parse().expect("a federation"),
+            code: 330_106,
+            level: Level::County,
+            organisations: 1,
+            first_number: 0,
+        };
+        let mut chance = Chance::new(1, "330106");
+        let mut unions = Unions::new(&place, "杭州市西湖区", &mut chance);
+        // Around the first re-election after a term of three years.
+        let established = Day::from_ymd(2019, 3, 1).expect("a calendar date");
+        for days in (1_000..1_120).cycle().take(12_000) {
+            let employer = Employer {
+                code: "52330106MJ00000000",
+                name: "西湖区某幼儿园",
+                workers: 30,
+                ended: Some(Day(established.0 + days)),
+            };
+            unions.found_own(&employer, established, &mut chance);
+        }
+        for record in unions.finish().0 {
+            if let Record::Union(union) = record {
+                let ids: BTreeSet<&str> = union.events.iter().map(|event| event.id.as_str()).collect();
+                assert_eq!(ids.len(), union.events.len(), "{:?}", union.events);
+            }
+        }
+    }
 }
