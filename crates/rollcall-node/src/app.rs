@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_core::campaign::Settings;
 use rollcall_replica::Replica;
+use rollcall_replica::name_index::NameIndex;
 use rollcall_replica::projection::Projection;
 use rollcall_stats::Cube;
 use rollcall_web::Error;
 
 use crate::files::Files;
-use crate::pages::name_index::NameIndex;
 use crate::pages::sync::PastSession;
 
 /// Sync sessions that are remembered, until the program ends.

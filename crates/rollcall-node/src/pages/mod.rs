@@ -9,7 +9,6 @@ mod heads;
 pub mod import;
 pub mod import_plan;
 mod money_rule;
-pub mod name_index;
 pub mod organisation;
 pub mod organisation_edit;
 mod organisation_form;

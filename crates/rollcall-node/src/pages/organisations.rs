@@ -7,6 +7,7 @@ use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::scope::OutReason;
 use rollcall_core::term::UnionForm;
 use rollcall_replica::Replica;
+use rollcall_replica::name_index::NameQuery;
 use rollcall_stats::{Cube, FiguresQuery, OrganisationStatus, Set};
 use rollcall_store::UNSENT;
 use rollcall_store::listing::{ListingOrder, ListingQuery, ListingRow};
@@ -16,7 +17,6 @@ use rollcall_web::login::{Role, SignedIn};
 use rollcall_web::page::organisations::{OrganisationFilter, OrganisationRow, Organisations, StandingFilter};
 use rollcall_web::{Error, Page};
 
-use super::name_index::NameQuery;
 use super::{record_page, today};
 use crate::app::App;
 
