@@ -6,6 +6,7 @@ use anyhow::Context;
 use rollcall_command::clock::time_text;
 use rollcall_command::output::{Refused, print_json, print_line};
 use rollcall_replica::Replica;
+use rollcall_replica::receipt::documents_proven;
 use rollcall_replica::runner::client::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_rpc::peer_identity::CertificateFacts;
@@ -139,14 +140,19 @@ pub fn last_receipt(replica: &Replica) -> anyhow::Result<Option<Receipt>> {
 }
 
 /// A receipt as printed.
-pub fn shown_receipt(receipt: &Receipt, verified: Option<bool>) -> ShownReceipt {
-    ShownReceipt {
+fn shown_receipt(
+    replica: &Replica,
+    receipt: &Receipt,
+    verified: Option<bool>,
+) -> anyhow::Result<ShownReceipt> {
+    let documents = replica.store().read(|reader| documents_proven(reader, receipt));
+    Ok(ShownReceipt {
         time: time_text(receipt.time_ms),
-        documents: receipt.documents(),
+        documents: documents.context("count the documents of the receipt")?,
         digest: receipt.root().iter().map(|byte| format!("{byte:02x}")).collect(),
         position: receipt.position,
         verified,
-    }
+    })
 }
 
 /// The receipt that still proves it where nothing had changed, checked once more against signature and rows.
@@ -156,10 +162,10 @@ fn held_receipt(
     report: &SyncReport,
 ) -> anyhow::Result<Option<ShownReceipt>> {
     if report.end != Some(SessionEnd::InSync) || report.receipt.is_some() {
-        return Ok(report
-            .receipt
-            .as_ref()
-            .map(|receipt| shown_receipt(receipt, Some(true))));
+        let shown = report.receipt.as_ref();
+        return shown
+            .map(|receipt| shown_receipt(replica, receipt, Some(true)))
+            .transpose();
     }
     let key = files.load_config()?.receipt_key()?;
     let Some(receipt) = last_receipt(replica)? else {
@@ -168,7 +174,8 @@ fn held_receipt(
     let check = replica
         .check_receipt(&receipt, &key.0, &Ed25519)
         .context("check the receipt")?;
-    Ok(Some(shown_receipt(&receipt, Some(check == ReceiptCheck::Equal))))
+    let verified = Some(check == ReceiptCheck::Equal);
+    shown_receipt(replica, &receipt, verified).map(Some)
 }
 
 fn show(report: &SyncReport, traffic: Traffic, receipt: Option<ShownReceipt>) -> ShownSync {
@@ -243,7 +250,10 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
     let expires = files
         .certificate()
         .and_then(|pem| CertificateFacts::read_pem(&pem).ok());
-    let receipt = last_receipt(&replica)?;
+    let receipt = match last_receipt(&replica)? {
+        Some(receipt) => Some(shown_receipt(&replica, &receipt, None)?),
+        None => None,
+    };
     let status = replica.store().read(|reader| {
         let acknowledged = reader
             .upstream()?
@@ -256,7 +266,7 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
                 changes: waiting.changes,
                 since: waiting.since_ms.map(time_text),
             },
-            last_receipt: receipt.as_ref().map(|receipt| shown_receipt(receipt, None)),
+            last_receipt: receipt.clone(),
             conflicts: reader.conflicts_count()?,
             quarantined: reader.documents_quarantined()?.len() as u64,
             certificate: Certificate {

@@ -82,6 +82,24 @@ fn scope_receipts(
     Ok(receipts)
 }
 
+/// The documents that a receipt is about, each once: it counts scope by scope, and a document may be in several. Exact
+/// where nothing has changed since.
+///
+/// # Errors
+/// The store's.
+pub fn documents_proven(reader: &Reader, receipt: &Receipt) -> Result<u64, rollcall_store::Error> {
+    Ok(receipt.documents().min(documents_held(reader, receipt)?))
+}
+
+/// The documents that the scopes of a receipt hold now.
+///
+/// # Errors
+/// The store's.
+pub fn documents_held(reader: &Reader, receipt: &Receipt) -> Result<u64, rollcall_store::Error> {
+    let scopes: Vec<FederationId> = receipt.scopes.iter().map(|scope| scope.scope.clone()).collect();
+    reader.documents_in(&scopes)
+}
+
 impl Replica {
     /// Checks a receipt against signature and rows.
     ///
