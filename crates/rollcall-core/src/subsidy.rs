@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Fen;
 use crate::date::Day;
-use crate::fact::{FundEntryFact, SubsidyEntryFact};
+use crate::fact::{FundEntryFact, SubsidyEntryFact, SubsidyFacts};
+use crate::id::{DocumentId, FederationId};
 use crate::term::{FundEntryKind, SubsidyEntryKind};
 
 /// Where a case stands at a date.
@@ -301,6 +302,27 @@ pub fn fund_closing(entries: &[FundEntryFact], cases: CaseSums, on: Day) -> Fen 
     let came: Fen = came.into_iter().map(of).sum();
     let went: Fen = went.into_iter().map(of).sum();
     came.plus(cases.recovered).minus(went).minus(cases.disbursed)
+}
+
+/// What the cases of a fund come to at the end of a day: of those given, the ones of its federation that name it by one of
+/// its ids.
+pub fn paid_from<'a>(
+    cases: impl IntoIterator<Item = &'a SubsidyFacts>,
+    fund: &[DocumentId],
+    federation: &FederationId,
+    on: Day,
+) -> CaseSums {
+    let mut sums = CaseSums::default();
+    for case in cases {
+        let names_it = case.fund.first().is_some_and(|named| fund.contains(named));
+        if names_it && case.federation.first() == Some(federation) {
+            let of_case = case_sums(&case.entries, Day::MIN, on, on);
+            sums.approved = sums.approved.plus(of_case.approved);
+            sums.disbursed = sums.disbursed.plus(of_case.disbursed);
+            sums.recovered = sums.recovered.plus(of_case.recovered);
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rollcall_core::fact::Facts;
 use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 use rollcall_core::problem::Problem;
 use rollcall_core::record::Record;
@@ -11,6 +12,7 @@ use rollcall_doc::Document;
 use rollcall_store::Store;
 use rollcall_sync::limits::BATCH_DOCUMENTS_MAX;
 
+use crate::codec;
 use crate::error::Error;
 use crate::prepare::{Held, Origin, open};
 
@@ -108,6 +110,17 @@ impl Replica {
     pub fn document(&self, id: DocumentId) -> Result<Document, Error> {
         self.read(|reader| match reader.load(id)? {
             Some((row, changes)) => open(id, row.kind, changes.iter()),
+            None => Err(Error::NoDocument(id.to_string())),
+        })
+    }
+
+    /// The facts of a document as they are now, read from where they are stored rather than from the document.
+    ///
+    /// # Errors
+    /// `NoDocument` where it is not held; `Facts` where they are of another program version.
+    pub fn facts(&self, id: DocumentId) -> Result<Facts, Error> {
+        self.read(|reader| match reader.facts_of(id)?.last() {
+            Some((_, bytes)) => codec::decode(id, bytes),
             None => Err(Error::NoDocument(id.to_string())),
         })
     }

@@ -75,6 +75,16 @@ impl Period {
 }
 
 impl Cube {
+    /// Every subsidy case.
+    pub fn subsidy_cases(&self) -> impl Iterator<Item = (DocumentId, &SubsidyFacts)> {
+        self.subsidies.iter().map(|(id, case)| (*id, case))
+    }
+
+    /// The documents of unions that an id means, each once.
+    pub fn unions_named(&self, id: DocumentId) -> impl Iterator<Item = DocumentId> {
+        self.unions.holders(id).map(|number| self.unions.id(number))
+    }
+
     /// Answers a question for subsidies. `known_at` of the answer is left for the caller to fill in.
     ///
     /// # Errors

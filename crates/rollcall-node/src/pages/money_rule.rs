@@ -6,10 +6,11 @@ use rollcall_core::date::Day;
 use rollcall_core::fact::{Facts, FundFacts, SubsidyEntryFact, SubsidyFacts};
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::problem::Problem;
-use rollcall_core::subsidy::{CaseSums, case_sums, claims_since, fund_closing, standing_entries};
+use rollcall_core::subsidy::{self, CaseSums, case_sums, claims_since, fund_closing, standing_entries};
 use rollcall_core::term::{SubsidyEntryKind, SubsidyKind};
 use rollcall_core::union::state_at;
 use rollcall_replica::{Error, Replica};
+use rollcall_stats::Cube;
 use rollcall_store::listing::ListingQuery;
 
 /// What is wrong with the entries that a case has after an edit and had not before.
@@ -184,7 +185,8 @@ fn exceeds(replica: &Replica, id: DocumentId, case: &SubsidyFacts, fund: Documen
     };
     let mut sums = CaseSums::default();
     if let Some(federation) = case.federation.first() {
-        sums = sums_of(replica, &[fund], federation, Day::MAX, Some(id))?;
+        let others = other_cases(replica, federation, id)?;
+        sums = subsidy::paid_from(&others, &[fund], federation, Day::MAX);
     }
     let own = case_sums(&case.entries, Day::MIN, Day::MAX, Day::MAX);
     // What is promised must be there, paid or not.
@@ -197,42 +199,38 @@ fn exceeds(replica: &Replica, id: DocumentId, case: &SubsidyFacts, fund: Documen
 /// What the cases of a fund come to at the end of a day. The payer is the fund's federation.
 pub(super) fn paid_from(
     replica: &Replica,
+    cube: &Cube,
     fund: DocumentId,
     federation: &FederationId,
     on: Day,
 ) -> Result<CaseSums, Error> {
     let mut named = replica.store().read(|reader| reader.mentions(fund))?.aliases;
     named.push(fund);
-    sums_of(replica, &named, federation, on, None)
+    let cases = cube.subsidy_cases().map(|(_, case)| case);
+    Ok(subsidy::paid_from(cases, &named, federation, on))
 }
 
-fn sums_of(
+/// The other cases of a federation.
+fn other_cases(
     replica: &Replica,
-    fund: &[DocumentId],
     federation: &FederationId,
-    on: Day,
-    but: Option<DocumentId>,
-) -> Result<CaseSums, Error> {
+    but: DocumentId,
+) -> Result<Vec<SubsidyFacts>, Error> {
     let query = ListingQuery {
         kind: Some(DocumentKind::Subsidy),
         limit: usize::try_from(u32::MAX).unwrap_or(usize::MAX),
         home: Some(federation.clone()),
         ..ListingQuery::default()
     };
-    let rows = replica.store().read(|reader| reader.listings(&query))?.rows;
-    let mut sums = CaseSums::default();
-    for row in rows.into_iter().filter(|row| Some(row.document_id) != but) {
-        let Facts::Subsidy(case) = replica.document(row.document_id)?.facts().0 else {
-            continue;
-        };
-        if case.fund.first().is_some_and(|named| fund.contains(named)) {
-            let of_case = case_sums(&case.entries, Day::MIN, on, on);
-            sums.approved = sums.approved.plus(of_case.approved);
-            sums.disbursed = sums.disbursed.plus(of_case.disbursed);
-            sums.recovered = sums.recovered.plus(of_case.recovered);
+    let mut cases = Vec::new();
+    for row in replica.store().read(|reader| reader.listings(&query))?.rows {
+        if row.document_id != but
+            && let Facts::Subsidy(case) = replica.facts(row.document_id)?
+        {
+            cases.push(*case);
         }
     }
-    Ok(sums)
+    Ok(cases)
 }
 
 /// What a fund's document states, where it is held.

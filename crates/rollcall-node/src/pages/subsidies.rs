@@ -1,5 +1,7 @@
 //! `/subsidies`, `/subsidies/{reference}` and `/funds/{reference}`: cases and funds with their ledgers and sums.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, State};
 use rollcall_core::amount::Fen;
 use rollcall_core::date::Day;
@@ -75,23 +77,21 @@ fn list_page(
         }
         (rows, page.total)
     } else {
-        // The payee's name is in the union's document, so every case is looked at.
+        let paid = cases_paid_to(replica, cube, &text)?;
         let query = all(DocumentKind::Subsidy, ListingOrder::Updated);
-        let mut found = Vec::new();
-        for row in replica.store().read(|reader| reader.listings(&query))?.rows {
-            let by_id = row.listing.search.contains(&text);
-            let row = case_row(&frame, replica, row, as_of)?;
-            if by_id || row.payee.to_lowercase().contains(&text) {
-                found.push(row);
-            }
-        }
+        let mut found = replica.store().read(|reader| reader.listings(&query))?.rows;
+        found.retain(|row| row.listing.search.contains(&text) || paid.contains(&row.document_id));
         let total = found.len() as u64;
-        (found.into_iter().skip(offset).take(limit).collect(), total)
+        let mut rows = Vec::new();
+        for row in found.into_iter().skip(offset).take(limit) {
+            rows.push(case_row(&frame, replica, row, as_of)?);
+        }
+        (rows, total)
     };
     let query = all(DocumentKind::Fund, ListingOrder::Name);
     let mut funds = Vec::new();
     for row in replica.store().read(|reader| reader.listings(&query))?.rows {
-        funds.extend(fund_row(replica, row.document_id, as_of)?);
+        funds.extend(fund_row(replica, cube, row.document_id, as_of)?);
     }
     funds.sort_by(|one: &FundRow, other| (&other.year, &one.federation).cmp(&(&one.year, &other.federation)));
     let year = as_of.ymd().0;
@@ -120,6 +120,29 @@ fn list_page(
         new_fund_href: may_edit.then(|| "/funds/new".to_owned()),
         frame,
     })
+}
+
+/// The cases whose payee's name holds a folded text.
+fn cases_paid_to(replica: &Replica, cube: &Cube, text: &str) -> Result<BTreeSet<DocumentId>, ReplicaError> {
+    let query = ListingQuery {
+        kind: Some(DocumentKind::Union),
+        text: text.to_owned(),
+        limit: usize::try_from(u32::MAX).unwrap_or(usize::MAX),
+        ..ListingQuery::default()
+    };
+    let unions = replica.store().read(|reader| reader.listings(&query))?.rows;
+    let unions: BTreeSet<DocumentId> = unions.into_iter().map(|row| row.document_id).collect();
+    let is_meant = |case: &SubsidyFacts| {
+        let mut named = case
+            .payee_union
+            .iter()
+            .flat_map(|union| cube.unions_named(*union));
+        let mut federations = case.payee_federation.iter();
+        named.any(|union| unions.contains(&union))
+            || federations.any(|payee| words::division(payee.as_str()).to_lowercase().contains(text))
+    };
+    let cases = cube.subsidy_cases().filter(|(_, case)| is_meant(case));
+    Ok(cases.map(|(id, _)| id).collect())
 }
 
 fn case_row(frame: &Frame, replica: &Replica, row: ListingRow, as_of: Day) -> Result<CaseRow, ReplicaError> {
@@ -153,7 +176,12 @@ fn case_row(frame: &Frame, replica: &Replica, row: ListingRow, as_of: Day) -> Re
     })
 }
 
-fn fund_row(replica: &Replica, id: DocumentId, as_of: Day) -> Result<Option<FundRow>, ReplicaError> {
+fn fund_row(
+    replica: &Replica,
+    cube: &Cube,
+    id: DocumentId,
+    as_of: Day,
+) -> Result<Option<FundRow>, ReplicaError> {
     let document = replica.document(id)?;
     let (Record::Fund(fund), Facts::Fund(facts)) = (document.record().0, document.facts().0) else {
         return Ok(None);
@@ -163,7 +191,7 @@ fn fund_row(replica: &Replica, id: DocumentId, as_of: Day) -> Result<Option<Fund
         .filter(|(movement, _)| movement.on <= as_of && movement.column == FundEntryKind::SetAside)
         .map(|(movement, _)| movement.amount)
         .sum();
-    let paid = money_rule::paid_from(replica, id, &fund.federation, as_of)?;
+    let paid = money_rule::paid_from(replica, cube, id, &fund.federation, as_of)?;
     Ok(Some(FundRow {
         href: record_page::href(DocumentKind::Fund, id),
         federation: words::division(fund.federation.as_str()),
@@ -302,9 +330,9 @@ pub async fn show_fund(
     let role = signed_in.account.role;
     let frame = signed_in.frame("nav.subsidies").computed_from(as_of, None);
     let page = app
-        .with(move |app| {
-            let id = app.replica.find(&reference, &[DocumentKind::Fund])?;
-            fund_page(&app.replica, id, frame, as_of, role)
+        .ask(move |replica, cube| {
+            let id = replica.find(&reference, &[DocumentKind::Fund])?;
+            fund_page(replica, cube, id, frame, as_of, role)
         })
         .await?;
     Ok(Page(page))
@@ -312,6 +340,7 @@ pub async fn show_fund(
 
 fn fund_page(
     replica: &Replica,
+    cube: &Cube,
     id: DocumentId,
     frame: Frame,
     as_of: Day,
@@ -324,7 +353,7 @@ fn fund_page(
     let (Record::Fund(fund), Facts::Fund(facts)) = (record, facts) else {
         return Err(ReplicaError::NoDocument(id.to_string()));
     };
-    let paid = money_rule::paid_from(replica, id, &fund.federation, as_of)?;
+    let paid = money_rule::paid_from(replica, cube, id, &fund.federation, as_of)?;
     let promised = CaseSums {
         disbursed: paid.approved,
         ..paid
