@@ -1,16 +1,21 @@
 //! The commands `figures`, `subsidies` and `findings` (`cli.md` Figures): the same flags and numbers on node and aggregator.
 
 use clap::Args;
+use rollcall_core::amount::Fen;
 use rollcall_core::date::Day;
-use rollcall_core::figure::{BoundedRate, Dimension, FiguresAnswer, SubsidiesAnswer, SubsidyDimension};
+use rollcall_core::figure::{
+    BoundedRate, Dimension, FiguresAnswer, SubsidiesAnswer, SubsidyDimension, TargetVerdict,
+};
 use rollcall_core::id::FederationId;
 use rollcall_replica::Replica;
 use rollcall_replica::figures::Knowledge;
 use rollcall_replica::projection::Projection;
 use rollcall_stats::{Cube, FiguresQuery, SubsidiesQuery};
+use rollcall_store::Role;
 use serde::Serialize;
 
 use crate::clock::{now_ms, today};
+use crate::federation;
 use crate::output::{Refused, print_json, print_line};
 
 /// Flags of `figures`.
@@ -110,12 +115,8 @@ fn day(text: Option<&String>) -> Result<Option<Day>, Refused> {
     .transpose()
 }
 
-fn federation(text: Option<&String>) -> Result<Option<FederationId>, Refused> {
-    text.map(|text| {
-        text.parse()
-            .map_err(|_| invalid(text, "a federation code such as 330106"))
-    })
-    .transpose()
+fn area(text: Option<&String>) -> Result<Option<FederationId>, Refused> {
+    text.map(|code| federation::named(code)).transpose()
 }
 
 fn knowledge(text: Option<&String>) -> Result<Knowledge, Refused> {
@@ -163,7 +164,7 @@ impl FiguresArgs {
                 .iter()
                 .map(|name| dimension(name))
                 .collect::<Result<_, _>>()?,
-            area: federation(self.area.as_ref())?,
+            area: area(self.area.as_ref())?,
             filters,
             series,
             boundaries: day(self.boundaries.as_ref())?,
@@ -200,7 +201,7 @@ impl SubsidiesArgs {
             from,
             to,
             by,
-            area: federation(self.area.as_ref())?,
+            area: area(self.area.as_ref())?,
         })
     }
 }
@@ -228,8 +229,8 @@ pub fn answer_figures(
     query: &FiguresQuery,
     known: Knowledge,
 ) -> anyhow::Result<FiguresAnswer> {
-    let position = replica.position_of(known)?;
-    let heard = replica.heard()?;
+    let position = position_of(replica, known)?;
+    let heard = replica.heard(today())?;
     let mut answer = with_cube(replica, position, |cube| cube.figures(query, &heard))?;
     answer.known_at = Some(replica.known_at(position)?);
     Ok(answer)
@@ -244,10 +245,23 @@ pub fn answer_subsidies(
     query: &SubsidiesQuery,
     known: Knowledge,
 ) -> anyhow::Result<SubsidiesAnswer> {
-    let position = replica.position_of(known)?;
+    let position = position_of(replica, known)?;
     let mut answer = with_cube(replica, position, |cube| cube.subsidies(query))?;
     answer.known_at = Some(replica.known_at(position)?);
     Ok(answer)
+}
+
+/// The position behind a knowledge date; the aggregator knows that its log ends.
+fn position_of(replica: &Replica, known: Knowledge) -> anyhow::Result<Option<u64>> {
+    let position = replica.position_of(known)?;
+    if let (Some(asked), Role::Aggregator) = (position, replica.store().identity().role) {
+        let last = replica.known_at(None)?.position;
+        if asked > last {
+            let message = format!("The log has not come to position {asked}; it ends at {last}.");
+            return Err(Refused::new("PARAM_INVALID", message).into());
+        }
+    }
+    Ok(position)
 }
 
 fn with_cube<T>(
@@ -366,21 +380,11 @@ pub fn print_figures(answer: &FiguresAnswer) -> anyhow::Result<()> {
         total.completeness.scopes_without_node,
         total.open_conflicts
     ))?;
-    for target in &answer.targets {
-        let verdict = match target.met {
-            Some(true) => "met",
-            Some(false) => "not met",
-            None if target.date > answer.as_of => "not yet",
-            None => "no data",
-        };
-        let pair = match (target.numerator, target.denominator) {
-            (Some(numerator), Some(denominator)) => format!(" ({numerator}/{denominator})"),
-            _ => String::new(),
-        };
-        print_line(format_args!(
-            "target {}% at {}: {verdict}{pair}",
-            target.percent, target.date
-        ))?;
+    for run in answer
+        .targets
+        .chunk_by(|one, next| one.percent == next.percent && next.date <= answer.as_of)
+    {
+        print_targets(run, answer.as_of)?;
     }
     for row in &answer.rows {
         let key: Vec<_> = row
@@ -400,6 +404,38 @@ pub fn print_figures(answer: &FiguresAnswer) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A line held at one month end after the other: the first and the last of them, and how many between were met.
+fn print_targets(run: &[TargetVerdict], as_of: Day) -> anyhow::Result<()> {
+    let (first, between, last) = match run {
+        [] => return Ok(()),
+        [only] => (only, &[][..], None),
+        [first, between @ .., last] => (first, between, Some(last)),
+    };
+    let line = |target: &TargetVerdict| {
+        let verdict = match target.met {
+            Some(true) => "met",
+            Some(false) => "not met",
+            None if target.date > as_of => "not yet",
+            None => "no data",
+        };
+        let pair = match (target.numerator, target.denominator) {
+            (Some(numerator), Some(denominator)) => format!(" ({numerator}/{denominator})"),
+            _ => String::new(),
+        };
+        format!("target {}% at {}: {verdict}{pair}", target.percent, target.date)
+    };
+    print_line(line(first))?;
+    if !between.is_empty() {
+        let met = between.iter().filter(|target| target.met == Some(true)).count();
+        print_line(format_args!(
+            "target {}% at the month ends after it: met at {met} of {}",
+            first.percent,
+            between.len()
+        ))?;
+    }
+    last.map_or(Ok(()), |last| print_line(line(last)))
+}
+
 fn now_text() -> String {
     format!("computed {}", crate::clock::time_text(now_ms()))
 }
@@ -408,14 +444,20 @@ fn print_subsidies(answer: &SubsidiesAnswer) -> anyhow::Result<()> {
     let lines = answer.rows.iter().map(|row| (row.name.as_str(), &row.figures));
     for (name, figures) in lines.chain([("total", &answer.total)]) {
         print_line(format_args!(
-            "{name:<24} approved {} disbursed {} recovered {} net {} outstanding {} (fen), cases {}",
-            figures.approved_fen.0,
-            figures.disbursed_fen.0,
-            figures.recovered_fen.0,
-            figures.net_fen.0,
-            figures.outstanding_fen.0,
+            "{name:<24} approved {} disbursed {} recovered {} net {} outstanding {} (yuan), cases {}",
+            yuan(figures.approved_fen),
+            yuan(figures.disbursed_fen),
+            yuan(figures.recovered_fen),
+            yuan(figures.net_fen),
+            yuan(figures.outstanding_fen),
             figures.cases
         ))?;
     }
     Ok(())
+}
+
+fn yuan(amount: Fen) -> String {
+    let sign = if amount.0 < 0 { "-" } else { "" };
+    let fen = amount.0.unsigned_abs();
+    format!("{sign}{}.{:02}", fen / 100, fen % 100)
 }

@@ -66,11 +66,12 @@ impl Replica {
         })
     }
 
-    /// Who has been heard, when: the input of completeness. At a node what it knows is its own sync.
+    /// Who has been heard, when: the input of completeness, asked on the day `today`. At a node what it knows is its own
+    /// sync.
     ///
     /// # Errors
     /// The store's.
-    pub fn heard(&self) -> Result<Heard, Error> {
+    pub fn heard(&self, today: Day) -> Result<Heard, Error> {
         self.read(|reader| {
             let mut enrolled: BTreeSet<FederationId> = BTreeSet::new();
             let mut last_heard_ms: BTreeMap<FederationId, i64> = BTreeMap::new();
@@ -105,6 +106,7 @@ impl Replica {
             Ok(Heard {
                 enrolled,
                 last_heard_ms,
+                today: Some(today),
             })
         })
     }

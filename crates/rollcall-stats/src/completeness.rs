@@ -14,14 +14,17 @@ pub struct Heard {
     pub enrolled: BTreeSet<FederationId>,
     /// When each was last heard (a signed batch or a session without changes), Unix milliseconds.
     pub last_heard_ms: BTreeMap<FederationId, i64>,
+    /// The day on which it is asked. It is not over, so who was heard on it is heard as well as can be.
+    pub today: Option<Day>,
 }
 
 impl Heard {
-    /// Whether a federation was heard after the end of a day.
+    /// Whether a federation was heard after the end of a day; while the day is not over, whether today.
     pub(crate) fn after(&self, federation: &FederationId, on: Day) -> bool {
-        self.last_heard_ms
-            .get(federation)
-            .is_some_and(|moment| Day::of_unix_ms(*moment) > on)
+        self.last_heard_ms.get(federation).is_some_and(|moment| {
+            let moment = Day::of_unix_ms(*moment);
+            moment > on || self.today.is_some_and(|today| on >= today && moment >= today)
+        })
     }
 
     /// Counts one federation in.
@@ -53,11 +56,32 @@ mod tests {
         let day: Day = "2023-12-31".parse().expect("a day");
         for (moment, after) in [(1_704_038_399_999, false), (1_704_038_400_000, true)] {
             let heard = Heard {
-                enrolled: BTreeSet::new(),
                 last_heard_ms: BTreeMap::from([(federation.clone(), moment)]),
+                ..Heard::default()
             };
             assert_eq!(heard.after(&federation, day), after);
         }
         assert!(!Heard::default().after(&federation, day));
+    }
+
+    #[test]
+    fn on_a_day_that_is_not_over_its_own_signs_of_life_count() {
+        let federation: FederationId = "330106".parse().expect("a federation");
+        let day = |text: &str| text.parse::<Day>().expect("a day");
+        // Last heard in the middle of 2023-12-31.
+        for (today, on, heard) in [
+            ("2023-12-31", "2023-12-31", true),
+            ("2023-12-31", "2024-06-30", true),
+            ("2023-12-31", "2023-12-30", true),
+            ("2024-01-01", "2024-01-01", false),
+            ("2024-01-01", "2023-12-31", false),
+        ] {
+            let asked = Heard {
+                last_heard_ms: BTreeMap::from([(federation.clone(), 1_703_995_200_000)]),
+                today: Some(day(today)),
+                ..Heard::default()
+            };
+            assert_eq!(asked.after(&federation, day(on)), heard, "{today} {on}");
+        }
     }
 }

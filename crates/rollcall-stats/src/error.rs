@@ -7,7 +7,7 @@ use rollcall_core::figure::Dimension;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A value that the dimension does not have.
-    #[error("{dimension:?} has no value {value:?}")]
+    #[error("{} has no value {value:?}", dimension.name())]
     UnknownValue {
         /// Which dimension.
         dimension: Dimension,
@@ -15,7 +15,7 @@ pub enum Error {
         value: String,
     },
     /// One dimension twice among those to split by.
-    #[error("{0:?} is asked for twice")]
+    #[error("{} is asked for twice", .0.name())]
     DimensionTwice(Dimension),
     /// A period that ends before it begins.
     #[error("the period ends on {to}, before it begins on {from}")]

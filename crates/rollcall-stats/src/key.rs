@@ -107,14 +107,16 @@ pub(crate) fn row_key(by: &[Dimension], values: &[Value]) -> RowKey {
     RowKey(by.iter().copied().zip(values.iter().map(Value::text)).collect())
 }
 
-/// What a reader sees: places by their names, a remainder row as direct.
-pub(crate) fn row_name(directory: &Directory, values: &[Value], on: Day) -> String {
-    let names: Vec<String> = values
+/// What a reader sees: places by their names; the remainder of a place as direct, of anything else as others.
+pub(crate) fn row_name(directory: &Directory, by: &[Dimension], values: &[Value], on: Day) -> String {
+    let names: Vec<String> = by
         .iter()
-        .map(|value| match value {
+        .zip(values)
+        .map(|(dimension, value)| match value {
             Value::Place(federation) => directory.name_at(federation, on),
             Value::Term(_, name) => (*name).to_owned(),
-            Value::Remainder => "直属".to_owned(),
+            Value::Remainder if dimension.is_place() => "直属".to_owned(),
+            Value::Remainder => "其他".to_owned(),
         })
         .collect();
     names.join(" ")

@@ -251,7 +251,7 @@ impl Layout {
                 let name = if by.is_empty() {
                     cube.directory.name_at(&self.area, on)
                 } else {
-                    key::row_name(&cube.directory, &values, on)
+                    key::row_name(&cube.directory, by, &values, on)
                 };
                 let (group_b, unheard) = (sums.group_b.low, sums.unheard);
                 let mut figures = sums.figures();

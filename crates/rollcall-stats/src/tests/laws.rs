@@ -348,6 +348,7 @@ fn heard() -> Heard {
     Heard {
         enrolled: BTreeSet::from([node.clone(), federation("120101")]),
         last_heard_ms: BTreeMap::from([(node, 1_704_100_000_000)]),
+        today: None,
     }
 }
 

@@ -70,6 +70,7 @@ pub(crate) fn run(organisations: u64, dump: Option<&Path>) -> Result<Report> {
             .map(|federation| (federation.clone(), HEARD_MS))
             .collect(),
         enrolled: made.federations.clone(),
+        today: None,
     };
     report
         .rows
