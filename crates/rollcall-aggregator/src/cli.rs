@@ -144,7 +144,7 @@ pub struct Init {
     #[command(flatten)]
     pub data: Data,
     /// Name of the aggregator.
-    #[arg(long, default_value = "national aggregator")]
+    #[arg(long, default_value = "全国总工会")]
     pub name: String,
     /// Further names or addresses that nodes will call it by; may be repeated.
     #[arg(long = "host")]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rollcall_command::output::Refused;
 use rollcall_rpc::authority::{read_private, write_private};
-use rollcall_rpc::{Authority, SigningKey};
+use rollcall_rpc::{Authority, RpcError, SigningKey};
 use rollcall_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,14 @@ impl Config {
     }
 }
 
+/// A key file that others can read is refused with its code; what else is wrong with it is told as it is.
+fn refused_key(error: RpcError) -> anyhow::Error {
+    match error.code() {
+        "KEY_MODE" => Refused::new("KEY_MODE", error.to_string()).into(),
+        _ => error.into(),
+    }
+}
+
 impl Files {
     /// The files in this directory.
     pub fn new(folder: &Path) -> Self {
@@ -108,20 +116,25 @@ impl Files {
     /// `NO_DATA` where there is none; the store's.
     pub fn open_store(&self) -> anyhow::Result<Store> {
         if !self.store().is_file() {
-            let message = format!(
-                "There is no aggregator in {}; make one with init.",
-                self.folder.display()
-            );
-            return Err(Refused::new("NO_DATA", message).into());
+            return Err(self.no_data().into());
         }
         Ok(Store::open(&self.store()).map_err(|error| rollcall_command::upkeep::refused(&error))?)
+    }
+
+    fn no_data(&self) -> Refused {
+        let folder = self.folder.display();
+        let message = format!("There is no aggregator in {folder}; make one with init.");
+        Refused::new("NO_DATA", message)
     }
 
     /// Reads the configuration.
     ///
     /// # Errors
-    /// `CONFIG_UNKNOWN` with the line, where it holds anything that is not a setting.
+    /// `NO_DATA` where there is none; `CONFIG_UNKNOWN` with the line, where it holds anything that is not a setting.
     pub fn load_config(&self) -> anyhow::Result<Config> {
+        if !self.config().is_file() {
+            return Err(self.no_data().into());
+        }
         let text = std::fs::read_to_string(self.config()).context("read the configuration")?;
         toml::from_str(&text).map_err(|error| Refused::new("CONFIG_UNKNOWN", error.to_string()).into())
     }
@@ -142,7 +155,9 @@ impl Files {
     pub fn load_authority(&self) -> anyhow::Result<Authority> {
         let certificate =
             std::fs::read_to_string(self.authority()).context("read the authority's certificate")?;
-        let key = read_private(&self.authority_key()).context("read the authority's key")?;
+        let key = read_private(&self.authority_key())
+            .map_err(refused_key)
+            .context("read the authority's key")?;
         let key = String::from_utf8(key).context("read the authority's key as text")?;
         Authority::from_pem(&certificate, &key).context("put the authority together")
     }
@@ -163,7 +178,9 @@ impl Files {
     /// # Errors
     /// Where it is missing, readable by others, or no key.
     pub fn load_signing_key(&self) -> anyhow::Result<SigningKey> {
-        let bytes = read_private(&self.signing_key()).context("read the signing key")?;
+        let bytes = read_private(&self.signing_key())
+            .map_err(refused_key)
+            .context("read the signing key")?;
         SigningKey::from_pkcs8(&bytes).context("read the signing key")
     }
 

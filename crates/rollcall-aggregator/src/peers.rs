@@ -2,9 +2,9 @@
 
 use anyhow::Context;
 use rollcall_command::clock::{now_ms, parse_duration_ms, time_text};
-use rollcall_command::output::{Refused, print_json, print_line};
+use rollcall_command::federation;
+use rollcall_command::output::{self, Refused, print_json, print_line};
 use rollcall_command::upkeep::refused;
-use rollcall_core::division::Divisions;
 use rollcall_core::id::FederationId;
 use rollcall_rpc::EnrolmentToken;
 use rollcall_store::enrolment::{Jurisdiction, TokenRow};
@@ -36,7 +36,7 @@ struct ShownCertificate {
 /// Makes and prints a token.
 ///
 /// # Errors
-/// `PARAM_INVALID` for codes or durations that are none; the store's.
+/// `PARAM_INVALID` for codes or durations that are none, `UNIT_UNKNOWN`; the store's.
 pub fn run_token(args: &Token) -> anyhow::Result<()> {
     let files = Files::new(&args.data.folder);
     let store = files.open_store()?;
@@ -47,16 +47,16 @@ pub fn run_token(args: &Token) -> anyhow::Result<()> {
     let row = TokenRow {
         token_hash: token.secret_hash(),
         jurisdiction: Jurisdiction {
-            federation: federation(&args.federation)?,
+            federation: federation::named(&args.federation)?,
             also: args
                 .also
                 .iter()
-                .map(|code| federation(code))
+                .map(|code| federation::named(code))
                 .collect::<Result<_, _>>()?,
             replicas: args
                 .replicas
                 .iter()
-                .map(|code| federation(code))
+                .map(|code| federation::named(code))
                 .collect::<Result<_, _>>()?,
             node_name: args.name.clone(),
         },
@@ -68,22 +68,6 @@ pub fn run_token(args: &Token) -> anyhow::Result<()> {
         .wait()
         .map_err(|error| refused(&error))?;
     print_line(token)
-}
-
-fn federation(code: &str) -> Result<FederationId, Refused> {
-    let id: FederationId = code.parse().map_err(|_| {
-        Refused::new(
-            "PARAM_INVALID",
-            format!("{code:?} is not a federation code such as 330106."),
-        )
-    })?;
-    if id != FederationId::national() && Divisions::get().find(id.division()).is_none() {
-        return Err(Refused::new(
-            "UNIT_UNKNOWN",
-            format!("There is no division {} in the tables.", id.division()),
-        ));
-    }
-    Ok(id)
 }
 
 /// Lists the peers.
@@ -140,16 +124,22 @@ pub fn run_peers(files: &Files, json: bool) -> anyhow::Result<()> {
 /// Refuses a peer from its next call on.
 ///
 /// # Errors
-/// `NOT_FOUND` where there is none; the store's.
+/// `NOT_FOUND` where there is none, `REASON_MISSING`; the store's.
 pub fn run_revoke(files: &Files, peer: &str, reason: &str) -> anyhow::Result<()> {
     let store = files.open_store()?;
-    let (peer_id, why, at_ms) = (peer.to_owned(), reason.to_owned(), now_ms());
+    let (peer_id, why, at_ms) = (peer.to_owned(), output::reason(reason)?, now_ms());
     store
         .write("revoke", move |writer| {
             writer.revoke_enrolment(&peer_id, &why, at_ms)
         })
         .wait()
-        .map_err(|error| refused(&error))?;
+        .map_err(|error| match error {
+            rollcall_store::Error::Missing(_) => Refused::new(
+                "NOT_FOUND",
+                format!("There is no peer {peer}; list them with peers."),
+            ),
+            error => refused(&error),
+        })?;
     rollcall_command::accounts::audit(&store, "system", "revoked", peer, at_ms)?;
     print_line(format_args!("{peer} is refused from now on"))
 }

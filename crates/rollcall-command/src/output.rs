@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// A refusal with a stable code (`cli.md`: exit status 1, code and plain sentence).
 #[derive(Debug, thiserror::Error)]
-#[error("{code}: {message}")]
+#[error("{code}: {}", sentence(message))]
 pub struct Refused {
     /// Stable code of `reliability.md` 4.
     pub code: String,
@@ -24,6 +24,40 @@ impl Refused {
             message: message.into(),
         }
     }
+}
+
+/// What a library says becomes a sentence: it begins with a capital and ends with a stop. What begins with a name of a
+/// file keeps it.
+fn sentence(message: &str) -> String {
+    let message = message.trim();
+    let ends = message.ends_with(['.', '!', '?', '。', ')', ':']);
+    let word = message.split_whitespace().next().unwrap_or_default();
+    if !word
+        .chars()
+        .all(|letter| letter.is_ascii_lowercase() || matches!(letter, '-' | ',' | ':'))
+    {
+        return if ends {
+            message.to_owned()
+        } else {
+            format!("{message}.")
+        };
+    }
+    let mut letters = message.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}{}", letters.as_str(), if ends { "" } else { "." })
+}
+
+/// The reason of an edit as it is kept.
+///
+/// # Errors
+/// `REASON_MISSING` where it says nothing.
+pub fn reason(text: &str) -> Result<String, Refused> {
+    let text = text.trim();
+    if text.is_empty() {
+        let message = "Say why with --reason; it is kept with the edit.";
+        return Err(Refused::new("REASON_MISSING", message));
+    }
+    Ok(text.to_owned())
 }
 
 /// Prints one JSON document on standard output.
@@ -57,7 +91,7 @@ pub fn finish(result: anyhow::Result<()>) -> ExitCode {
         Err(error) => {
             let line = match error.downcast_ref::<Refused>() {
                 Some(refused) => refused.to_string(),
-                None => format!("FAILED: failed to {error:#}"),
+                None => Refused::new("FAILED", format!("failed to {error:#}")).to_string(),
             };
             let _ = writeln!(std::io::stderr(), "{line}");
             ExitCode::from(1)
@@ -67,7 +101,61 @@ pub fn finish(result: anyhow::Result<()>) -> ExitCode {
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        let io = cause.downcast_ref::<std::io::Error>();
-        io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        // JSON keeps the error of the pipe to itself.
+        let json = cause
+            .downcast_ref::<serde_json::Error>()
+            .and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn refusal_reads_as_a_sentence_whoever_worded_it() {
+        for (message, said) in [
+            (
+                "there is no field x in this document",
+                "X: There is no field x in this document.",
+            ),
+            ("Ask for a token.", "X: Ask for a token."),
+            ("found: 名称, 地址 (名称)", "X: Found: 名称, 地址 (名称)"),
+            (
+                "keys/signing.pk8 can be read by others",
+                "X: keys/signing.pk8 can be read by others.",
+            ),
+            ("\"x\" is no date", "X: \"x\" is no date."),
+        ] {
+            assert_eq!(Refused::new("X", message).to_string(), said);
+        }
+    }
+
+    #[test]
+    fn reason_of_blanks_is_none() {
+        assert_eq!(reason("  ").expect_err("refused").code, "REASON_MISSING");
+        assert_eq!(reason(" moved ").expect("a reason"), "moved");
+    }
+
+    #[test]
+    fn reader_that_has_gone_away_is_no_failure() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Err(ErrorKind::BrokenPipe.into())
+            }
+        }
+        let json = serde_json::to_writer(Closed, "x").expect_err("closed");
+        assert!(is_closed_pipe(&json.into()));
+        let plain = writeln!(Closed, "x").expect_err("closed");
+        assert!(is_closed_pipe(&plain.into()));
+        assert!(!is_closed_pipe(&anyhow::anyhow!("another")));
+    }
 }

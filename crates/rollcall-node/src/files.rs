@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rollcall_command::output::Refused;
 use rollcall_rpc::authority::{read_private, write_private};
-use rollcall_rpc::{ClientConfig, SigningKey, Timeouts, VerifyingKey};
+use rollcall_rpc::{ClientConfig, RpcError, SigningKey, Timeouts, VerifyingKey};
 use rollcall_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,14 @@ pub fn not_enrolled() -> Refused {
     )
 }
 
+/// A key file that others can read is refused with its code; what else is wrong with it is told as it is.
+fn refused_key(error: RpcError) -> anyhow::Error {
+    match error.code() {
+        "KEY_MODE" => Refused::new("KEY_MODE", error.to_string()).into(),
+        _ => error.into(),
+    }
+}
+
 impl Files {
     /// The files in this directory.
     pub fn new(folder: &Path) -> Self {
@@ -134,20 +142,25 @@ impl Files {
     /// `NO_DATA` where there is none; the store's.
     pub fn open_store(&self) -> anyhow::Result<Store> {
         if !self.store().is_file() {
-            let message = format!(
-                "There is no node in {}; make one with init.",
-                self.folder.display()
-            );
-            return Err(Refused::new("NO_DATA", message).into());
+            return Err(self.no_data().into());
         }
         Ok(Store::open(&self.store()).map_err(|error| rollcall_command::upkeep::refused(&error))?)
+    }
+
+    fn no_data(&self) -> Refused {
+        let folder = self.folder.display();
+        let message = format!("There is no node in {folder}; make one with init.");
+        Refused::new("NO_DATA", message)
     }
 
     /// Reads the configuration.
     ///
     /// # Errors
-    /// `CONFIG_UNKNOWN` with the line, where it holds anything that is not a setting.
+    /// `NO_DATA` where there is none; `CONFIG_UNKNOWN` with the line, where it holds anything that is not a setting.
     pub fn load_config(&self) -> anyhow::Result<Config> {
+        if !self.config().is_file() {
+            return Err(self.no_data().into());
+        }
         let text = std::fs::read_to_string(self.config()).context("read the configuration")?;
         toml::from_str(&text).map_err(|error| Refused::new("CONFIG_UNKNOWN", error.to_string()).into())
     }
@@ -189,7 +202,9 @@ impl Files {
     /// # Errors
     /// Where it is missing, readable by others, or no key.
     pub fn load_signing_key(&self) -> anyhow::Result<SigningKey> {
-        let bytes = read_private(&self.keys("signing.pk8")).context("read the signing key")?;
+        let bytes = read_private(&self.keys("signing.pk8"))
+            .map_err(refused_key)
+            .context("read the signing key")?;
         SigningKey::from_pkcs8(&bytes).context("read the signing key")
     }
 
@@ -201,7 +216,9 @@ impl Files {
         let url = config.aggregator.clone().ok_or_else(not_enrolled)?;
         let read =
             |name: &str| std::fs::read_to_string(self.keys(name)).with_context(|| format!("read {name}"));
-        let key = read_private(&self.keys("tls-key.pem")).context("read the TLS key")?;
+        let key = read_private(&self.keys("tls-key.pem"))
+            .map_err(refused_key)
+            .context("read the TLS key")?;
         Ok(ClientConfig {
             url,
             authority_pem: read("authority.pem")?,

@@ -22,17 +22,24 @@ use crate::cli::{Export, Import, Undo};
 use crate::files::Files;
 use crate::organisation::command_line_account;
 
+/// Problems and warnings printed for a person; `--json` has more of them.
+const PRINTED_MAX: usize = 20;
+
 /// Largest list, bytes (`reliability.md` 4 row 11); records have no such limit.
 const LIST_BYTES_MAX: u64 = 20 * 1024 * 1024;
 
 /// Runs `import`.
 ///
 /// # Errors
-/// The file's code of `reliability.md` 4 where it cannot be read at all; the store's.
+/// `FILE_MISSING`; the file's code of `reliability.md` 4 where it cannot be read at all; the store's.
 pub fn run(args: &Import) -> anyhow::Result<()> {
     let files = Files::new(&args.data.folder);
     let config = files.load_config()?;
     let replica = Replica::new(files.open_store()?);
+    if !args.file.is_file() {
+        let message = format!("There is no file {}.", args.file.display());
+        return Err(Refused::new("FILE_MISSING", message).into());
+    }
     let name = args
         .file
         .file_name()
@@ -132,29 +139,36 @@ fn import_list(
     let mut plan = replica
         .plan_list(&list, settings)
         .map_err(|error| refused_replica(&error))?;
+    // Before anything is written, so that a place where it cannot be does not come out afterwards.
+    let rejects = args.rejects.as_deref().map(create_rejects).transpose()?;
     if !args.dry_run {
         replica
             .commit_plan(&list, &mut plan, by)
             .map_err(|error| refused_replica(&error))?;
     }
-    if let Some(rejects) = &args.rejects {
-        let out =
-            BufWriter::new(File::create(rejects).with_context(|| format!("create {}", rejects.display()))?);
-        let workbook = rejects
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
-        let format = if workbook {
-            ListFormat::Xlsx
-        } else {
-            ListFormat::Csv
-        };
+    if let Some((format, out)) = rejects {
         write_rejects(&list, &plan, format, out).context("write the refused rows")?;
     }
     Ok(plan.summary)
 }
 
+/// The file of refused rows, in the form that its name says.
+fn create_rejects(path: &Path) -> anyhow::Result<(ListFormat, BufWriter<File>)> {
+    let workbook = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
+    let format = if workbook {
+        ListFormat::Xlsx
+    } else {
+        ListFormat::Csv
+    };
+    let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
+    Ok((format, BufWriter::new(file)))
+}
+
 fn refused(problem: &Problem) -> Refused {
-    let place = if problem.place.is_empty() {
+    let said = problem.place.is_empty() || problem.message.contains(&problem.place);
+    let place = if said {
         String::new()
     } else {
         format!(" ({})", problem.place)
@@ -192,11 +206,18 @@ fn print_summary(summary: &ImportSummary, dry_run: bool) -> anyhow::Result<()> {
     for (scope, count) in &summary.scope {
         print_line(format_args!("  {scope}: {count}"))?;
     }
-    for problem in summary.problems.iter().chain(&summary.warnings).take(20) {
+    for problem in summary.warnings.iter().chain(&summary.problems).take(PRINTED_MAX) {
         let row = problem.row.map(|row| format!("row {row} ")).unwrap_or_default();
         print_line(format_args!("  {row}{} {}", problem.code, problem.message))?;
     }
-    Ok(())
+    let found = summary.warnings.len() + summary.problems.len();
+    let found = found as u64 + summary.warnings_left_out + summary.problems_left_out;
+    match found.saturating_sub(PRINTED_MAX as u64) {
+        0 => Ok(()),
+        more => print_line(format_args!(
+            "  and {more} more; --rejects FILE writes the refused rows with the reasons"
+        )),
+    }
 }
 
 /// Runs `undo`.
@@ -233,15 +254,19 @@ pub fn run_undo(args: &Undo) -> anyhow::Result<()> {
 /// The file's, the store's.
 pub fn run_export(args: &Export) -> anyhow::Result<()> {
     let replica = Replica::new(Files::new(&args.data.folder).open_store()?);
-    let out = File::create(&args.file).with_context(|| format!("create {}", args.file.display()))?;
+    let half = args.file.with_extension("part");
+    let out = File::create(&half).with_context(|| format!("create {}", half.display()))?;
     let out = BufWriter::new(out);
     let count = match args.format.as_str() {
         "records" => replica.export_records(out),
         "xlsx" => replica.export_list(ListFormat::Xlsx, out, today()),
         _ => replica.export_list(ListFormat::Csv, out, today()),
     };
-    print_line(format_args!(
-        "{} rows written",
-        count.map_err(|error| refused_replica(&error))?
-    ))
+    let count = count.inspect_err(|_| {
+        // The refusal is what is told; a file that cannot be removed either stays under its name as a part.
+        let _ = std::fs::remove_file(&half);
+    });
+    let count = count.map_err(|error| refused_replica(&error))?;
+    std::fs::rename(&half, &args.file).with_context(|| format!("write {}", args.file.display()))?;
+    print_line(format_args!("{count} rows written"))
 }

@@ -16,7 +16,7 @@ use crate::files::{Config, Files};
 /// Makes a node. Nothing is left behind where the aggregator refuses.
 ///
 /// # Errors
-/// `STORE_EXISTS`, `TOKEN_*`, `CA_MISMATCH`, or what keeps it from being made.
+/// `STORE_EXISTS`, `UNIT_UNKNOWN`, `TOKEN_*`, `CA_MISMATCH`, or what keeps it from being made.
 pub fn run_init(args: &Init) -> anyhow::Result<()> {
     let files = Files::new(&args.data.folder);
     if files.store().exists() {
@@ -37,12 +37,7 @@ pub fn run_init(args: &Init) -> anyhow::Result<()> {
     };
     let federation: FederationId = match (&enrolled, &args.federation) {
         (Some(enrolled), _) => enrolled.answer.federation.clone(),
-        (None, Some(code)) => code.parse().map_err(|_| {
-            Refused::new(
-                "PARAM_INVALID",
-                format!("{code:?} is not a federation code such as 330106."),
-            )
-        })?,
+        (None, Some(code)) => rollcall_command::federation::named(code)?,
         (None, None) => {
             return Err(Refused::new("PARAM_INVALID", "Say --federation CODE with --offline.").into());
         }

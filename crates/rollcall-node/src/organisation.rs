@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use rollcall_command::clock::{now_ms, random, time_text, today};
-use rollcall_command::output::{Refused, print_json, print_line};
+use rollcall_command::output::{self, Refused, print_json, print_line};
 use rollcall_command::upkeep::refused_replica;
 use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 use rollcall_core::problem::Problem;
@@ -170,7 +170,7 @@ fn editing(files: &Files, reason: &str) -> anyhow::Result<Editing> {
     let config = files.load_config()?;
     Ok(Editing {
         author: command_line_account(&config),
-        reason: reason.to_owned(),
+        reason: output::reason(reason)?,
         now_ms: now_ms(),
         heads: None,
     })

@@ -14,7 +14,7 @@ pub enum RpcError {
     #[error("{0:?} is not an address such as https://localhost:7443")]
     Address(String),
     /// No TCP connection.
-    #[error("connect to {address}")]
+    #[error("nobody answers at {address}; nothing is lost, try again later")]
     Connect {
         /// Host and port.
         address: String,

@@ -81,13 +81,13 @@ pub enum Error {
     #[error("database file is damaged: {}", .0.join("; "))]
     Corrupt(Vec<String>),
     /// There is a file already.
-    #[error("{} exists already", .0.display())]
+    #[error("there is a file {} already", .0.display())]
     FileExists(PathBuf),
     /// There is no file.
-    #[error("{} does not exist", .0.display())]
+    #[error("there is no file {}", .0.display())]
     FileMissing(PathBuf),
     /// The file is something else.
-    #[error("{} is not a Rollcall store", .0.display())]
+    #[error("the file {} is not a Rollcall store", .0.display())]
     NotAStore(PathBuf),
     /// The store comes from a newer program.
     #[error("store has version {found}, this program knows {VERSION}")]
@@ -99,7 +99,7 @@ pub enum Error {
     #[error("store is read-only")]
     ReadOnly,
     /// Another process has the store open.
-    #[error("{} is in use by another process", .0.display())]
+    #[error("the file {} is in use by another process", .0.display())]
     InUse(PathBuf),
     /// The disk is full; nothing was lost.
     #[error("disk is full; nothing was lost, free some space and try again")]
@@ -174,6 +174,8 @@ impl Error {
             Self::Newer { .. } => Some("STORE_NEWER"),
             Self::Corrupt(_) | Self::Damaged(_) => Some("STORE_DAMAGED"),
             Self::NotAStore(_) => Some("STORE_CHANGED"),
+            Self::FileExists(_) => Some("FILE_EXISTS"),
+            Self::FileMissing(_) => Some("FILE_MISSING"),
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 Some("NO_PERMISSION")
             }

@@ -23,10 +23,12 @@ const CRATES: [&str; 11] = [
 ];
 
 /// Seen on a command line only, where the program says them in full.
-const COMMAND_LINE_ONLY: [&str; 8] = [
+const COMMAND_LINE_ONLY: [&str; 10] = [
     "BIND",
     "BIND_OPEN",
     "CONFIG_UNKNOWN",
+    "FILE_EXISTS",
+    "FILE_MISSING",
     "NO_DATA",
     "PORT_IN_USE",
     "RECORD_KIND",
@@ -35,7 +37,7 @@ const COMMAND_LINE_ONLY: [&str; 8] = [
 ];
 
 /// Upper-case words in the sources that are no codes: names of the engine, of settings, of terms and states.
-const NO_CODES: [&str; 36] = [
+const NO_CODES: [&str; 37] = [
     "APPLIED",
     "APPROVED",
     "BEGIN",
@@ -47,6 +49,7 @@ const NO_CODES: [&str; 36] = [
     "DENY",
     "DISBURSED",
     "DORMANT",
+    "FAILED",
     "GB18030",
     "HELD",
     "HOST_STAFF",
