@@ -243,8 +243,9 @@ impl EntryList {
                 .to_owned(),
             Input::Date | Input::Day => words::date(frame, &text),
             Input::Division | Input::Federation => words::division(&text),
-            Input::Text
-            | Input::Count
+            // What lists of other systems give as a word, such as the kind of a service.
+            Input::Text => words::term(frame, field.name, &text),
+            Input::Count
             | Input::Year
             | Input::UnionCode
             | Input::Union
@@ -327,7 +328,7 @@ impl EntryList {
                 .collect();
             if ledger {
                 let by = entry.get("by").and_then(Value::as_str);
-                cells.push(by.map(|by| names.show(by)).unwrap_or_default());
+                cells.push(by.map(|by| names.show(frame, by)).unwrap_or_default());
             }
             let may_change = !ledger || !(reversed(entry) || is_reversal(entry));
             EntryRow {

@@ -24,7 +24,7 @@ const IMPORTS_MAX: usize = 50;
 /// The store's.
 pub async fn form(State(app): State<App>, Clerk(signed_in): Clerk) -> Result<Page<ImportUpload>, Error> {
     let frame = signed_in.frame("nav.import");
-    let locale = frame.locale;
+    let shown = frame.clone();
     let imports = app
         .with(move |app| {
             let store = app.replica.store();
@@ -32,8 +32,8 @@ pub async fn form(State(app): State<App>, Clerk(signed_in): Clerk) -> Result<Pag
             let imports = store.read(|reader| reader.imports(IMPORTS_MAX))?;
             let row = |row: StoredImport| ImportRow {
                 href: format!("/import/{}", row.import_id),
-                at: locale.moment(row.at_ms),
-                author: names.show(&row.account),
+                at: shown.locale.moment(row.at_ms),
+                author: names.show(&shown, &row.account),
                 counts: serde_json::from_str(&row.summary)
                     .map(|summary| counts(&summary))
                     .unwrap_or_default(),

@@ -9,8 +9,9 @@ use rollcall_command::clock::random;
 use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::problem::Problem;
 use rollcall_core::record::{OrganisationRecord, Record};
-use rollcall_doc::Document;
+use rollcall_doc::{Document, Edit as DocumentEdit};
 use rollcall_replica::Replica;
+use rollcall_replica::edit::Editing;
 use rollcall_web::form::{CheckedForm, with_notice};
 use rollcall_web::login::{Clerk, SignedIn};
 use rollcall_web::page::edit::Edit;
@@ -18,7 +19,7 @@ use rollcall_web::{Error, Page};
 
 use super::form_field::{Values, with_reason};
 use super::organisation_form::{edits, fields, new_record, shown};
-use super::{editing, heads, today, words};
+use super::{editing, entry_rule, heads, today, words};
 use crate::app::App;
 
 /// The form of an organisation that is held.
@@ -60,19 +61,21 @@ pub async fn submit(
     let mut by = editing(&signed_in, &text("reason"));
     by.heads = Some(heads.clone());
     let asked = heads.clone();
-    let (id, before) = app
+    let (entered, judged, day) = (values.clone(), by.clone(), today(&signed_in));
+    let (id, planned) = app
         .with(move |app| {
             let (id, _) = open(&app.replica, &reference)?;
-            Ok((id, heads::document_at(&app.replica, id, &asked)?))
+            let Some(before) = heads::document_at(&app.replica, id, &asked)? else {
+                return Ok((id, None));
+            };
+            let planned = edits(&before, &entered, day).and_then(|edits| match with_reason(&judged.reason) {
+                Ok(()) => Ok(edits),
+                Err(problem) => Err(vec![problem]),
+            });
+            Ok((id, Some(judge(&app.replica, &before, planned, &judged)?)))
         })
         .await?;
-    let before = before.ok_or_else(heads::unknown)?;
-    let planned =
-        edits(&before, &values, today(&signed_in)).and_then(|edits| match with_reason(&by.reason) {
-            Ok(()) => Ok(edits),
-            Err(problem) => Err(vec![problem]),
-        });
-    let edits = match planned {
+    let edits = match planned.ok_or_else(heads::unknown)? {
         Ok(edits) => edits,
         Err(problems) => {
             let reason = by.reason.clone();
@@ -110,6 +113,29 @@ pub async fn submit(
         })
     })
     .await
+}
+
+/// What was planned, unless it would bring what must not be entered.
+fn judge(
+    replica: &Replica,
+    document: &Document,
+    planned: Result<Vec<DocumentEdit>, Vec<Problem>>,
+    by: &Editing,
+) -> Result<Result<Vec<DocumentEdit>, Vec<Problem>>, rollcall_replica::Error> {
+    let edits = match planned {
+        Ok(edits) => edits,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    let mut problems = entry_rule::check(replica, document, &edits, by)?;
+    // The form has the day of the counts under a name of its own.
+    for problem in problems.iter_mut().filter(|problem| problem.place == "on") {
+        problem.place = "counted_on".to_owned();
+    }
+    Ok(if problems.is_empty() {
+        Ok(edits)
+    } else {
+        Err(problems)
+    })
 }
 
 /// The form of an organisation that is not held yet.
@@ -154,6 +180,17 @@ pub async fn submit_new(
                 .map(|()| record)
         })
         .and_then(check_new);
+    let who = by.clone();
+    let checked = app
+        .with(move |app| match checked {
+            Ok((id, record)) => {
+                let empty = Document::create(DocumentKind::Organisation, id);
+                let planned = judge(&app.replica, &empty, empty.plan(&record), &who)?;
+                Ok(planned.map(|_| (id, record)))
+            }
+            Err(problems) => Ok(Err(problems)),
+        })
+        .await?;
     let (id, record) = match checked {
         Ok(checked) => checked,
         Err(problems) => {

@@ -138,7 +138,7 @@ pub(super) fn fields(frame: &Frame, values: &Values, problems: &[Problem]) -> Ve
         .map(|(name, _)| EditField {
             name,
             label: words::word(frame, name),
-            hint: None,
+            hint: place(name, values),
             value: values.get(*name).cloned().unwrap_or_default(),
             input: input(name),
             required: *name == "name",
@@ -148,6 +148,14 @@ pub(super) fn fields(frame: &Frame, values: &Values, problems: &[Problem]) -> Ve
                 .map(|problem| frame.sentence(&problem.code, &problem.message)),
         })
         .collect()
+}
+
+/// The name of the place whose code stands in a field.
+fn place(name: &str, values: &Values) -> Option<String> {
+    let holds_code = matches!(name, "registration_authority" | "location" | "responsible");
+    let code = values.get(name).filter(|code| holds_code && !code.is_empty())?;
+    let named = words::division(code);
+    (named != *code).then_some(named)
 }
 
 /// What was entered, as edits of the document that the form showed.
@@ -172,6 +180,10 @@ pub(super) fn edits(document: &Document, values: &Values, today: Day) -> Result<
             continue;
         }
         if let Err(problem) = check(name, new) {
+            problems.push(problem);
+            continue;
+        }
+        if let Err(problem) = check_ending(name, new, standing, values) {
             problems.push(problem);
             continue;
         }
@@ -225,6 +237,8 @@ pub(super) fn new_record(
     for (name, _) in FIELDS {
         problems.extend(check(name, entered(values, name)).err());
     }
+    let status = entered(values, "registration_status");
+    problems.extend(check_ending("registration_status", status, "", values).err());
     let counts = counted(values, today).unwrap_or_else(|more| {
         problems.extend(more);
         None
@@ -263,6 +277,16 @@ pub(super) fn new_record(
     } else {
         Err(problems)
     }
+}
+
+/// An end of registration needs its day: without one it would be taken for a correction of the whole time before.
+fn check_ending(name: &str, new: &str, standing: &str, values: &Values) -> Result<(), Problem> {
+    let ends = |status: &str| !matches!(status, "" | "registered");
+    if name == "registration_status" && ends(new) && !ends(standing) && !entered_date(values) {
+        let message = "Enter the day on which the registration ended.";
+        return Err(Problem::error("DATE_MISSING", "status_on", message));
+    }
+    Ok(())
 }
 
 fn entered_date(values: &Values) -> bool {
@@ -373,6 +397,11 @@ mod tests {
             (vec![("location", "西湖区")], "location", "PLACE_UNKNOWN"),
             (vec![("responsible", "33")], "responsible", "PLACE_UNKNOWN"),
             (vec![("name", " ")], "name", "NAME_MISSING"),
+            (
+                vec![("registration_status", "revoked")],
+                "status_on",
+                "DATE_MISSING",
+            ),
         ] {
             let mut all = values(&[("name", "一所学校")]);
             all.extend(values(&entered));

@@ -25,9 +25,9 @@ pub(super) fn conflicts(
                 .map(|held| ConflictValue {
                     text: words::value(frame, &conflict.field, &held.value),
                     id: held.id,
-                    author: names.show(&held.author),
+                    author: names.show(frame, &held.author),
                     at: frame.locale.moment(held.time_ms),
-                    reason: held.reason,
+                    reason: words::reason(frame, held.reason),
                 })
                 .collect(),
             action: format!("{href}/settle?field={}", encode(&conflict.field)),
@@ -71,9 +71,9 @@ pub(super) fn history(
         });
         rows.push(HistoryRow {
             at: frame.locale.moment(entry.time_ms),
-            author: names.show(&entry.author),
+            author: names.show(frame, &entry.author),
             changes: changes.collect(),
-            reason: entry.reason,
+            reason: words::reason(frame, entry.reason),
             received: position.is_some(),
             change_id: match position {
                 Some(position) => format!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use rollcall_command::output::Refused;
+use rollcall_replica::receipt::{documents_held, documents_proven};
 use rollcall_replica::runner::client::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_rpc::peer_identity::CertificateFacts;
@@ -20,7 +21,7 @@ use rollcall_web::{Error, Page};
 
 use super::import_plan::Nothing;
 use super::record_page;
-use super::words::AuthorNames;
+use super::words::{self, AuthorNames};
 use crate::app::App;
 use crate::files::Config;
 use crate::link::sync_now;
@@ -92,7 +93,7 @@ fn page(
         let heard_ms = upstream.map_or(0, |upstream| upstream.last_heard_ms);
         let state = SyncState {
             documents: match &proven {
-                Some(receipt) => receipt.documents(),
+                Some(receipt) => documents_proven(reader, receipt)?,
                 None => reader.documents_count()?,
             },
             waiting_changes: lying.changes,
@@ -102,21 +103,32 @@ fn page(
             connected: config.aggregator.is_some() && now_ms.saturating_sub(heard_ms) <= silence_max,
             enrolled: config.aggregator.is_some(),
         };
-        let receipts = reader.receipts(store_id, ROWS_MAX)?.into_iter().map(|row| {
+        let mut receipts = Vec::new();
+        // One after the other they are about the same scopes, so the newest one's is good for all.
+        let mut held = None;
+        for row in reader.receipts(store_id, ROWS_MAX)? {
             let receipt = Receipt::from_bytes(&row.bytes);
-            ReceiptRow {
+            receipts.push(ReceiptRow {
                 at: locale.moment(row.time_ms),
-                documents: receipt.as_ref().map_or(row.set.count, Receipt::documents),
+                documents: match &receipt {
+                    Some(receipt) => {
+                        if held.is_none() {
+                            held = Some(documents_held(reader, receipt)?);
+                        }
+                        receipt.documents().min(held.unwrap_or_default())
+                    }
+                    None => row.set.count,
+                },
                 digest: receipt.map_or_else(String::new, |receipt| crate::organisation::hex(receipt.root())),
                 position: row.position,
                 verified: row.verified,
-            }
-        });
+            });
+        }
         Ok((
             state,
             waiting(reader, &frame, acknowledged)?,
             attention(reader, &frame)?,
-            receipts.collect(),
+            receipts,
         ))
     })?;
     let sessions = app.sessions().into_iter().map(|session| SessionRow {
@@ -133,7 +145,7 @@ fn page(
     Ok(Sync {
         state,
         start_action: (may_start && config.aggregator.is_some()).then(|| "/sync".to_owned()),
-        waiting: with_reasons(app, waiting)?,
+        waiting: with_reasons(app, &frame, waiting)?,
         attention,
         receipts,
         sessions: sessions.collect(),
@@ -191,14 +203,18 @@ fn waiting(reader: &Reader, frame: &Frame, acknowledged: u64) -> Result<Vec<Lyin
     Ok(rows)
 }
 
-fn with_reasons(app: &App, lying: Vec<Lying>) -> Result<Vec<WaitingRow>, rollcall_replica::Error> {
+fn with_reasons(
+    app: &App,
+    frame: &Frame,
+    lying: Vec<Lying>,
+) -> Result<Vec<WaitingRow>, rollcall_replica::Error> {
     let names = AuthorNames::load(app.replica.store())?;
     let mut rows = Vec::with_capacity(lying.len());
     for mut lying in lying {
         let history = app.replica.document(lying.document_id)?.history();
         if let Some(entry) = history.into_iter().find(|entry| entry.change == lying.change) {
-            lying.row.author = names.show(&entry.author);
-            lying.row.reason = entry.reason;
+            lying.row.author = names.show(frame, &entry.author);
+            lying.row.reason = words::reason(frame, entry.reason);
         }
         rows.push(lying.row);
     }

@@ -144,6 +144,15 @@ fn new_record(
         Ok(object) => object,
         Err(problems) => return Ok(Err(problems)),
     };
+    // An own union is that of its organisation; without one it would cover nobody.
+    if object.get("form") == Some(&json!(UnionForm::Own.name())) && !object.contains_key("organisation") {
+        let message = "Enter the organisation whose own union it is.";
+        return Ok(Err(vec![Problem::error(
+            "FIELD_MISSING",
+            "organisation",
+            message,
+        )]));
+    }
     let founding: Map<String, Value> = FOUNDING
         .iter()
         .filter_map(|field| Some((field.name.to_owned(), object.remove(field.name)?)))

@@ -259,7 +259,8 @@ fn fields(frame: &Frame, replica: &Replica, record: &UnionRecord) -> Result<Vec<
     ];
     for (field, text) in [("area_level", &record.area_level), ("mistaken", &record.mistaken)] {
         if text.is_some() {
-            rows.push(field_row(field, text.clone()));
+            let text = text.as_deref().map(|text| words::term(frame, field, text));
+            rows.push(field_row(field, text));
         }
     }
     let founded = record

@@ -11,7 +11,7 @@ use rollcall_web::layout::{Frame, Tone};
 use serde_json::Value;
 
 /// Fields whose values are terms, with the prefix of their texts.
-const TERMS: [(&str, &str); 7] = [
+const TERMS: [(&str, &str); 11] = [
     ("category", "category"),
     ("registration_status", "registration_status"),
     ("operating_state", "operating_state"),
@@ -19,10 +19,14 @@ const TERMS: [(&str, &str); 7] = [
     ("stage", "stage"),
     ("form", "form"),
     ("event", "event"),
+    ("channel", "channel"),
+    ("result", "contact_result"),
+    ("service", "service"),
+    ("area_level", "area_level"),
 ];
 
 /// Lists and fields of entries whose text stands under another key than `field.`.
-const KEYS: [(&str, &str); 21] = [
+const KEYS: [(&str, &str); 23] = [
     ("counts", "organisation.counts"),
     ("coverage", "organisation.coverage"),
     ("exclusions", "organisation.exclusions"),
@@ -31,6 +35,8 @@ const KEYS: [(&str, &str); 21] = [
     ("organisers", "list.organisers"),
     ("handovers", "list.handovers"),
     ("services", "list.services"),
+    ("checks", "list.checks"),
+    ("other_units", "list.other_units"),
     ("events", "list.events"),
     ("entries", "list.entries"),
     ("from", "value.from"),
@@ -134,8 +140,8 @@ pub(super) fn text_of(frame: &Frame, name: &str, text: &str) -> String {
             .find_map(|prefix| frame.locale.lookup(&format!("{prefix}.{text}")));
         return known.unwrap_or(text).to_owned();
     }
-    if let Some((_, prefix)) = TERMS.iter().find(|(known, _)| *known == name) {
-        return frame.term(prefix, text);
+    if TERMS.iter().any(|(known, _)| *known == name) {
+        return term(frame, name, text);
     }
     match name {
         "location"
@@ -150,6 +156,14 @@ pub(super) fn text_of(frame: &Frame, name: &str, text: &str) -> String {
         "reason" => frame.term("exclusion", text),
         "source" => frame.term("source", text),
         _ => date(frame, text),
+    }
+}
+
+/// A word of a list in the reader's words; any other text as it is.
+pub(super) fn term(frame: &Frame, name: &str, text: &str) -> String {
+    match TERMS.iter().find(|(known, _)| *known == name) {
+        Some((_, prefix)) => frame.term(prefix, text),
+        None => text.to_owned(),
     }
 }
 
@@ -183,6 +197,18 @@ pub(super) fn refusal(frame: &Frame, problem: &Problem) -> String {
     format!("{} [{}]", sentence(frame, problem), problem.code)
 }
 
+/// The reason of an edit: as it was given, or in words where the program gave it.
+pub(super) fn reason(frame: &Frame, reason: String) -> String {
+    let of_program = [
+        ("import ", "reason.import"),
+        ("undo import ", "reason.undo_import"),
+    ];
+    let told = of_program
+        .iter()
+        .find_map(|(opening, key)| Some(frame.fill(key, &[reason.strip_prefix(opening)?])));
+    told.unwrap_or(reason)
+}
+
 /// How pressing a problem is.
 pub(super) fn tone(severity: Severity) -> Tone {
     match severity {
@@ -209,10 +235,11 @@ impl AuthorNames {
         store.read(Self::read)
     }
 
-    pub(super) fn show(&self, author: &str) -> String {
-        match self.0.get(author) {
-            Some(name) => format!("{name} ({author})"),
-            None => author.to_owned(),
+    pub(super) fn show(&self, frame: &Frame, author: &str) -> String {
+        match (self.0.get(author), author.strip_suffix("/command-line")) {
+            (Some(name), _) => format!("{name} ({author})"),
+            (None, Some(federation)) => frame.fill("author.command_line", &[&division(federation)]),
+            (None, None) => author.to_owned(),
         }
     }
 }

@@ -300,6 +300,15 @@ async fn union_is_entered_edited_and_judged() {
             ],
             "ORGANISATION_UNKNOWN",
         ),
+        (
+            vec![
+                ("name", "某工会"),
+                ("form", "own"),
+                ("higher_union", "330106"),
+                ("reason", "批复"),
+            ],
+            "FIELD_MISSING",
+        ),
     ] {
         refused(&li, "/unions/new", &fields, code).await;
     }
@@ -326,6 +335,29 @@ async fn union_is_entered_edited_and_judged() {
     let events = link_of(&page, "/events");
     let event = [("event", "applied"), ("on", "2024-02-01"), ("reason", "申请")];
     assert!(saved(&li, &events, &event).await.has("2024年2月1日"));
+}
+
+#[tokio::test]
+async fn edit_form_refuses_what_the_forms_of_entries_refuse() {
+    let node = Node::new();
+    node.import(RECORDS);
+    let li = node.sign_in("li").await;
+    let form = format!("/organisations/{KINDERGARTEN}/edit");
+    for (fields, code) in [
+        (vec![("workers", "5"), ("members", "9")], "V12"),
+        (vec![("workers", "5"), ("counted_on", "2034-12-31")], "V13"),
+        (vec![("registration_status", "revoked")], "DATE_MISSING"),
+    ] {
+        let mut fields = fields;
+        fields.push(("reason", "更正"));
+        refused(&li, &form, &fields, code).await;
+    }
+    let ended = [
+        ("registration_status", "revoked"),
+        ("status_on", "2024-12-01"),
+        ("reason", "公告"),
+    ];
+    assert!(saved(&li, &form, &ended).await.has("2024年12月1日"));
 }
 
 #[tokio::test]
