@@ -5,7 +5,7 @@
 //!
 //! Read in this order: [`serve`] (sockets), [`site`] (the parts put together), [`headers`] and [`respond`] (around
 //! every request), [`error`], [`visit`] (one request), [`login`], [`csrf`] and [`form`] (what comes in), [`locale`],
-//! [`format`](mod@format) and `sentence` (words, numbers, codes in words), [`layout`], [`figure`] and [`page`] (what goes out), [`asset`].
+//! [`format`](mod@format) and `sentence` (words, numbers, codes in words), [`layout`], [`figure`], [`trend`] and [`page`] (what goes out), [`asset`].
 
 pub mod asset;
 pub mod csrf;
@@ -21,6 +21,7 @@ pub mod page;
 pub mod respond;
 pub mod serve;
 pub mod site;
+pub mod trend;
 pub mod visit;
 
 mod random;

@@ -19,19 +19,40 @@ use rollcall_web::figure::{Bounds, Completeness, Figure, FigureLine, Known, Shar
 use rollcall_web::form::CheckedQuery;
 use rollcall_web::layout::Frame;
 use rollcall_web::login::SignedIn;
-use rollcall_web::page::overview::{AreaRow, FundSums, Overview, StageRow, SubsidyRow};
+use rollcall_web::page::overview::{AreaOrder, AreaRow, FundSums, Overview, StageRow, SubsidyRow};
+use rollcall_web::trend::{Trend, TrendPoint};
 use rollcall_web::{Error, Page};
 use serde::Deserialize;
 
 use crate::app::App;
 
+/// Months that the trend goes back.
+const TREND_MONTHS: i32 = 24;
+
 /// What the form asks for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Question {
     #[serde(default, deserialize_with = "rollcall_web::form::empty_is_none")]
     as_of: Option<Day>,
     #[serde(default, deserialize_with = "rollcall_web::form::empty_is_none")]
     known_at: Option<u64>,
+    #[serde(default)]
+    order: AreaOrder,
+}
+
+impl Question {
+    /// The page of an area that asks this.
+    fn address(self, path: &str) -> String {
+        let as_of = self.as_of.map(|as_of| format!("as_of={as_of}"));
+        let known_at = self.known_at.map(|position| format!("known_at={position}"));
+        let order = (self.order == AreaOrder::Rate).then(|| "order=rate".to_owned());
+        let pairs: Vec<String> = as_of.into_iter().chain(known_at).chain(order).collect();
+        if pairs.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?{}", pairs.join("&"))
+        }
+    }
 }
 
 struct Answers {
@@ -39,6 +60,7 @@ struct Answers {
     parts: FiguresAnswer,
     stages: FiguresAnswer,
     groups: FiguresAnswer,
+    months: FiguresAnswer,
     subsidies: SubsidiesAnswer,
     known: Known,
 }
@@ -135,6 +157,11 @@ async fn page(
     let frame = signed_in
         .frame("nav.overview")
         .computed_from(as_of, Some(answers.known.position));
+    let own_path = if area == FederationId::national() {
+        "/".to_owned()
+    } else {
+        format!("/areas/{area}")
+    };
     let total = &answers.parts.total.figures;
     let percent = standing_target(&answers.parts.targets, as_of);
     let remainder = match by {
@@ -149,32 +176,32 @@ async fn page(
         let code = row.key.value(by);
         let href = code
             .filter(|code| by != Dimension::Federation && *code != area.as_str())
-            .map(|code| {
-                let query = question
-                    .as_of
-                    .map(|as_of| format!("?as_of={as_of}"))
-                    .unwrap_or_default();
-                format!("/areas/{code}{query}")
-            });
+            .map(|code| question.address(&format!("/areas/{code}")));
         let name = if code.is_none() { remainder } else { &row.name };
         AreaRow {
             href,
             ..area_row(code, name, &row.figures, percent)
         }
     });
+    let mut areas: Vec<AreaRow> = parts.collect();
+    question.order.sort(&mut areas);
+    let in_order = |order| Question { order, ..question }.address(&own_path);
     Ok(Page(Overview {
         headline: headline(total, &answers, as_of),
         lines: lines(&answers, &frame),
-        targets: answers
-            .parts
-            .targets
-            .iter()
+        targets: shown_targets(&answers.parts.targets)
             .map(|target| verdict(target, total))
             .collect(),
         as_of,
         known_at: question.known_at,
         notes: Vec::new(),
-        areas: parts.collect(),
+        trend: trend(&answers, as_of, |date| {
+            let as_of = Some(date);
+            Question { as_of, ..question }.address(&own_path)
+        }),
+        order: question.order,
+        order_hrefs: (in_order(AreaOrder::Area), in_order(AreaOrder::Rate)),
+        areas,
         total: area_row(None, frame.text("overview.total"), total, percent),
         stages: stage_rows(&answers.stages),
         subsidies: SubsidyKind::ALL
@@ -194,7 +221,11 @@ async fn page(
         subsidy_total: subsidy_row("", &answers.subsidies.total),
         funds: funds(&answers.subsidies.total),
         period,
-        area: answers.name.clone(),
+        area: if area == FederationId::national() {
+            frame.text("overview.nation").to_owned()
+        } else {
+            answers.name.clone()
+        },
         frame,
     }))
 }
@@ -208,7 +239,7 @@ fn answers(
     period: (Day, Day),
     position: Option<u64>,
 ) -> Result<Answers, rollcall_replica::Error> {
-    let heard = replica.heard()?;
+    let heard = replica.heard(today())?;
     let name = cube.directory().name_at(area, as_of);
     let area = Some(area.clone()).filter(|area| *area != FederationId::national());
     let figures = |dimension| {
@@ -218,6 +249,11 @@ fn answers(
             ..FiguresQuery::at(as_of)
         };
         cube.figures(&query, &heard)
+    };
+    let months = FiguresQuery {
+        area: area.clone(),
+        series: Some((as_of.plus_months(-TREND_MONTHS).next(), as_of)),
+        ..FiguresQuery::at(as_of)
     };
     let subsidies = SubsidiesQuery {
         from: Some(period.0),
@@ -232,6 +268,7 @@ fn answers(
         parts: figures(by)?,
         stages: figures(Dimension::Stage)?,
         groups: figures(Dimension::Group)?,
+        months: cube.figures(&months, &heard)?,
         subsidies: cube.subsidies(&subsidies)?,
         known: Known {
             position: known_at.position,
@@ -278,6 +315,34 @@ fn headline(total: &Figures, answers: &Answers, as_of: Day) -> Figure {
     }
 }
 
+/// The headline at the month ends before, and on the day itself.
+fn trend(answers: &Answers, as_of: Day, href: impl Fn(Day) -> String) -> Trend {
+    let point = |date: Day, figures: &Figures| {
+        let rate = &figures.establishment_rate;
+        let percent = standing_target(&answers.parts.targets, date);
+        TrendPoint {
+            date,
+            share: share(rate.rate.ratio),
+            bounds: (rate.low != rate.high).then(|| Bounds {
+                low: share(rate.low),
+                high: share(rate.high),
+            }),
+            target: percent.map(|percent| (u64::from(percent), rate.rate.ratio.reaches(percent))),
+            href: href(date),
+        }
+    };
+    let ends = answers
+        .months
+        .rows
+        .iter()
+        .filter_map(|row| Some(point(row.as_of?, &row.figures)));
+    let mut points: Vec<TrendPoint> = ends.collect();
+    if points.last().is_none_or(|last| last.date != as_of) {
+        points.push(point(as_of, &answers.parts.total.figures));
+    }
+    Trend { points }
+}
+
 fn lines(answers: &Answers, frame: &Frame) -> Vec<FigureLine> {
     let total = &answers.parts.total.figures;
     let group = |name: &str| {
@@ -314,6 +379,16 @@ fn lines(answers: &Answers, frame: &Frame) -> Vec<FigureLine> {
         members("figure.membership_rate", &total.membership_rate),
         members("figure.membership_rate_all", &total.membership_rate_all),
     ]
+}
+
+/// Of a line that is held at one month end after the other, the first and the last; the trend has those between.
+fn shown_targets(targets: &[TargetVerdict]) -> impl Iterator<Item = &TargetVerdict> {
+    let runs = targets.chunk_by(|one, next| one.percent == next.percent);
+    runs.flat_map(|run| {
+        run.first()
+            .into_iter()
+            .chain(run.last().filter(|_| run.len() > 1))
+    })
 }
 
 /// The percent that holds on a day: of the latest target due by then, else of the first one.
@@ -371,8 +446,7 @@ fn stage_rows(answer: &FiguresAnswer) -> Vec<StageRow> {
             StageRow {
                 stage: stage.name(),
                 organisations: row.map_or(0, |row| row.figures.in_scope),
-                // There is no list behind it at the centre yet.
-                href: "#stages".to_owned(),
+                href: None,
             }
         })
         .collect()

@@ -13,8 +13,11 @@ use rollcall_web::page::organisation::{
     Organisation, ProblemRow, RefusalRow, StageStep, ValueLine,
 };
 use rollcall_web::page::organisations::{OrganisationFilter, OrganisationRow, Organisations, StandingFilter};
-use rollcall_web::page::overview::{AreaRow, FundSums, Overview, OverviewNote, StageRow, SubsidyRow};
+use rollcall_web::page::overview::{
+    AreaOrder, AreaRow, FundSums, Overview, OverviewNote, StageRow, SubsidyRow,
+};
 use rollcall_web::page::sync::{AttentionRow, ReceiptRow, SessionRow, Sync, SyncState, WaitingRow};
+use rollcall_web::trend::{Trend, TrendPoint};
 
 /// 3 January 2025, 10:11 in Beijing.
 pub(crate) const NOW_UNIX_MS: i64 = 1_735_870_269_000;
@@ -229,6 +232,9 @@ pub(crate) fn overview(frame: Frame) -> Overview {
         as_of: day(2024, 12, 31),
         known_at: None,
         notes: notes(&frame),
+        order: AreaOrder::Area,
+        order_hrefs: ("/".to_owned(), "/?order=rate".to_owned()),
+        trend: trend(),
         areas,
         total,
         stages: stage_rows(),
@@ -242,6 +248,31 @@ pub(crate) fn overview(frame: Frame) -> Overview {
         },
         period: (day(2024, 1, 1), day(2024, 12, 31)),
         frame,
+    }
+}
+
+fn trend() -> Trend {
+    let points = (0..24_u64).map(|month| {
+        let (year, number) = (2023 + month / 12, month % 12 + 1);
+        let date = day(year as i32, number as u8, 1).month_end();
+        let percent = if date == day(2024, 12, 31) { 85 } else { 60 };
+        let share = Share::new(96_000 + month * 5_900, 281_000);
+        TrendPoint {
+            date,
+            share,
+            bounds: (month > 20).then(|| Bounds {
+                low: share,
+                high: Share::new(share.numerator + 9_000, share.denominator),
+            }),
+            target: Some((
+                percent,
+                Some(share.numerator * 100 >= percent * share.denominator),
+            )),
+            href: format!("/?as_of={date}"),
+        }
+    });
+    Trend {
+        points: points.collect(),
     }
 }
 
@@ -304,7 +335,7 @@ fn stage_rows() -> Vec<StageRow> {
     let row = |(stage, organisations)| StageRow {
         stage,
         organisations,
-        href: format!("/organisations?stage={stage}"),
+        href: Some(format!("/organisations?stage={stage}")),
     };
     counts.map(row).to_vec()
 }

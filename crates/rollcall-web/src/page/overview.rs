@@ -3,10 +3,12 @@
 
 use askama::Template;
 use rollcall_core::date::Day;
+use serde::Deserialize;
 
 use crate::figure::{Completeness, Figure, FigureLine, Share, Target};
 use crate::layout::{Badge, Frame, Tone};
 use crate::locale::Locale;
+use crate::trend::Trend;
 
 /// The page.
 #[derive(Debug, Clone, Template)]
@@ -28,8 +30,14 @@ pub struct Overview {
     pub known_at: Option<u64>,
     /// What needs a look: double claims, conflicts and the like; may be empty.
     pub notes: Vec<OverviewNote>,
+    /// The headline at the month ends before.
+    pub trend: Trend,
     /// One row per part of the area, remainder rows included, so that they add up to `total`.
     pub areas: Vec<AreaRow>,
+    /// In which order they stand.
+    pub order: AreaOrder,
+    /// The same page in the order of the areas, and in that of their rates.
+    pub order_hrefs: (String, String),
     /// The whole.
     pub total: AreaRow,
     /// How many organisations stand at each stage, in the order of the work.
@@ -59,6 +67,33 @@ impl Overview {
             .map(|stage| stage.organisations)
             .max()
             .unwrap_or(0)
+    }
+}
+
+/// Order of the table of areas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AreaOrder {
+    /// As the divisions are listed.
+    #[default]
+    Area,
+    /// The highest rate first; without data last.
+    Rate,
+}
+
+impl AreaOrder {
+    /// Orders rows that stand by area, on exact integers. Remainder rows stay behind the areas.
+    pub fn sort(self, rows: &mut [AreaRow]) {
+        if self == Self::Rate {
+            rows.sort_by(|one, other| {
+                let place = |row: &AreaRow| (row.code.is_none(), row.rate.denominator == 0);
+                let product =
+                    |one: Share, other: Share| u128::from(one.numerator) * u128::from(other.denominator);
+                place(one)
+                    .cmp(&place(other))
+                    .then_with(|| product(other.rate, one.rate).cmp(&product(one.rate, other.rate)))
+            });
+        }
     }
 }
 
@@ -130,8 +165,8 @@ pub struct StageRow {
     pub stage: &'static str,
     /// Organisations that stand there.
     pub organisations: u64,
-    /// The list behind it.
-    pub href: String,
+    /// The list behind it, where there is one.
+    pub href: Option<String>,
 }
 
 impl StageRow {
@@ -212,6 +247,31 @@ mod tests {
                 Badge::new(tone, text)
             );
         }
+    }
+
+    #[test]
+    fn ranking_is_exact_and_leaves_remainders_behind() {
+        let place = |code: Option<&str>, numerator, denominator| AreaRow {
+            code: code.map(str::to_owned),
+            rate: Share::new(numerator, denominator),
+            ..row("x", 0, 0)
+        };
+        let mut rows = vec![
+            place(Some("1"), 84_996, 100_000),
+            place(Some("2"), 0, 0),
+            place(Some("3"), 85, 100),
+            place(None, 9, 9),
+            place(Some("4"), 0, 5),
+        ];
+        let before = rows.clone();
+        AreaOrder::Area.sort(&mut rows);
+        assert_eq!(rows, before);
+        AreaOrder::Rate.sort(&mut rows);
+        let codes: Vec<_> = rows
+            .iter()
+            .map(|row| row.code.as_deref().unwrap_or("-"))
+            .collect();
+        assert_eq!(codes, ["3", "1", "4", "2", "-"]);
     }
 
     #[test]
