@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::say;
 
 pub(crate) mod figures;
+pub(crate) mod pages;
 pub(crate) mod sync;
 
 /// What one bench found.
@@ -74,7 +75,7 @@ impl Report {
         let machine = Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_mb: memory_kb.unwrap_or_default() / 1024,
-            profile: "dev (opt-level 2, dependencies 3, overflow checks)",
+            profile: "dev (opt-level 2, dependencies 3, pages and command lines 0, overflow checks)",
         };
         Self {
             bench,

@@ -164,6 +164,26 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// Makes one in a folder, without an aggregator.
+    pub(crate) fn offline(programs: &Programs, folder: &Path, federation: &str) -> Result<Self> {
+        let data = folder.join(federation);
+        let arguments = [
+            "init",
+            "--json",
+            "--offline",
+            "--federation",
+            federation,
+            "--data",
+        ];
+        let made = json(&programs.node, &words(&arguments, &data))?;
+        Ok(Self {
+            program: programs.node.clone(),
+            federation: federation.to_owned(),
+            data,
+            account: Account::read(&made)?,
+        })
+    }
+
     /// Asks one of its commands for JSON.
     pub(crate) fn ask(&self, command: &[&str]) -> Result<Value> {
         let mut arguments = words(command, "--json");

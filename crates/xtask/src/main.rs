@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use rollcall_core::id::FederationId;
 
 mod bench;
+mod browser;
 mod check;
 mod demo;
 mod live;
@@ -97,6 +98,8 @@ enum BenchName {
     Sync,
     /// The cube: building it, and questions to it.
     Figures,
+    /// The workspace: lists, search, the first page after a start.
+    Pages,
 }
 
 fn main() -> ExitCode {
@@ -159,5 +162,11 @@ fn run(task: Task) -> anyhow::Result<()> {
             dump,
             json,
         } => bench::figures::run(organisations.unwrap_or(1_000_000), dump.as_deref())?.print(json),
+        Task::Bench {
+            name: BenchName::Pages,
+            organisations,
+            dump,
+            json,
+        } => bench::pages::run(root, organisations.unwrap_or(50_000), dump.as_deref())?.print(json),
     }
 }

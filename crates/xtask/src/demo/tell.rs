@@ -1,12 +1,9 @@
 //! What the demo tells: sessions, rates against the targets, subsidies, bounds, receipts.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
+use crate::browser::Browser;
 use crate::loopback::{Node, number, text};
 use crate::say;
 
@@ -194,27 +191,10 @@ pub(super) fn receipts(nodes: &[Node]) -> Result<()> {
 
 /// Whether somebody answers there, with a page or the way to the sign-in.
 pub(super) fn page_answers(address: &str) -> Result<()> {
-    let host = address.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).with_context(|| format!("connect to {address}"))?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .context("set a limit")?;
-    write!(
-        stream,
-        "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-    )
-    .context("ask for a page")?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).context("read a page")?;
-    let head = String::from_utf8_lossy(&answer)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    let status = head.split(' ').nth(1).unwrap_or_default();
+    let status = Browser::open(address)?.get("/")?.status;
     ensure!(
-        matches!(status, "200" | "302" | "303" | "307"),
-        "{address} answers {head:?}"
+        status.is_success() || status.is_redirection(),
+        "{address} answers {status}"
     );
     Ok(())
 }
