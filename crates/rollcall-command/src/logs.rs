@@ -8,7 +8,9 @@ use tracing_subscriber::{Layer, fmt, registry};
 /// Starts logging. `filter` is a level, or levels by target: `info,rollcall_replica=debug`; `ROLLCALL_LOG` wins over it.
 pub fn start(filter: &str, json: bool) {
     let stated = std::env::var("ROLLCALL_LOG").ok();
-    let parsed = stated.as_deref().and_then(|stated| stated.parse::<Targets>().ok());
+    let parsed = stated
+        .as_deref()
+        .and_then(|stated| stated.parse::<Targets>().ok());
     let filter = parsed
         .or_else(|| format!("{filter},automerge=warn").parse().ok())
         .unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));

@@ -126,7 +126,7 @@ async fn organisation_is_shown_by_code_and_id_with_everything_recorded() {
         "330106 西湖区",
         "19",
         "2024年3月1日",
-        "330106/command-line",
+        "330106 西湖区 命令行",
     ] {
         assert!(page.has(text), "{text}");
     }
@@ -468,7 +468,7 @@ async fn sync_page_says_what_waits_and_that_the_node_is_not_enrolled() {
     node.import(RECORDS);
     let li = node.sign_in("li").await;
     let page = li.get_in_english("/sync").await;
-    assert!(page.has("Not enrolled") && page.has("求知学校") && page.has("330106/command-line"));
+    assert!(page.has("Not enrolled") && page.has("求知学校") && page.has("330106 西湖区, command line"));
     let answer = li.submit(&li.get("/import").await, "/sync", &[]).await;
     assert!(answer.has("NOT_ENROLLED"), "{}", answer.body);
     assert!(
