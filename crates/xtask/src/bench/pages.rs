@@ -20,8 +20,8 @@ use crate::seed::{SeedConfig, generate};
 
 /// The federation whose register it is.
 const FEDERATION: &str = "330106";
-/// Documents held when the start is measured.
-const START_DOCUMENTS: u64 = 30_000;
+/// Documents held when the start is measured, at most half of all.
+const START_DOCUMENTS: usize = 30_000;
 /// Starts that are measured.
 const STARTS: usize = 5;
 /// How often each case is asked; its pages are asked in turn.
@@ -173,8 +173,9 @@ fn write_register(organisations: u64, folder: &Path) -> Result<(PathBuf, PathBuf
     let mut records: Vec<Record> = generate(&config).map(|(_, record)| record).collect();
     // Unions and money among the first, so that the start has of everything.
     records.sort_by_key(|record| matches!(record, Record::Organisation(_)));
+    let held_at_start = records.len().div_ceil(2).min(START_DOCUMENTS);
     for (number, record) in records.iter().enumerate() {
-        let file = if (number as u64) < START_DOCUMENTS {
+        let file = if number < held_at_start {
             &mut first
         } else {
             &mut rest
