@@ -337,8 +337,7 @@ pub fn run_findings(replica: &Replica, args: &FindingsArgs) -> anyhow::Result<()
 fn rate(rate: &BoundedRate) -> String {
     let percent = rate
         .rate
-        .percent
-        .as_deref()
+        .percent()
         .map_or_else(|| "no data".to_owned(), |percent| format!("{percent}%"));
     let ratio = rate.rate.ratio;
     let bounds = if rate.low == rate.high {

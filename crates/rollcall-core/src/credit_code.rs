@@ -103,6 +103,31 @@ impl CreditCode {
         std::str::from_utf8(&self.0).expect("the alphabet is ASCII")
     }
 
+    /// The code as a number below 31¹⁶: its first 16 characters, of which the others follow.
+    pub fn to_number(&self) -> u128 {
+        let digits = self.0[..16].iter().filter_map(|byte| value_31(*byte));
+        digits.fold(0, |number, digit| number * 31 + u128::from(digit))
+    }
+
+    /// The code of such a number; `None` where there is none.
+    pub fn from_number(mut number: u128) -> Option<Self> {
+        let mut code = [0; 18];
+        for byte in code[..16].iter_mut().rev() {
+            *byte = ALPHABET[(number % 31) as usize];
+            number /= 31;
+        }
+        if number > 0 || !code[2..8].iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        code[16] = check_17(&code[8..16])?;
+        let mut sum = 0;
+        for (byte, weight) in code.iter().zip(WEIGHTS_18) {
+            sum += value_31(*byte)? * weight;
+        }
+        code[17] = ALPHABET[((31 - sum % 31) % 31) as usize];
+        Some(Self(code))
+    }
+
     /// Registering department and type, positions 1 and 2.
     pub fn prefix(&self) -> &str {
         &self.as_str()[..2]

@@ -151,6 +151,19 @@ impl Directory {
             .map(FederationId::of_division)
     }
 
+    /// The first day since which the hierarchy has been what it is on a day. Divisions change with the year, the
+    /// directory with what federations' documents state.
+    pub fn unchanged_since(&self, on: Day) -> Day {
+        let turn_of_year = Day::from_ymd(on.ymd().0, 1, 1).unwrap_or(Day::MIN);
+        let stated = self
+            .stated()
+            .flat_map(|facts| [facts.from, facts.until.map(Day::next)]);
+        stated
+            .flatten()
+            .filter(|turn| *turn <= on)
+            .fold(turn_of_year, Day::max)
+    }
+
     /// Name of a federation at a date: its document's, else that of its division.
     pub fn name_at(&self, id: &FederationId, on: Day) -> String {
         if let Some(version) = self.version_at(id, on) {
@@ -233,6 +246,13 @@ mod tests {
             directory.name_at(&id("330106"), day("2024-07-01")),
             "西湖区总工会"
         );
+        for (on, since) in [
+            ("2024-06-30", "2024-01-01"),
+            ("2024-12-31", "2024-07-01"),
+            ("2025-03-01", "2025-01-01"),
+        ] {
+            assert_eq!(directory.unchanged_since(day(on)), day(since));
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Answers to questions for figures, shaped like the JSON of `cli.md` Figures.
 //! Owns keys and their order; the numbers are computed in `rollcall-stats`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::ser::SerializeMap;
+use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use crate::amount::Fen;
@@ -87,7 +88,7 @@ impl Dimension {
 
 /// Key of a row: each dimension asked for with its value, `None` for the remainder row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct RowKey(pub Vec<(Dimension, Option<String>)>);
+pub struct RowKey(pub Vec<(Dimension, Option<Cow<'static, str>>)>);
 
 impl RowKey {
     /// The value of a dimension, if it is part of the key and no remainder.
@@ -105,22 +106,33 @@ impl Serialize for RowKey {
     }
 }
 
-/// A rate with what is shown of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+/// A rate, which shows its percentage wherever it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rate {
     /// Counted at the least favourable where conflicts are open.
-    #[serde(flatten)]
     pub ratio: Ratio,
+}
+
+impl Rate {
     /// Two decimals, half up; `None`: no data.
-    pub percent: Option<String>,
+    pub fn percent(&self) -> Option<String> {
+        self.ratio.percent_half_up()
+    }
 }
 
 impl From<Ratio> for Rate {
     fn from(ratio: Ratio) -> Self {
-        Self {
-            percent: ratio.percent_half_up(),
-            ratio,
-        }
+        Self { ratio }
+    }
+}
+
+impl Serialize for Rate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rate = serializer.serialize_struct("Rate", 3)?;
+        rate.serialize_field("numerator", &self.ratio.numerator)?;
+        rate.serialize_field("denominator", &self.ratio.denominator)?;
+        rate.serialize_field("percent", &self.percent())?;
+        rate.end()
     }
 }
 
@@ -517,7 +529,7 @@ mod tests {
     #[test]
     fn a_remainder_row_has_a_null_key() {
         let key = RowKey(vec![
-            (Dimension::Province, Some("330000".to_owned())),
+            (Dimension::Province, Some("330000".into())),
             (Dimension::Prefecture, None),
         ]);
         assert_eq!(

@@ -3,6 +3,7 @@
 //! on the day of their entry, approvals on the approval date, and nothing booked after a period changes what is said of
 //! it: a closed year stays as it was.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -306,14 +307,15 @@ pub fn fund_closing(entries: &[FundEntryFact], cases: CaseSums, on: Day) -> Fen 
 
 /// What the cases of a fund come to at the end of a day: of those given, the ones of its federation that name it by one of
 /// its ids.
-pub fn paid_from<'a>(
-    cases: impl IntoIterator<Item = &'a SubsidyFacts>,
+pub fn paid_from(
+    cases: impl IntoIterator<Item: Borrow<SubsidyFacts>>,
     fund: &[DocumentId],
     federation: &FederationId,
     on: Day,
 ) -> CaseSums {
     let mut sums = CaseSums::default();
     for case in cases {
+        let case: &SubsidyFacts = case.borrow();
         let names_it = case.fund.first().is_some_and(|named| fund.contains(named));
         if names_it && case.federation.first() == Some(federation) {
             let of_case = case_sums(&case.entries, Day::MIN, on, on);

@@ -19,23 +19,42 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Whether a federation was heard after the end of a day; while the day is not over, whether today.
-    pub(crate) fn after(&self, federation: &FederationId, on: Day) -> bool {
-        self.last_heard_ms.get(federation).is_some_and(|moment| {
-            let moment = Day::of_unix_ms(*moment);
+    /// What is known about one federation.
+    pub(crate) fn of(&self, federation: &FederationId) -> HeardOf {
+        HeardOf {
+            enrolled: self.enrolled.contains(federation),
+            last_heard_ms: self.last_heard_ms.get(federation).copied(),
+            today: self.today,
+        }
+    }
+}
+
+/// What is known about one federation's node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeardOf {
+    pub(crate) enrolled: bool,
+    last_heard_ms: Option<i64>,
+    today: Option<Day>,
+}
+
+impl HeardOf {
+    /// Whether it was heard after the end of a day; while the day is not over, whether today.
+    pub(crate) fn after(self, on: Day) -> bool {
+        self.last_heard_ms.is_some_and(|moment| {
+            let moment = Day::of_unix_ms(moment);
             moment > on || self.today.is_some_and(|today| on >= today && moment >= today)
         })
     }
 
-    /// Counts one federation in.
-    pub(crate) fn count(&self, completeness: &mut Completeness, federation: &FederationId, on: Day) {
+    /// Counts the federation in.
+    pub(crate) fn count(self, completeness: &mut Completeness, on: Day) {
         completeness.scopes_expected += 1;
-        completeness.scopes_heard += u64::from(self.after(federation, on));
-        completeness.scopes_without_node += u64::from(!self.enrolled.contains(federation));
-        if let Some(moment) = self.last_heard_ms.get(federation) {
+        completeness.scopes_heard += u64::from(self.after(on));
+        completeness.scopes_without_node += u64::from(!self.enrolled);
+        if let Some(moment) = self.last_heard_ms {
             let oldest = completeness
                 .oldest_heard
-                .map_or(*moment, |known| known.min(*moment));
+                .map_or(moment, |known| known.min(moment));
             completeness.oldest_heard = Some(oldest);
         }
     }
@@ -59,9 +78,21 @@ mod tests {
                 last_heard_ms: BTreeMap::from([(federation.clone(), moment)]),
                 ..Heard::default()
             };
-            assert_eq!(heard.after(&federation, day), after);
+            let mut counted = Completeness::default();
+            heard.of(&federation).count(&mut counted, day);
+            assert_eq!(counted.scopes_heard, u64::from(after));
+            assert_eq!(heard.of(&federation).after(day), after);
         }
-        assert!(!Heard::default().after(&federation, day));
+        let mut counted = Completeness::default();
+        Heard::default().of(&federation).count(&mut counted, day);
+        assert_eq!(
+            (
+                counted.scopes_expected,
+                counted.scopes_heard,
+                counted.scopes_without_node
+            ),
+            (1, 0, 1)
+        );
     }
 
     #[test]
@@ -81,7 +112,7 @@ mod tests {
                 today: Some(day(today)),
                 ..Heard::default()
             };
-            assert_eq!(asked.after(&federation, day(on)), heard, "{today} {on}");
+            assert_eq!(asked.of(&federation).after(day(on)), heard, "{today} {on}");
         }
     }
 }

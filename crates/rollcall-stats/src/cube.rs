@@ -2,12 +2,21 @@
 //! Owns which documents are one thing and when their columns are computed anew; leaves how an organisation counts
 //! to `establishment` and questions to `query`. Whatever the order of arrival, the answers are the same.
 
+mod arena;
+pub(crate) mod block;
+mod bytes;
+mod case;
 mod component;
+mod index;
 mod intern;
+mod organisation_state;
+mod pack;
+pub(crate) mod profile;
 mod register;
 pub(crate) mod segment;
 pub(crate) mod stored;
 mod union_row;
+mod union_state;
 mod upsert;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,15 +24,19 @@ use std::sync::{Arc, Mutex};
 
 use rollcall_core::campaign::Settings;
 use rollcall_core::date::Day;
-use rollcall_core::fact::{CampaignFacts, FederationFacts, FundFacts, SameAsFacts, SubsidyFacts};
+use rollcall_core::fact::{CampaignFacts, FederationFacts, FundFacts, SameAsFacts};
 use rollcall_core::federation::{Directory, Place};
 use rollcall_core::id::{DocumentId, FederationId};
+use rollcall_core::term::UnionForm;
 
 pub(crate) use intern::Interned;
 pub(crate) use register::Register;
 pub(crate) use union_row::{UnionRow, UnionsOfCube, forms_of};
 
-use segment::{Profile, Readings, Segments};
+use case::Cases;
+use index::Index;
+use profile::Profiles;
+use segment::{Readings, Segments};
 
 /// Facts of all documents, ready for questions.
 #[derive(Debug)]
@@ -36,31 +49,35 @@ pub struct Cube {
     same_as: BTreeMap<DocumentId, SameAsFacts>,
     same_as_by_end: HashMap<DocumentId, Vec<DocumentId>>,
     pub(crate) funds: BTreeMap<DocumentId, FundFacts>,
-    pub(crate) subsidies: BTreeMap<DocumentId, SubsidyFacts>,
+    pub(crate) subsidies: Cases,
 
     pub(crate) organisations: Register,
     pub(crate) segments: Segments,
     /// Organisations by the union that a link of theirs names.
-    pub(crate) linked_by_union: HashMap<DocumentId, Vec<u32>>,
+    pub(crate) linked_by_union: Index,
 
     pub(crate) unions: Register,
-    pub(crate) union_rows: Vec<UnionRow>,
-    /// Where each union counts among all, as columns: the profile is the number of its form, or [`segment::NONE`].
+    /// States of the unions that several documents are; those of the others are read out of their own facts.
+    pub(crate) united_unions: HashMap<u32, UnionRow>,
+    /// Where each union counts among all, as columns: the profile is the number of its form, or [`UNCOUNTED`].
     pub(crate) union_segments: Segments,
     /// Forms of each union, as bits.
     pub(crate) union_forms: Vec<u8>,
     /// Unions by the organisation that they name.
-    pub(crate) naming_by_organisation: HashMap<DocumentId, Vec<u32>>,
+    pub(crate) naming_by_organisation: Index,
 
     pub(crate) places: Interned<FederationId>,
-    pub(crate) profiles: Interned<Profile>,
+    pub(crate) profiles: Profiles,
     pub(crate) covers: Interned<Box<[u32]>>,
     pub(crate) readings: Interned<Readings>,
-    /// Where each place lies, by day; dropped when the directory changes.
+    /// Where each place lies, by the first day of each span without a change; dropped when the directory changes.
     located: Mutex<BTreeMap<Day, Arc<Vec<Place>>>>,
 }
 
-/// Days for which the hierarchy is kept ready.
+/// The profile of a union that does not count: no form.
+pub(crate) const UNCOUNTED: u32 = UnionForm::ALL.len() as u32;
+
+/// Spans of days for which the hierarchy is kept ready.
 const LOCATED_MAX: usize = 64;
 
 impl Cube {
@@ -75,17 +92,17 @@ impl Cube {
             same_as: BTreeMap::new(),
             same_as_by_end: HashMap::new(),
             funds: BTreeMap::new(),
-            subsidies: BTreeMap::new(),
+            subsidies: Cases::default(),
             organisations: Register::default(),
             segments: Segments::default(),
-            linked_by_union: HashMap::new(),
+            linked_by_union: Index::default(),
             unions: Register::default(),
-            union_rows: Vec::new(),
+            united_unions: HashMap::new(),
             union_segments: Segments::default(),
             union_forms: Vec::new(),
-            naming_by_organisation: HashMap::new(),
+            naming_by_organisation: Index::default(),
             places: Interned::default(),
-            profiles: Interned::default(),
+            profiles: Profiles::default(),
             covers: Interned::default(),
             readings: Interned::default(),
             located: Mutex::new(BTreeMap::new()),
@@ -134,6 +151,7 @@ impl Cube {
 
     /// Where every known place lies at a date, by its number.
     pub(crate) fn located(&self, on: Day) -> Arc<Vec<Place>> {
+        let on = self.directory.unchanged_since(on);
         let known = {
             let located = self
                 .located

@@ -12,10 +12,11 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::completeness::Heard;
-use crate::cube::segment::{Profile, SET, Standing};
+use crate::cube::profile::{Profile, Standing};
+use crate::cube::segment::SET;
 use crate::cube::{Cube, UnionsOfCube};
 use crate::establishment::{Outcome, Outcomes, Subject};
-use crate::layout::Layout;
+use crate::layout::{Layout, Span};
 use crate::query::FiguresQuery;
 use crate::sums::{Judged, favour};
 
@@ -134,7 +135,7 @@ impl Cube {
             .find(|group| group.contains(&number))?;
         let lead = self.leader(&group)?;
         let subject = self.subject_of(&group);
-        let outcomes = subject.outcomes(on, self.settings(), &UnionsOfCube(self));
+        let outcomes = subject.outcomes(on, self.settings(), &UnionsOfCube::of(self, &subject));
         Some(Seen {
             subject,
             outcomes,
@@ -207,9 +208,11 @@ impl Cube {
             self,
             query,
             &by,
-            &located,
-            std::iter::empty(),
-            &[query.as_of],
+            Span {
+                dates: &[query.as_of],
+                located: &located,
+                silent: Vec::new(),
+            },
             &Heard::default(),
         );
         let wanted: Vec<bool> = (0..layout.rows())

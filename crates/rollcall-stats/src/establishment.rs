@@ -2,10 +2,11 @@
 //! together (`domain.md` 5 and 6). Everything that shows a figure or a list reads what is computed here.
 //! The single rules are in `rollcall-core`; the choice between conflicting values is tried in full.
 
+mod registration;
+
 use rollcall_core::campaign::Settings;
 use rollcall_core::coverage::{Coverage, LinkStanding, Reach, cover_of, exclusion_at, link_at, organiser_at};
-use rollcall_core::credit_code::CreditCode;
-use rollcall_core::date::{Day, PartialDate};
+use rollcall_core::date::Day;
 use rollcall_core::dated::{count_at, holding_at, status_at};
 use rollcall_core::fact::{CountFact, DatedFact, Disputed, DisputedEntries, ExclusionFact, LinkFact};
 use rollcall_core::federation::default_responsible;
@@ -13,21 +14,14 @@ use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_core::organisation::{kind_of_prefix, level_of_code, level_of_division};
 use rollcall_core::scope::{OutReason, Scope, classify};
 use rollcall_core::stage::stage_at;
-use rollcall_core::term::{Category, Kind, Level, RegistrationStatus, Stage, UnionForm};
+use rollcall_core::term::{Category, Kind, Level, Stage, UnionForm};
 use rollcall_core::union::UnionState;
 
-use crate::cube::segment::{Profile, Size, Standing};
+use crate::cube::profile::{Profile, Size, Standing};
 use crate::cube::stored::StoredOrganisation;
 use crate::picks::{COMBINATIONS_MAX, Picks};
 
-/// One registration: what goes with one code. Several, joined by same-as, follow one another.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Registration {
-    code: Option<CreditCode>,
-    registered_on: Vec<PartialDate>,
-    status: Vec<DatedFact<RegistrationStatus>>,
-    authority: Vec<DatedFact<u32>>,
-}
+use registration::{Registration, differ};
 
 /// One organisation, the entries of all its documents united.
 #[derive(Debug, Clone, Default)]
@@ -139,29 +133,7 @@ impl Subject {
             registration.status.extend(facts.status);
             registration.authority.extend(facts.authority);
         }
-        // Where one record has the code and the other has none, both are the registration of that code.
-        let without_code = subject
-            .registrations
-            .iter()
-            .position(|known| known.code.is_none());
-        if let Some(index) = without_code.filter(|_| subject.registrations.len() > 1) {
-            let without = subject.registrations.remove(index);
-            let with = &mut subject.registrations[0];
-            with.status.extend(without.status);
-            with.authority.extend(without.authority);
-            subject.unsettled |= differ(&with.registered_on, &without.registered_on);
-            if with.registered_on.is_empty() {
-                with.registered_on = without.registered_on;
-            }
-        }
-        for registration in &mut subject.registrations {
-            registration
-                .registered_on
-                .sort_unstable_by_key(|date| (date.first_day(), date.last_day()));
-        }
-        subject
-            .registrations
-            .sort_by_key(|registration| registration.code);
+        subject.settle_registrations();
         subject.aliases.sort_unstable();
         subject.aliases.dedup();
         subject
@@ -381,104 +353,10 @@ impl Subject {
             })
     }
 
-    /// The registration that holds: of those in force the latest, else the latest that was, else the first to come.
-    fn registration_at(&self, on: Day, picks: &mut Picks) -> Holding<'_> {
-        let mut best: Option<((bool, bool, Day), Holding<'_>)> = None;
-        for registration in &self.registrations {
-            let registered_on = picks.one(&registration.registered_on);
-            let status = picks.one(&status_at(&registration.status, on));
-            let since = registered_on.map_or(Day::MIN, PartialDate::last_day);
-            let ended = status.is_some_and(|status| status != RegistrationStatus::Registered);
-            let begun = since <= on;
-            let registered = begun && !ended;
-            let holding = Holding {
-                registration: Some(registration),
-                registered,
-                ended,
-                ended_until: if ended {
-                    Some(on)
-                } else {
-                    self.ended_before(registration, on)
-                },
-                date_unknown: registered_on.is_none(),
-            };
-            let rank = (
-                registered,
-                begun,
-                if begun {
-                    since
-                } else {
-                    Day(since.0.saturating_neg())
-                },
-            );
-            if best.as_ref().is_none_or(|(known, _)| *known < rank) {
-                best = Some((rank, holding));
-            }
-        }
-        best.map_or(
-            Holding {
-                registration: None,
-                registered: true,
-                ended: false,
-                ended_until: None,
-                date_unknown: true,
-            },
-            |(_, holding)| holding,
-        )
-    }
-
-    /// The last day before the present entry of the status on which the registration was ended. A registration that
-    /// follows another one continues the organisation.
-    fn ended_before(&self, registration: &Registration, on: Day) -> Option<Day> {
-        if self.registrations.len() > 1 {
-            return None;
-        }
-        let froms = || registration.status.iter().map(|entry| entry.from);
-        let mut present = froms().filter(|from| *from <= on).max()?;
-        // An entry that always held has nothing before it.
-        while present > Day::MIN {
-            let before = present.previous();
-            let earlier = status_at(&registration.status, before);
-            if earlier.is_empty() {
-                return None;
-            }
-            if earlier
-                .iter()
-                .all(|status| *status != RegistrationStatus::Registered)
-            {
-                return Some(before);
-            }
-            present = froms().filter(|from| *from <= before).max()?;
-        }
-        None
-    }
-
-    /// The last day up to `on` on which it was ended (T5), for the union that it ends.
-    pub(crate) fn ended_until(&self, on: Day) -> Option<Day> {
-        self.registration_at(on, &mut Picks::default()).ended_until
-    }
-
-    /// The earliest day it was registered, where known.
-    pub(crate) fn registered_since(&self) -> Option<Day> {
-        let dates = self
-            .registrations
-            .iter()
-            .flat_map(|registration| &registration.registered_on);
-        dates.map(|date| date.last_day()).min()
-    }
-
     /// Whether an organiser serves.
     pub(crate) fn has_organiser(&self, on: Day) -> bool {
         organiser_at(&self.organisers, on)
     }
-}
-
-struct Holding<'a> {
-    registration: Option<&'a Registration>,
-    registered: bool,
-    ended: bool,
-    ended_until: Option<Day>,
-    date_unknown: bool,
 }
 
 /// What the disputed entries may be besides the reading that is shown.
@@ -486,10 +364,6 @@ fn others<T>(disputed: &[Disputed<T>]) -> impl Iterator<Item = &T> {
     disputed
         .iter()
         .flat_map(|disputed| disputed.others.iter().flatten())
-}
-
-fn differ(one: &[PartialDate], other: &[PartialDate]) -> bool {
-    !one.is_empty() && !other.is_empty() && one != other
 }
 
 /// The values of the first entry: what is taken before anything is known to hold.

@@ -1,25 +1,28 @@
 //! What someone should look at: the rules of `domain.md` 12 that need more than one document, or a date.
 //! A finding never refuses anything, because the other document may simply not have arrived yet (edge rule 0).
 
+mod event;
+mod money;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use rollcall_core::amount::Fen;
 use rollcall_core::coverage::{Form, LinkStanding, exclusion_at, link_at};
 use rollcall_core::date::Day;
 use rollcall_core::dated::{count_at, holding_at};
-use rollcall_core::fact::{CountFact, SubsidyEntryFact, UnionEventFact, UnionFacts};
+use rollcall_core::fact::CountFact;
 use rollcall_core::figure::Dimension;
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
-use rollcall_core::subsidy::{CaseSums, case_sums, fund_closing, standing_entries};
-use rollcall_core::term::{ExclusionReason, SubsidyEntryKind, UnionEvent, UnionForm};
+use rollcall_core::term::{ExclusionReason, UnionEvent, UnionForm};
 use rollcall_core::union::effective_day;
 use serde::Serialize;
 
 use crate::completeness::Heard;
-use crate::cube::forms_of;
-use crate::cube::segment::{NONE, Standing};
+use crate::cube::profile::Standing;
+use crate::cube::{UNCOUNTED, forms_of};
 use crate::detail::Seen;
 use crate::{Cube, FiguresQuery};
+
+use event::check_union_events;
 
 /// One thing to look at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -237,10 +240,9 @@ impl Cube {
         let numbers = subject
             .aliases
             .iter()
-            .filter_map(|alias| self.naming_by_organisation.get(alias))
-            .flatten();
+            .flat_map(|alias| self.naming_by_organisation.get(alias));
         let mut own: Vec<DocumentId> = numbers
-            .filter_map(|number| self.union_rows[*number as usize].state_at(as_of))
+            .filter_map(|number| self.union_row(*number).state_at(as_of).copied())
             .filter(|segment| segment.state.established && is_own(segment.forms))
             .map(|segment| self.unions.id(segment.lead))
             .collect();
@@ -276,7 +278,7 @@ impl Cube {
         {
             findings.add("V24", id, None, "the code of a union begins with 81 or 89");
         }
-        let row = &self.union_rows[number as usize];
+        let row = self.union_row(number);
         let Some(segment) = row.state_at(as_of).filter(|segment| segment.lead == number) else {
             return;
         };
@@ -301,7 +303,7 @@ impl Cube {
         if self
             .union_segments
             .at(number, as_of.0)
-            .is_none_or(|segment| segment.reading.profile == NONE)
+            .is_none_or(|segment| segment.reading.profile == UNCOUNTED)
         {
             return;
         }
@@ -367,159 +369,9 @@ impl Cube {
             }
         }
     }
-
-    fn check_money(&self, as_of: Day, findings: &mut Findings) {
-        for (duplicate, stands) in self.duplicates(as_of) {
-            findings.add(
-                "V33",
-                duplicate,
-                Some(stands),
-                "DUPLICATE: a second fixed subsidy for one rule, union and period",
-            );
-        }
-        let mut by_fund: BTreeMap<DocumentId, CaseSums> = BTreeMap::new();
-        for (id, case) in &self.subsidies {
-            let sums = case_sums(&case.entries, Day::MIN, as_of, as_of);
-            if sums.disbursed > sums.approved {
-                findings.add("V36", *id, None, "the payments exceed the approval");
-            }
-            if let Some(fund) = case.fund.first() {
-                let known = by_fund.entry(*fund).or_default();
-                known.approved = known.approved.plus(sums.approved);
-                known.recovered = known.recovered.plus(sums.recovered);
-            }
-            if let Some(entry) = same_person(&case.entries, as_of) {
-                findings.add(
-                    "V35",
-                    *id,
-                    None,
-                    format!("{} was entered by the person of the step before", entry.id),
-                );
-            }
-            let Some(union) = case.payee_union.first() else {
-                continue;
-            };
-            let Some(number) = self.unions.holders(*union).next() else {
-                continue;
-            };
-            let row = &self.union_rows[number as usize];
-            let paid = standing_entries(&case.entries, as_of)
-                .filter(|entry| entry.entry == SubsidyEntryKind::Disbursed);
-            for payment in paid {
-                if row
-                    .state_at(payment.on)
-                    .is_none_or(|segment| !segment.state.established)
-                {
-                    findings.add(
-                        "V34",
-                        *id,
-                        Some(*union),
-                        format!("paid on {} to a union not established", payment.on),
-                    );
-                }
-            }
-        }
-        for (fund, mut sums) in by_fund {
-            let Some(facts) = self.funds.get(&fund) else {
-                continue;
-            };
-            // What is promised must be there, paid or not.
-            sums.disbursed = sums.approved;
-            if fund_closing(&facts.entries, sums, as_of) < Fen::ZERO {
-                findings.add("V36", fund, None, "the approvals exceed the fund");
-            }
-        }
-    }
 }
 
 fn is_own(forms: u8) -> bool {
     let forms = forms_of(forms);
     forms.is_empty() || forms.contains(&UnionForm::Own)
-}
-
-/// V18 to V20 within one union's document.
-fn check_union_events(id: DocumentId, facts: &UnionFacts, as_of: Day, findings: &mut Findings) {
-    let known: Vec<&UnionEventFact> = facts
-        .events
-        .iter()
-        .filter(|event| effective_day(event) <= as_of)
-        .collect();
-    let of = |kind: UnionEvent, cycle: u32| {
-        known
-            .iter()
-            .copied()
-            .filter(move |event| event.event == kind && event.cycle == cycle)
-    };
-    for established in known
-        .iter()
-        .filter(|event| event.event == UnionEvent::Established)
-    {
-        if !established.has_number || (facts.higher_union.is_empty() && established.approved_by.is_none()) {
-            findings.add(
-                "V18",
-                id,
-                None,
-                "established without an approval number or an approving federation",
-            );
-        }
-    }
-    let cycles: BTreeSet<u32> = known.iter().map(|event| event.cycle).collect();
-    let order = [
-        (
-            UnionEvent::Applied,
-            UnionEvent::FoundingApproved,
-            "approved before the application",
-        ),
-        (
-            UnionEvent::FoundingApproved,
-            UnionEvent::Elected,
-            "elected before the founding was approved",
-        ),
-        (
-            UnionEvent::Elected,
-            UnionEvent::Established,
-            "established before the election",
-        ),
-        (
-            UnionEvent::Elected,
-            UnionEvent::ResultApproved,
-            "the result approved before the election",
-        ),
-    ];
-    for cycle in cycles {
-        for (first, second, message) in order {
-            let earliest = of(second, cycle).map(|event| event.on.last_day()).min();
-            let latest = of(first, cycle).map(|event| event.on.first_day()).max();
-            if let (Some(earliest), Some(latest)) = (earliest, latest)
-                && earliest < latest
-            {
-                findings.add("V19", id, None, message);
-            }
-        }
-    }
-    for event in &known {
-        if let Some(years) = event.term_years.filter(|years| !matches!(years, 3 | 5)) {
-            findings.add("V20", id, None, format!("a term of {years} years; it is 3 or 5"));
-        }
-    }
-    let has = |kind: UnionEvent| known.iter().any(|event| event.event == kind);
-    let ended = has(UnionEvent::Dissolved);
-    if has(UnionEvent::Established) && !ended && known.iter().all(|event| event.term_years.is_none()) {
-        findings.add("V20", id, None, "the term is not recorded");
-    }
-}
-
-/// The first step entered by the person of the step before it (four eyes).
-fn same_person(entries: &[SubsidyEntryFact], as_of: Day) -> Option<&SubsidyEntryFact> {
-    let of =
-        |kind: SubsidyEntryKind| standing_entries(entries, as_of).filter(move |entry| entry.entry == kind);
-    [
-        (SubsidyEntryKind::Applied, SubsidyEntryKind::Approved),
-        (SubsidyEntryKind::Approved, SubsidyEntryKind::Disbursed),
-    ]
-    .into_iter()
-    .find_map(|(first, second)| {
-        let persons: Vec<&String> = of(first).filter_map(|entry| entry.by.as_ref()).collect();
-        of(second).find(|entry| entry.by.as_ref().is_some_and(|person| persons.contains(&person)))
-    })
 }

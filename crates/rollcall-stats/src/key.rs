@@ -1,6 +1,8 @@
 //! Keys of rows: what a place and a profile are called in each dimension, in what order, and whether they pass a
 //! filter. Owns values and names; counts nothing.
 
+use std::borrow::Cow;
+
 use rollcall_core::coverage::Form;
 use rollcall_core::date::Day;
 use rollcall_core::federation::{Directory, Place};
@@ -9,7 +11,7 @@ use rollcall_core::id::FederationId;
 use rollcall_core::term::{Category, Kind, Level, Stage};
 
 use crate::Error;
-use crate::cube::segment::{Profile, Size, Standing};
+use crate::cube::profile::{Profile, Size, Standing};
 
 /// A value of a dimension. The remainder comes last.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,11 +23,33 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    fn text(&self) -> Option<String> {
+    fn text(&self) -> Option<Cow<'static, str>> {
         match self {
-            Self::Place(federation) => Some(federation.to_string()),
-            Self::Term(_, name) => Some((*name).to_owned()),
+            Self::Place(federation) => Some(Cow::Owned(federation.to_string())),
+            Self::Term(_, name) => Some(Cow::Borrowed(name)),
             Self::Remainder => None,
+        }
+    }
+
+    /// What a reader sees: places by their names, the remainder as the caller calls it.
+    pub(crate) fn name_at(
+        &self,
+        directory: &Directory,
+        remainder: &'static str,
+        on: Day,
+    ) -> Cow<'static, str> {
+        match self {
+            Self::Place(federation) => Cow::Owned(directory.name_at(federation, on)),
+            Self::Term(_, name) => Cow::Borrowed(name),
+            Self::Remainder => Cow::Borrowed(remainder),
+        }
+    }
+
+    /// The rank among the values of a dimension that does not go by places; the remainder is after all others.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Term(rank, _) => *rank,
+            Self::Place(_) | Self::Remainder => u8::MAX,
         }
     }
 
@@ -103,21 +127,11 @@ pub(crate) fn check(dimension: Dimension, text: &str) -> Result<(), Error> {
 }
 
 /// The key of a row from the values of the dimensions asked for.
-pub(crate) fn row_key(by: &[Dimension], values: &[Value]) -> RowKey {
-    RowKey(by.iter().copied().zip(values.iter().map(Value::text)).collect())
-}
-
-/// What a reader sees: places by their names; the remainder of a place as direct, of anything else as others.
-pub(crate) fn row_name(directory: &Directory, by: &[Dimension], values: &[Value], on: Day) -> String {
-    let names: Vec<String> = by
-        .iter()
-        .zip(values)
-        .map(|(dimension, value)| match value {
-            Value::Place(federation) => directory.name_at(federation, on),
-            Value::Term(_, name) => (*name).to_owned(),
-            Value::Remainder if dimension.is_place() => "直属".to_owned(),
-            Value::Remainder => "其他".to_owned(),
-        })
-        .collect();
-    names.join(" ")
+pub(crate) fn row_key(by: &[Dimension], values: &[&Value]) -> RowKey {
+    RowKey(
+        by.iter()
+            .copied()
+            .zip(values.iter().map(|value| value.text()))
+            .collect(),
+    )
 }

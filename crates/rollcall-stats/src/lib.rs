@@ -4,6 +4,7 @@
 //! figures, byte for byte. Read in this order.
 #![deny(clippy::float_arithmetic)]
 
+mod answer;
 mod bounds;
 mod completeness;
 mod cube;
@@ -14,12 +15,16 @@ mod finding;
 mod key;
 mod layout;
 mod picks;
+mod plan;
 mod query;
+mod scan;
 mod subsidy;
 mod sums;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod transit;
+mod union_tally;
 
 pub use completeness::Heard;
 pub use cube::Cube;

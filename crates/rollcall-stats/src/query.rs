@@ -1,5 +1,5 @@
 //! Questions for establishment figures: dimensions, filters, dates; and their answers in the shape of `cli.md`.
-//! Owns dates and what is counted together; rows are laid out in `layout`, the scan is in `tally`.
+//! Owns dates and what is counted together; rows are laid out in `layout`, counted in `scan`, written in `answer`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,21 +7,25 @@ use std::sync::Arc;
 use rollcall_core::campaign::Target;
 use rollcall_core::date::Day;
 use rollcall_core::federation::Place;
-use rollcall_core::figure::{Dimension, FiguresAnswer, FiguresTotal, TargetVerdict};
+use rollcall_core::figure::{BoundedRate, Dimension, FiguresAnswer, FiguresRow, FiguresTotal, TargetVerdict};
 use rollcall_core::id::FederationId;
+use rollcall_core::ratio::Ratio;
 
 use crate::Error;
+use crate::answer::Answer;
 use crate::completeness::Heard;
 use crate::cube::Cube;
 use crate::key;
-use crate::layout::{DatedRow, Layout};
-use crate::tally::{Plan, Tally};
+use crate::layout::{Layout, Span};
+use crate::scan::scan;
+use crate::union_tally::DATES_MAX;
 
 /// Dates of one series.
 pub const SERIES_MAX: usize = 1200;
 
 /// Dates that are scanned at once.
 const BATCH: usize = 24;
+const _: () = assert!(BATCH <= DATES_MAX);
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,53 +100,63 @@ impl Cube {
     pub fn figures(&self, query: &FiguresQuery, heard: &Heard) -> Result<FiguresAnswer, Error> {
         query.check()?;
         let row_dates = query.dates()?;
-        let reached = |date: Day| (date <= query.as_of).then_some(date);
         let targets = self.targets(query.as_of);
-        let mut total_dates: Vec<Day> = targets
+        let mut target_dates: Vec<Day> = targets
             .iter()
-            .filter_map(|target| reached(target.date))
-            .chain([query.as_of])
+            .map(|target| target.date)
+            .filter(|date| *date < query.as_of)
             .collect();
-        total_dates.sort_unstable();
-        total_dates.dedup();
-        // A question for one row on one day is answered by the total.
-        let split = !query.by.is_empty() || query.series.is_some();
-        let mut totals = BTreeMap::new();
-        let mut rows = Vec::new();
-        let mut total_batches = total_dates.chunks(BATCH);
-        let mut row_batches = row_dates.chunks(BATCH).filter(|_| split);
-        loop {
-            // Rows and totals are counted in one pass over the columns.
-            let (of_total, of_rows) = (total_batches.next(), row_batches.next());
-            if of_total.is_none() && of_rows.is_none() {
-                break;
+        target_dates.sort_unstable();
+        target_dates.dedup();
+        let mut headlines: BTreeMap<Day, BoundedRate> = BTreeMap::new();
+        for dates in target_dates.chunks(BATCH) {
+            for layout in self.layouts(query, &[], dates, heard) {
+                let layout = layout.headline_only();
+                let answer = Answer::new(self, &layout, scan(self, &layout.plan));
+                headlines.extend(
+                    answer
+                        .headlines()
+                        .into_iter()
+                        .map(|(date, sums)| (date, sums.establishment())),
+                );
             }
-            let mut layouts = self.layouts(query, &[], of_total.unwrap_or_default(), heard);
-            let total_layouts = layouts.len();
-            layouts.extend(self.layouts(query, &query.by, of_rows.unwrap_or_default(), heard));
-            let plans: Vec<&Plan> = layouts.iter().map(|layout| &layout.plan).collect();
-            let mut tallies = Tally::take(self, &plans).into_iter();
-            let mut answers = layouts
-                .iter()
-                .zip(tallies.by_ref())
-                .map(|(layout, tally)| layout.answer(self, tally, heard));
-            for row in answers.by_ref().take(total_layouts).flatten() {
-                totals.insert(row.date, (row.row.figures.clone(), row.group_b));
-                if !split && row.date == query.as_of {
-                    rows.push(row.row);
+        }
+        let mut rows: Vec<FiguresRow> = Vec::new();
+        let mut total: Option<(FiguresRow, Ratio)> = None;
+        let only_total = query.by.is_empty() && query.series.is_none();
+        for dates in row_dates.chunks(BATCH).filter(|_| !only_total) {
+            let of_total = query
+                .series
+                .is_none()
+                .then(|| self.layouts(query, &[], dates, heard));
+            for layout in self.layouts(query, &query.by, dates, heard) {
+                let tally = scan(self, &layout.plan);
+                // A question for one day counts the total together with the rows.
+                if let Some([of_total]) = of_total.as_deref() {
+                    let tally = tally.in_one_row(&layout.plan, &of_total.plan);
+                    total = Some(Answer::new(self, of_total, tally).total());
+                }
+                let mut answered = Answer::new(self, &layout, tally).rows(query.series.is_some());
+                if rows.is_empty() {
+                    rows = answered;
+                } else {
+                    rows.append(&mut answered);
                 }
             }
-            let mut batch: Vec<DatedRow> = answers.flatten().collect();
-            batch.sort_by(|a, b| (a.date, &a.values).cmp(&(b.date, &b.values)));
-            rows.extend(batch.into_iter().map(|mut row| {
-                row.row.as_of = query.series.is_some().then_some(row.date);
-                row.row
-            }));
         }
-        let (figures, group_b) = totals.get(&query.as_of).cloned().unwrap_or_default();
+        if total.is_none() {
+            for layout in self.layouts(query, &[], &[query.as_of], heard) {
+                total = Some(Answer::new(self, &layout, scan(self, &layout.plan)).total());
+            }
+        }
+        let (total, group_b) = total.expect("a day has one layout");
+        if only_total {
+            rows.push(total.clone());
+        }
+        let figures = total.figures;
+        headlines.insert(query.as_of, figures.establishment_rate.clone());
         let targets = targets.into_iter().map(|target| {
-            let found = reached(target.date).and_then(|date| totals.get(&date));
-            let rate = found.map(|(figures, _)| &figures.establishment_rate);
+            let rate = headlines.get(&target.date);
             TargetVerdict {
                 date: target.date,
                 percent: target.percent,
@@ -211,10 +225,14 @@ impl Cube {
                 }
             };
             let len = 1 + dates[start + 1..].iter().take_while(same).count();
-            let span = &dates[start..start + len];
+            let dates = &dates[start..start + len];
             start += len;
-            let silent = silent.iter().cloned().zip(places);
-            layouts.push(Layout::new(self, query, by, &located, silent, span, heard));
+            let span = Span {
+                dates,
+                located: &located,
+                silent: silent.iter().cloned().zip(places).collect(),
+            };
+            layouts.push(Layout::new(self, query, by, span, heard));
         }
         layouts
     }

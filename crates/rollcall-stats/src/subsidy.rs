@@ -1,12 +1,12 @@
 //! Questions for subsidy totals (`domain.md` 7): sums of the cases' and funds' movements by row, duplicates found
-//! across all cases, transfers between federations matched pair by pair. The ledger rules are in `rollcall-core`.
+//! across all cases. Transfers between federations are matched in `transit`, the ledger rules are in `rollcall-core`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::amount::Fen;
 use rollcall_core::date::Day;
 use rollcall_core::fact::SubsidyFacts;
-use rollcall_core::figure::{SubsidiesAnswer, SubsidiesRow, SubsidyDimension, SubsidyFigures, Transit};
+use rollcall_core::figure::{SubsidiesAnswer, SubsidiesRow, SubsidyDimension, SubsidyFigures};
 use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_core::subsidy::{
     CaseSums, case_sums, claims_since, fund_movements, outstanding_at, standing_entries, state_at,
@@ -44,10 +44,7 @@ impl SubsidiesQuery {
 type Key = (bool, Option<String>);
 
 /// What a fixed subsidy may be granted for once: rule, union, period.
-type Claim<'a> = (&'a str, DocumentId, &'a str);
-
-/// What both sides of a transfer have in common: its id, or without one the giver and the taker.
-type Transfer<'a> = (Option<&'a str>, Option<FederationId>, Option<FederationId>);
+type Claim = (String, DocumentId, String);
 
 #[derive(Debug, Default)]
 struct Row {
@@ -63,21 +60,53 @@ enum Payee {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Period {
-    from: Day,
-    to: Day,
+pub(crate) struct Period {
+    pub(crate) from: Day,
+    pub(crate) to: Day,
 }
 
 impl Period {
-    fn holds(self, day: Day) -> bool {
+    pub(crate) fn holds(self, day: Day) -> bool {
         self.from <= day && day <= self.to
+    }
+}
+
+/// By what the rows of a part are split.
+enum Split {
+    /// Everything into one row.
+    Into(Key),
+    By(Option<SubsidyDimension>),
+}
+
+/// Rows of one period.
+struct Part {
+    period: Period,
+    split: Split,
+    rows: BTreeMap<Key, Row>,
+}
+
+impl Part {
+    fn new(period: Period, split: Split) -> Self {
+        Self {
+            period,
+            split,
+            rows: BTreeMap::new(),
+        }
+    }
+
+    fn row(&mut self, cube: &Cube, subject: &Subject<'_>, at: Day) -> &mut Row {
+        let key = match &self.split {
+            Split::Into(key) => key.clone(),
+            Split::By(by) => cube.key(*by, subject, at),
+        };
+        self.rows.entry(key).or_default()
     }
 }
 
 impl Cube {
     /// Every subsidy case.
-    pub fn subsidy_cases(&self) -> impl Iterator<Item = (DocumentId, &SubsidyFacts)> {
-        self.subsidies.iter().map(|(id, case)| (*id, case))
+    pub fn subsidy_cases(&self) -> impl Iterator<Item = (DocumentId, SubsidyFacts)> {
+        self.subsidies.iter()
     }
 
     /// The documents of unions that an id means, each once.
@@ -100,26 +129,26 @@ impl Cube {
                 to: period.to,
             });
         }
-        let mut rows: BTreeMap<Key, Row> = BTreeMap::new();
+        let mut parts = vec![Part::new(period, Split::Into((true, None)))];
         match query.by {
             Some(SubsidyDimension::Month) => {
-                for month in self.months(query, period) {
+                parts.extend(self.months(query, period).into_iter().map(|month| {
                     let (year, number, _) = month.from.ymd();
-                    let key = (false, Some(format!("{year:04}-{number:02}")));
-                    self.add_up(query, month, period.to, |_| key.clone(), &mut rows);
-                }
+                    Part::new(
+                        month,
+                        Split::Into((false, Some(format!("{year:04}-{number:02}")))),
+                    )
+                }))
             }
-            by => self.add_up(
-                query,
-                period,
-                period.to,
-                |subject| self.key(by, subject, period.to),
-                &mut rows,
-            ),
+            by => parts.push(Part::new(period, Split::By(by))),
         }
-        let mut total = BTreeMap::new();
-        self.add_up(query, period, period.to, |_| (true, None), &mut total);
-        let total = total.remove(&(true, None)).unwrap_or_default().finish();
+        self.add_up(query, period.to, &mut parts);
+        let mut parts = parts.into_iter();
+        let total = parts
+            .next()
+            .and_then(|mut total| total.rows.remove(&(true, None)));
+        let total = total.unwrap_or_default().finish();
+        let rows: BTreeMap<Key, Row> = parts.flat_map(|part| part.rows).collect();
         let place_name = |code: &str| {
             let federation = code.parse::<FederationId>().ok()?;
             Some(self.directory().name_at(&federation, period.to))
@@ -151,33 +180,23 @@ impl Cube {
         })
     }
 
-    /// The document under which a union counts at a date.
-    pub(crate) fn union_lead(&self, union: DocumentId, on: Day) -> DocumentId {
-        let first = self
-            .unions
-            .holders(union)
-            .min_by_key(|number| self.unions.id(*number));
-        let segment = first.and_then(|number| self.union_rows[number as usize].state_at(on));
-        segment.map_or(union, |segment| self.unions.id(segment.lead))
-    }
-
     /// Fixed subsidies that another one for the same rule, union and period came before, with the one that stands.
     pub(crate) fn duplicates(&self, on: Day) -> BTreeMap<DocumentId, DocumentId> {
-        let mut claims: BTreeMap<Claim<'_>, Vec<(Day, DocumentId)>> = BTreeMap::new();
-        for (id, case) in &self.subsidies {
+        let mut claims: BTreeMap<Claim, Vec<(Day, DocumentId)>> = BTreeMap::new();
+        for (id, case) in self.subsidies.iter() {
             if case.kind.first() != Some(&SubsidyKind::FixedSubsidy) {
                 continue;
             }
-            let (Some(rule), Some(union), Some(period)) =
-                (case.rule.first(), case.payee_union.first(), case.period.first())
-            else {
-                continue;
-            };
-            if let Some(since) = claims_since(&case.entries, on) {
-                claims
-                    .entry((rule, self.union_lead(*union, on), period))
-                    .or_default()
-                    .push((since, *id));
+            let since = claims_since(&case.entries, on);
+            let first = |texts: Vec<String>| texts.into_iter().next();
+            if let (Some(since), Some(rule), Some(union), Some(period)) = (
+                since,
+                first(case.rule),
+                case.payee_union.first(),
+                first(case.period),
+            ) {
+                let claim = (rule, self.union_lead(*union, on), period);
+                claims.entry(claim).or_default().push((since, id));
             }
         }
         let mut duplicates = BTreeMap::new();
@@ -195,7 +214,7 @@ impl Cube {
     fn months(&self, query: &SubsidiesQuery, period: Period) -> Vec<Period> {
         let cases = self
             .cases(query)
-            .flat_map(|(_, case)| case.entries.iter().map(|entry| (entry.on, true)));
+            .flat_map(|(_, case)| case.entries.into_iter().map(|entry| (entry.on, true)));
         let funds = self.funds.values().flat_map(|fund| {
             let inside = self.within(query, fund.federation.first(), period.to);
             fund.entries.iter().map(move |entry| (entry.on, inside))
@@ -218,7 +237,7 @@ impl Cube {
             .collect()
     }
 
-    fn within(&self, query: &SubsidiesQuery, federation: Option<&FederationId>, on: Day) -> bool {
+    pub(crate) fn within(&self, query: &SubsidiesQuery, federation: Option<&FederationId>, on: Day) -> bool {
         match (&query.area, federation) {
             (None, _) => true,
             (Some(area), Some(federation)) => self.directory().is_within(area, federation, on),
@@ -226,10 +245,7 @@ impl Cube {
         }
     }
 
-    fn cases<'a>(
-        &'a self,
-        query: &'a SubsidiesQuery,
-    ) -> impl Iterator<Item = (&'a DocumentId, &'a SubsidyFacts)> {
+    fn cases(&self, query: &SubsidiesQuery) -> impl Iterator<Item = (DocumentId, SubsidyFacts)> {
         let on = query.to.unwrap_or(Day::MAX);
         self.subsidies
             .iter()
@@ -271,51 +287,58 @@ impl Cube {
         self.stored_union(union).facts.higher_union.first().cloned()
     }
 
-    /// Adds what was booked in a period to the rows, the cases as they stand at the end of day `at`. A case has a row where
-    /// something of it was booked in the period or is outstanding at its end.
-    fn add_up(
-        &self,
-        query: &SubsidiesQuery,
-        period: Period,
-        at: Day,
-        key_of: impl Fn(&Subject<'_>) -> Key,
-        rows: &mut BTreeMap<Key, Row>,
-    ) {
+    /// Adds what was booked to the rows of each part, the cases as they stand at the end of day `at`.
+    fn add_up(&self, query: &SubsidiesQuery, at: Day, parts: &mut [Part]) {
         let duplicates = self.duplicates(at);
         for (id, case) in self.cases(query) {
-            let CaseSums {
-                approved,
-                disbursed,
-                recovered,
-            } = case_sums(&case.entries, period.from, period.to, at);
-            let outstanding = outstanding_at(&case.entries, period.to);
-            let active = case.entries.iter().any(|entry| period.holds(entry.on));
-            if !active && outstanding == Fen::ZERO {
-                continue;
+            for part in &mut *parts {
+                self.add_case(&case, duplicates.contains_key(&id), at, part);
             }
-            let row = rows.entry(key_of(&Subject::Case(case))).or_default();
-            let figures = &mut row.figures;
-            figures.approved_fen = figures.approved_fen.plus(approved);
-            figures.disbursed_fen = figures.disbursed_fen.plus(disbursed);
-            figures.recovered_fen = figures.recovered_fen.plus(recovered);
-            figures.outstanding_fen = figures.outstanding_fen.plus(outstanding);
-            figures.cases += 1;
-            if duplicates.contains_key(id) {
-                figures.duplicate_fen = figures.duplicate_fen.plus(disbursed);
-                row.duplicates_open = row.duplicates_open.plus(disbursed).minus(recovered);
-            }
-            let payee = match (case.payee_federation.first(), case.payee_union.first()) {
-                (Some(federation), _) => {
-                    figures.to_federations_fen = figures.to_federations_fen.plus(disbursed);
-                    Some(Payee::Federation(federation.clone()))
-                }
-                (None, Some(union)) => Some(Payee::Union(self.union_lead(*union, at))),
-                (None, None) => None,
-            };
-            let paid = standing_entries(&case.entries, at)
-                .any(|entry| entry.entry == SubsidyEntryKind::Disbursed && period.holds(entry.on));
-            row.payees.extend(payee.filter(|_| paid));
         }
+        for part in parts {
+            self.add_funds(query, at, part);
+        }
+    }
+
+    /// A case has a row where something of it was booked in the period or is outstanding at its end.
+    fn add_case(&self, case: &SubsidyFacts, is_duplicate: bool, at: Day, part: &mut Part) {
+        let period = part.period;
+        let CaseSums {
+            approved,
+            disbursed,
+            recovered,
+        } = case_sums(&case.entries, period.from, period.to, at);
+        let outstanding = outstanding_at(&case.entries, period.to);
+        let active = case.entries.iter().any(|entry| period.holds(entry.on));
+        if !active && outstanding == Fen::ZERO {
+            return;
+        }
+        let row = part.row(self, &Subject::Case(case), at);
+        let figures = &mut row.figures;
+        figures.approved_fen = figures.approved_fen.plus(approved);
+        figures.disbursed_fen = figures.disbursed_fen.plus(disbursed);
+        figures.recovered_fen = figures.recovered_fen.plus(recovered);
+        figures.outstanding_fen = figures.outstanding_fen.plus(outstanding);
+        figures.cases += 1;
+        if is_duplicate {
+            figures.duplicate_fen = figures.duplicate_fen.plus(disbursed);
+            row.duplicates_open = row.duplicates_open.plus(disbursed).minus(recovered);
+        }
+        let payee = match (case.payee_federation.first(), case.payee_union.first()) {
+            (Some(federation), _) => {
+                figures.to_federations_fen = figures.to_federations_fen.plus(disbursed);
+                Some(Payee::Federation(federation.clone()))
+            }
+            (None, Some(union)) => Some(Payee::Union(self.union_lead(*union, at))),
+            (None, None) => None,
+        };
+        let paid = standing_entries(&case.entries, at)
+            .any(|entry| entry.entry == SubsidyEntryKind::Disbursed && period.holds(entry.on));
+        row.payees.extend(payee.filter(|_| paid));
+    }
+
+    fn add_funds(&self, query: &SubsidiesQuery, at: Day, part: &mut Part) {
+        let period = part.period;
         for fund in self.funds.values() {
             let federation = fund.federation.first();
             if !self.within(query, federation, period.to) {
@@ -325,10 +348,7 @@ impl Cube {
                 if !period.holds(movement.on) {
                     continue;
                 }
-                let figures = &mut rows
-                    .entry(key_of(&Subject::Fund(federation)))
-                    .or_default()
-                    .figures;
+                let figures = &mut part.row(self, &Subject::Fund(federation), at).figures;
                 let column = match movement.column {
                     FundEntryKind::SetAside => &mut figures.set_aside_fen,
                     FundEntryKind::Received => &mut figures.received_fen,
@@ -343,83 +363,9 @@ impl Cube {
             }
         }
         for (federation, transit) in self.transits(query, period) {
-            let figures = &mut rows
-                .entry(key_of(&Subject::Fund(Some(&federation))))
-                .or_default()
-                .figures;
+            let figures = &mut part.row(self, &Subject::Fund(Some(&federation)), at).figures;
             figures.in_transit_fen = figures.in_transit_fen.plus(transit.amount_fen);
         }
-    }
-
-    /// What one side of a transfer has booked within the period and the other has not, with the federation whose row
-    /// it belongs to: the giver where it has booked, else the taker.
-    fn transits(&self, query: &SubsidiesQuery, period: Period) -> Vec<(FederationId, Transit)> {
-        #[derive(Default)]
-        struct Pair {
-            booked: BTreeSet<FederationId>,
-            from: BTreeSet<FederationId>,
-            to: BTreeSet<FederationId>,
-            open: Fen,
-        }
-        // Without a shared id, both sides still meet over who gives and who takes.
-        let mut pairs: BTreeMap<Transfer<'_>, Pair> = BTreeMap::new();
-        for fund in self.funds.values() {
-            let Some(federation) = fund.federation.first() else {
-                continue;
-            };
-            for (movement, entry) in fund_movements(&fund.entries) {
-                let given = match movement.column {
-                    FundEntryKind::PassedDown | FundEntryKind::ReturnedOut => true,
-                    FundEntryKind::Received | FundEntryKind::ReturnedIn => false,
-                    FundEntryKind::Opening
-                    | FundEntryKind::SetAside
-                    | FundEntryKind::Spent
-                    | FundEntryKind::Reversal => continue,
-                };
-                if !period.holds(movement.on) {
-                    continue;
-                }
-                let (from, to) = if given {
-                    (Some(federation), entry.counterparty.as_ref())
-                } else {
-                    (entry.counterparty.as_ref(), Some(federation))
-                };
-                let key = match &entry.transfer {
-                    Some(transfer) => (Some(transfer.as_str()), None, None),
-                    None => (None, from.cloned(), to.cloned()),
-                };
-                let pair = pairs.entry(key).or_default();
-                pair.from.extend(from.cloned());
-                pair.to.extend(to.cloned());
-                pair.open = if given {
-                    pair.booked.insert(federation.clone());
-                    pair.open.plus(movement.amount)
-                } else {
-                    pair.open.minus(movement.amount)
-                };
-            }
-        }
-        let text = |federations: &BTreeSet<FederationId>| federations.first().map(FederationId::to_string);
-        pairs
-            .into_iter()
-            .filter(|(_, pair)| pair.open != Fen::ZERO)
-            .filter_map(|((transfer, _, _), pair)| {
-                let owner = pair
-                    .booked
-                    .first()
-                    .or(pair.to.first())
-                    .or(pair.from.first())?
-                    .clone();
-                let transit = Transit {
-                    transfer: transfer.map(str::to_owned),
-                    from: text(&pair.from),
-                    to: text(&pair.to),
-                    amount_fen: pair.open,
-                };
-                self.within(query, Some(&owner), period.to)
-                    .then_some((owner, transit))
-            })
-            .collect()
     }
 }
 

@@ -13,8 +13,10 @@ use rollcall_core::term::{Category, ExclusionReason, Kind, Level, Stage};
 
 use crate::bounds::{Bounds, Pair, Possible};
 use crate::cube::Cube;
-use crate::cube::segment::{Profile, Reading, Readings, Size, Standing};
-use crate::tally::{Cell, covering};
+use crate::cube::profile::{Profile, Size, Standing};
+use crate::cube::segment::{Reading, Readings};
+use crate::scan::covering;
+use crate::tally::Cell;
 
 /// A profile reduced to what it contributes to the figures of its row.
 pub(crate) fn contribution(profile: &Profile) -> Profile {
@@ -44,7 +46,7 @@ pub(crate) struct Sums {
     establishment: Bounds,
     identified: Bounds,
     strict: Bounds,
-    pub(crate) group_b: Bounds,
+    group_b: Bounds,
     covered_members: Ratio,
     all_members: Ratio,
     units_unknown: u64,
@@ -56,8 +58,7 @@ pub(crate) struct Sums {
     unresolved_links: u64,
     term_unknown: u64,
     open_conflicts: u64,
-    /// Organisations in open conflict that are not heard; the others are counted by the scan.
-    pub(crate) unheard: u64,
+    unheard: u64,
 }
 
 impl Sums {
@@ -76,8 +77,8 @@ impl Sums {
         self.add_rest(profile, cell);
     }
 
-    /// Organisations in open conflict.
-    pub(crate) fn add_judged(&mut self, cube: &Cube, judged: &Judged, organisations: u64) {
+    /// Organisations in open conflict, so many of them not heard.
+    pub(crate) fn add_judged(&mut self, cube: &Cube, judged: &Judged, organisations: u64, unheard: u64) {
         self.establishment
             .add_possible(judged.establishment, organisations);
         self.identified.add_possible(judged.identified, organisations);
@@ -88,6 +89,7 @@ impl Sums {
             let times = |number: u32| i64::from(number).saturating_mul(organisations as i64);
             let cell = Cell {
                 organisations: organisations as i64,
+                unheard: unheard as i64,
                 workers: times(reading.workers),
                 members: times(reading.members),
             };
@@ -102,6 +104,7 @@ impl Sums {
             u64::try_from(cell.members).unwrap_or(0),
             u64::try_from(cell.workers).unwrap_or(0),
         );
+        self.unheard += u64::try_from(cell.unheard).unwrap_or(0);
         match profile.standing {
             Standing::Absent => {}
             Standing::Out(reason) => {
@@ -127,7 +130,17 @@ impl Sums {
         }
     }
 
-    /// The figures, but for unions and completeness.
+    /// Group B in full.
+    pub(crate) fn group_b(&self) -> Ratio {
+        self.group_b.low
+    }
+
+    /// The headline.
+    pub(crate) fn establishment(&self) -> BoundedRate {
+        BoundedRate::new(self.establishment.low, self.establishment.high)
+    }
+
+    /// The figures, but for unions and scopes.
     pub(crate) fn figures(self) -> Figures {
         let rate = |bounds: Bounds| BoundedRate::new(bounds.low, bounds.high);
         let membership = |ratio: Ratio| MembershipRate {
@@ -154,7 +167,10 @@ impl Sums {
             unions_all: None,
             open_conflicts: self.open_conflicts,
             frame: None,
-            completeness: Completeness::default(),
+            completeness: Completeness {
+                organisations_unheard: self.unheard,
+                ..Completeness::default()
+            },
         }
     }
 }

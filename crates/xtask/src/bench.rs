@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::say;
 
+pub(crate) mod facts;
 pub(crate) mod figures;
 pub(crate) mod pages;
 pub(crate) mod sync;

@@ -86,9 +86,25 @@ enum Task {
         /// Writes the documents as JSON Lines, so that other tools can be measured on the same content.
         #[arg(long)]
         dump: Option<PathBuf>,
+        /// Keeps the facts that the cube is built of here, and takes those that are there (figures).
+        #[arg(long)]
+        facts: Option<PathBuf>,
         /// One JSON document on standard output.
         #[arg(long)]
         json: bool,
+    },
+    /// Makes the facts for `bench figures`.
+    #[command(hide = true)]
+    BenchFacts {
+        /// How many organisations.
+        #[arg(long)]
+        organisations: u64,
+        /// Writes the documents as JSON Lines besides.
+        #[arg(long)]
+        dump: Option<PathBuf>,
+        /// Folder for the facts.
+        #[arg(long)]
+        out: PathBuf,
     },
 }
 
@@ -155,13 +171,25 @@ fn run(task: Task) -> anyhow::Result<()> {
             organisations,
             dump,
             json,
+            ..
         } => bench::sync::run(root, organisations.unwrap_or(10_000), dump.as_deref())?.print(json),
         Task::Bench {
             name: BenchName::Figures,
             organisations,
             dump,
+            facts,
             json,
-        } => bench::figures::run(organisations.unwrap_or(1_000_000), dump.as_deref())?.print(json),
+        } => bench::figures::run(
+            organisations.unwrap_or(1_000_000),
+            dump.as_deref(),
+            facts.as_deref(),
+        )?
+        .print(json),
+        Task::BenchFacts {
+            organisations,
+            dump,
+            out,
+        } => bench::facts::make(organisations, &out, dump.as_deref()),
         Task::Bench {
             name: BenchName::Pages,
             organisations,

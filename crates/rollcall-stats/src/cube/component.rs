@@ -16,6 +16,14 @@ pub(crate) struct Component {
 }
 
 impl Component {
+    /// One document that is one with no other.
+    pub(crate) fn alone(number: u32) -> Self {
+        Self {
+            members: vec![number],
+            joins: Vec::new(),
+        }
+    }
+
     /// Days on which the grouping changes.
     pub(crate) fn breakpoints(&self, days: &mut Vec<Day>) {
         for (_, _, from, until) in &self.joins {

@@ -1,110 +1,15 @@
-//! The columns: per organisation a few segments of days in which it counts in one way.
-//! Owns their layout and the reuse of space; what a segment says is computed in `establishment`.
+//! The states of all organisations: per organisation a few segments of days in which it counts in one way, kept in
+//! blocks by place. Owns where each one stands and moves it when its shape changes; the columns are in `block`, what
+//! a segment says is computed in `establishment`.
 
-use rollcall_core::coverage::Form;
-use rollcall_core::scope::OutReason;
-use rollcall_core::term::{Category, ExclusionReason, Kind, Level, Stage};
+use std::collections::HashMap;
+
+use super::block::{Block, Shape, grow};
 
 /// No number.
 pub(crate) const NONE: u32 = u32::MAX;
 /// Marks a number that means a set instead of one thing.
 pub(crate) const SET: u32 = 1 << 31;
-
-/// Whether and how an organisation counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Standing {
-    /// In scope and registered.
-    In {
-        /// Group A.
-        a: bool,
-        /// Group B.
-        b: bool,
-    },
-    /// Out, for the first reason.
-    Out(OutReason),
-    /// Counted under another document, or a mistake: in no figure.
-    Absent,
-}
-
-/// Bands of the number of workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Size {
-    Unknown,
-    Zero,
-    Below25,
-    Below100,
-    Below200,
-    From200,
-}
-
-impl Size {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Unknown,
-        Self::Zero,
-        Self::Below25,
-        Self::Below100,
-        Self::Below200,
-        Self::From200,
-    ];
-
-    pub(crate) fn of(workers: Option<u32>) -> Self {
-        match workers {
-            None => Self::Unknown,
-            Some(0) => Self::Zero,
-            Some(1..25) => Self::Below25,
-            Some(25..100) => Self::Below100,
-            Some(100..200) => Self::Below200,
-            Some(_) => Self::From200,
-        }
-    }
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Zero => "0",
-            Self::Below25 => "1-24",
-            Self::Below100 => "25-99",
-            Self::Below200 => "100-199",
-            Self::From200 => "200+",
-        }
-    }
-}
-
-/// Everything of a segment that figures split, filter or count by, but for the place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Profile {
-    pub(crate) standing: Standing,
-    pub(crate) kind: Kind,
-    pub(crate) category: Category,
-    pub(crate) level: Level,
-    pub(crate) form: Form,
-    pub(crate) strict: bool,
-    pub(crate) term_unknown: bool,
-    pub(crate) excluded: Option<ExclusionReason>,
-    pub(crate) pending: bool,
-    pub(crate) stage: Stage,
-    pub(crate) size: Size,
-    /// Covered, and members and workers are known from one entry.
-    pub(crate) members_known: bool,
-    pub(crate) date_unknown: bool,
-    pub(crate) unresolved_links: u8,
-    /// Something about it waits for a decision.
-    pub(crate) in_conflict: bool,
-}
-
-impl Profile {
-    pub(crate) fn in_scope(&self) -> bool {
-        matches!(self.standing, Standing::In { .. })
-    }
-
-    pub(crate) fn eligible(&self) -> bool {
-        self.in_scope() && self.excluded.is_none()
-    }
-
-    pub(crate) fn covered(&self) -> bool {
-        self.form != Form::None
-    }
-}
 
 /// One way of counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,148 +43,113 @@ pub(crate) struct Readings {
     pub(crate) all: bool,
 }
 
-/// The part of a segment that every scan reads.
+/// Where an organisation's segments are.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Hot {
-    pub(crate) from: i32,
-    pub(crate) place: u32,
-    pub(crate) profile: u32,
+struct Home {
+    /// Number of the block, or [`NONE`]: among the odd ones, or nowhere.
+    block: u32,
+    slot: u32,
 }
 
-/// The part that is read only where the organisation is in scope.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rest {
-    pub(crate) cover: u32,
-    pub(crate) workers: u32,
-    pub(crate) members: u32,
-}
+const NOWHERE: Home = Home {
+    block: NONE,
+    slot: NONE,
+};
 
-/// Segments of all organisations in two blocks, side by side.
+/// Segments of all organisations.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Segments {
-    hot: Vec<Hot>,
-    rest: Vec<Rest>,
-    spans: Vec<(u32, u32)>,
-    waste: usize,
+    homes: Vec<Home>,
+    blocks: Vec<Block>,
+    /// The block of a shape that last had room.
+    open: HashMap<Shape, u32>,
+    /// Of organisations in open conflict, and those that no column is wide enough for.
+    odd: Vec<Box<[Segment]>>,
+    odd_free: Vec<u32>,
 }
 
 impl Segments {
-    fn span(&self, number: u32) -> std::ops::Range<usize> {
-        let (start, len) = self.spans.get(number as usize).copied().unwrap_or((0, 0));
-        start as usize..(start + len) as usize
-    }
-
-    /// What a scan reads of an organisation, and where the rest of its first segment is.
-    pub(crate) fn hot(&self, number: u32) -> (&[Hot], usize) {
-        let span = self.span(number);
-        let start = span.start;
-        (&self.hot[span], start)
-    }
-
-    pub(crate) fn rest(&self, position: usize) -> &Rest {
-        &self.rest[position]
-    }
-
     /// The segment that holds on a day.
     pub(crate) fn at(&self, number: u32, day: i32) -> Option<Segment> {
-        let span = self.span(number);
-        let position = span.rev().find(|position| self.hot[*position].from <= day)?;
-        let (hot, rest) = (self.hot[position], self.rest[position]);
-        let Hot { from, place, profile } = hot;
-        let Rest {
-            cover,
-            workers,
-            members,
-        } = rest;
-        Some(Segment {
-            from,
-            reading: Reading {
-                place,
-                profile,
-                cover,
-                workers,
-                members,
-            },
-        })
+        let home = self.homes.get(number as usize)?;
+        if let Some(block) = self.blocks.get(home.block as usize) {
+            return block.at(home.slot, day);
+        }
+        let segments = self.odd.get(home.slot as usize)?;
+        segments.iter().rev().find(|segment| segment.from <= day).copied()
     }
 
     /// Organisations.
     pub(crate) fn len(&self) -> u32 {
-        self.spans.len() as u32
+        self.homes.len() as u32
     }
 
     /// Segments in use.
     pub(crate) fn segments(&self) -> usize {
-        self.hot.len() - self.waste
+        let odd = self.odd.iter().map(|segments| segments.len());
+        self.blocks.iter().map(Block::len).chain(odd).sum()
     }
 
-    pub(crate) fn replace(&mut self, number: u32, segments: &[Segment]) {
+    pub(crate) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// What is in no block.
+    pub(crate) fn odd(&self) -> &[Box<[Segment]>] {
+        &self.odd
+    }
+
+    /// Puts an organisation's segments in the place of those it had; `in_scope` tells of a profile whether its workers,
+    /// members and covers count.
+    pub(crate) fn replace(&mut self, number: u32, segments: &[Segment], in_scope: impl Fn(u32) -> bool) {
         let index = number as usize;
-        if self.spans.len() <= index {
-            self.spans.resize(index + 1, (0, 0));
+        if self.homes.len() <= index {
+            let more = index + 1 - self.homes.len();
+            grow(&mut self.homes, more);
+            self.homes.resize(index + 1, NOWHERE);
         }
-        let (start, len) = self.spans[index];
-        let new_len = u32::try_from(segments.len()).expect("few segments an organisation");
-        let start = if new_len <= len {
-            self.waste += (len - new_len) as usize;
-            start
-        } else {
-            self.waste += len as usize;
-            let start = u32::try_from(self.hot.len()).expect("segments fit the memory");
-            let end = self.hot.len() + segments.len();
-            self.hot.resize(
-                end,
-                Hot {
-                    from: 0,
-                    place: 0,
-                    profile: 0,
-                },
-            );
-            self.rest.resize(
-                end,
-                Rest {
-                    cover: NONE,
-                    workers: 0,
-                    members: 0,
-                },
-            );
-            start
+        let shape = Shape::of(segments, in_scope);
+        let home = self.homes[index];
+        let known = self.blocks.get_mut(home.block as usize);
+        if let Some(block) = known {
+            if shape == Some(block.shape) {
+                block.write(home.slot, segments);
+                return;
+            }
+            block.remove(home.slot);
+            self.open.insert(block.shape, home.block);
+        } else if home.slot != NONE {
+            self.odd[home.slot as usize] = Box::default();
+            self.odd_free.push(home.slot);
+        }
+        self.homes[index] = match shape {
+            Some(shape) => self.insert(shape, segments),
+            None => self.insert_odd(segments),
         };
-        self.spans[index] = (start, new_len);
-        for (position, Segment { from, reading }) in (start as usize..).zip(segments) {
-            let Reading {
-                place,
-                profile,
-                cover,
-                workers,
-                members,
-            } = *reading;
-            self.hot[position] = Hot {
-                from: *from,
-                place,
-                profile,
-            };
-            self.rest[position] = Rest {
-                cover,
-                workers,
-                members,
-            };
-        }
-        if self.waste > 100_000 && self.waste * 3 > self.hot.len() {
-            self.compact();
-        }
     }
 
-    fn compact(&mut self) {
-        let len = self.segments();
-        let (mut hot, mut rest) = (Vec::with_capacity(len), Vec::with_capacity(len));
-        for span in &mut self.spans {
-            let old = span.0 as usize..(span.0 + span.1) as usize;
-            span.0 = u32::try_from(hot.len()).expect("it becomes smaller");
-            hot.extend_from_slice(&self.hot[old.clone()]);
-            rest.extend_from_slice(&self.rest[old]);
+    fn insert(&mut self, shape: Shape, segments: &[Segment]) -> Home {
+        let open = self.open.get(&shape).copied();
+        let block = open.filter(|block| !self.blocks[*block as usize].is_full());
+        let block = block.unwrap_or_else(|| {
+            self.blocks.push(Block::new(shape));
+            self.blocks.len() as u32 - 1
+        });
+        self.open.insert(shape, block);
+        let slot = self.blocks[block as usize].insert(segments);
+        Home { block, slot }
+    }
+
+    fn insert_odd(&mut self, segments: &[Segment]) -> Home {
+        if segments.is_empty() {
+            return NOWHERE;
         }
-        (self.hot, self.rest, self.waste) = (hot, rest, 0);
+        let slot = self.odd_free.pop().unwrap_or_else(|| {
+            self.odd.push(Box::default());
+            self.odd.len() as u32 - 1
+        });
+        self.odd[slot as usize] = segments.into();
+        Home { block: NONE, slot }
     }
 }
 
@@ -287,39 +157,60 @@ impl Segments {
 mod tests {
     use super::*;
 
-    fn segment(from: i32) -> Segment {
+    fn segment(from: i32, place: u32, workers: u32) -> Segment {
         Segment {
             from,
             reading: Reading {
-                place: 0,
-                profile: 0,
+                place,
+                profile: u32::from(workers > 0),
                 cover: NONE,
-                workers: 0,
+                workers,
                 members: 0,
             },
         }
     }
 
     #[test]
-    fn segments_survive_growing_shrinking_and_compaction() {
+    fn organisations_are_found_wherever_their_shape_puts_them() {
         let mut segments = Segments::default();
-        for number in 0..60_000 {
-            segments.replace(number, &[segment(i32::MIN), segment(number as i32)]);
-        }
-        for number in 0..60_000 {
-            segments.replace(
+        let mut replace = |number: u32, of: &[Segment]| {
+            segments.replace(number, of, |profile| profile == 1);
+            let at = |day: i32| segments.at(number, day).map(|found| found.reading);
+            for (index, segment) in of.iter().enumerate() {
+                let until = of.get(index + 1).map_or(i32::MAX, |next| next.from - 1);
+                assert_eq!(at(segment.from), Some(segment.reading), "{number} {of:?}");
+                assert_eq!(at(until), Some(segment.reading), "{number} {of:?}");
+            }
+        };
+        for number in 0..10_000 {
+            replace(
                 number,
-                &[segment(i32::MIN), segment(number as i32), segment(70_000)],
+                &[
+                    segment(i32::MIN, number % 3, 0),
+                    segment(number as i32, number % 3, 0),
+                ],
             );
         }
-        assert!(
-            segments.hot.len() < 300_000,
-            "space of replaced segments is used again"
-        );
-        segments.replace(5, &[segment(i32::MIN)]);
-        assert_eq!(segments.hot(5).0.len(), 1);
-        assert_eq!(segments.at(6, 100).map(|segment| segment.from), Some(6));
-        assert_eq!(segments.at(6, 80_000).map(|segment| segment.from), Some(70_000));
-        assert_eq!(segments.at(59_999, 5).map(|segment| segment.from), Some(i32::MIN));
+        for number in (0..10_000).step_by(7) {
+            // In scope; moved; too many workers for a column; and back.
+            replace(
+                number,
+                &[segment(i32::MIN, number % 3, 0), segment(9, number % 3, 5)],
+            );
+            replace(
+                number,
+                &[segment(i32::MIN, 2, 0), segment(9, 1, 5), segment(19, 0, 6)],
+            );
+            replace(number, &[segment(i32::MIN, 2, 70_000)]);
+            replace(
+                number,
+                &[segment(i32::MIN, number % 3, 0), segment(8, number % 3, 0)],
+            );
+        }
+        assert_eq!((segments.len(), segments.segments()), (10_000, 20_000));
+        assert!(segments.odd.len() <= 1, "room of odd ones is used again");
+        assert_eq!(segments.at(10_000, 0), None);
+        segments.replace(3, &[], |_| false);
+        assert_eq!(segments.at(3, 0), None);
     }
 }

@@ -1,37 +1,19 @@
-//! Facts as the cube keeps them: only what figures and findings need, packed, because a million of them stay in
-//! memory. Owns packing and the names a document goes by.
+//! Facts as the cube keeps them: only what figures and findings need. Owns what is kept and the names a document goes
+//! by; how it is written is `pack`.
 
 use std::collections::BTreeSet;
 
 use rollcall_core::date::Day;
 use rollcall_core::dated::holding_at;
-use rollcall_core::fact::{DatedFact, OrganisationFacts, UnionFacts};
+use rollcall_core::fact::{DatedFact, DisputedEntries, OrganisationFacts, UnionFacts};
 use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::organisation::{category_of_name, is_accounting_firm};
 use rollcall_core::term::Category;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-/// Bytes of one packed document.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Packed(Box<[u8]>);
-
-impl Packed {
-    pub(crate) fn pack(value: &impl Serialize) -> Self {
-        Self(
-            postcard::to_stdvec(value)
-                .expect("plain data in memory can be packed")
-                .into_boxed_slice(),
-        )
-    }
-
-    pub(crate) fn unpack<T: DeserializeOwned>(&self) -> T {
-        postcard::from_bytes(&self.0).expect("packed by this program from the same type")
-    }
-}
+use super::pack::pack_fields;
 
 /// An organisation's facts without its names, of which only the categories they give and a fingerprint are kept.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct StoredOrganisation {
     pub(crate) facts: OrganisationFacts,
     pub(crate) category_by_name: Vec<DatedFact<Category>>,
@@ -39,6 +21,15 @@ pub(crate) struct StoredOrganisation {
     /// Fingerprint of the latest name, spaces left out.
     pub(crate) name: Option<u64>,
 }
+
+pack_fields!(StoredOrganisation { facts; category_by_name, accounting_firm, name; });
+pack_fields!(OrganisationFacts {
+    ;
+    code, record_id, kind, category, registered_on, status, authority, location, responsible, counts, exclusions,
+    coverage, organisers, disputed, stages, successor, mistaken, open_conflicts;
+    names, operating, contacts, checks
+});
+pack_fields!(DisputedEntries { ; responsible, exclusions, coverage, organisers; });
 
 impl StoredOrganisation {
     pub(crate) fn new(mut facts: OrganisationFacts) -> Self {
@@ -83,12 +74,20 @@ impl StoredOrganisation {
 }
 
 /// A union's facts without its name.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct StoredUnion {
     pub(crate) facts: UnionFacts,
     /// Fingerprint of the name, spaces left out.
     pub(crate) name: Option<u64>,
 }
+
+pack_fields!(StoredUnion { facts; name; });
+pack_fields!(UnionFacts {
+    ;
+    code, record_id, form, higher_union, organisation, full_time_chair, womens_committee, mistaken, other_units,
+    events, disputed_events, open_conflicts;
+    name
+});
 
 impl StoredUnion {
     pub(crate) fn new(mut facts: UnionFacts) -> Self {
@@ -132,6 +131,7 @@ fn fingerprint(name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cube::pack::Pack;
 
     #[test]
     fn unpacking_gives_back_what_was_packed() {
@@ -151,6 +151,6 @@ mod tests {
             ..OrganisationFacts::default()
         });
         assert_eq!(stored.category_by_name[0].value, Category::Kindergarten);
-        assert_eq!(Packed::pack(&stored).unpack::<StoredOrganisation>(), stored);
+        assert_eq!(StoredOrganisation::unpack(&stored.pack()), stored);
     }
 }

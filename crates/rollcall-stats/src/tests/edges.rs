@@ -233,7 +233,7 @@ fn a_dispute_about_the_place_is_counted_once_by_the_nation() {
 fn an_unregistered_day_has_no_data_and_not_zero_percent() {
     let cube = cube_of([document(SCHOOL, school(SCHOOL))]);
     let figures = total(&cube, "2014-12-31");
-    assert_eq!(figures.establishment_rate.rate.percent, None);
+    assert_eq!(figures.establishment_rate.rate.percent(), None);
     assert_eq!(figures.out_of_scope.get("NOT_REGISTERED"), Some(&1));
     assert_eq!(cube.organisation(organisation_id(OTHER_SCHOOL), Day(0)), None);
 }

@@ -111,7 +111,7 @@ fn shown(answer: &FiguresAnswer) -> String {
     let rate = |rate: &rollcall_core::figure::BoundedRate| {
         let ratio = rate.rate.ratio;
         assert_eq!((rate.low, rate.high), (ratio, ratio), "nothing is in conflict");
-        let percent = rate.rate.percent.as_deref().unwrap_or("none");
+        let percent = rate.rate.percent().unwrap_or_else(|| "none".to_owned());
         format!("{}/{} {percent}", ratio.numerator, ratio.denominator)
     };
     format!(
@@ -174,7 +174,7 @@ fn unions_membership_and_reasons_are_those_worked_out_by_hand() {
         let ratio = figures.membership_rate_all.rate.ratio;
         assert_eq!((ratio.numerator, ratio.denominator), members, "{as_of}");
         assert_eq!(figures.membership_rate_all.units_unknown, unknown);
-        assert_eq!(figures.membership_rate.rate.percent, None);
+        assert_eq!(figures.membership_rate.rate.percent(), None);
         let mut expected = BTreeMap::from([("OUT_FOR_PROFIT", 1), ("OUT_LEVEL", 1)]);
         expected.extend(out);
         assert_eq!(figures.out_of_scope, expected, "{as_of}");

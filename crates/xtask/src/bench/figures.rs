@@ -1,52 +1,50 @@
 //! `bench figures`: the cube in this process, fed with facts of real documents (`design.md` 5).
-//! Every record of the generated country becomes a document; its facts are kept in a file as the store keeps them.
+//! The facts are made by another process, so that nothing of the country is in this one's memory but the cube.
 
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Read};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
-use indicatif::ProgressBar;
+use anyhow::{Context, Result, ensure};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rollcall_core::campaign::Settings;
 use rollcall_core::date::Day;
 use rollcall_core::fact::Facts;
 use rollcall_core::figure::Dimension;
-use rollcall_core::id::{ActorId, DocumentId, FederationId};
-use rollcall_core::record::Record;
-use rollcall_doc::{Document, EditBy};
+use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_stats::{Cube, FiguresQuery, Heard};
 
+use super::facts::Made;
 use super::{Report, Row, percentile};
 use crate::live::Scratch;
 use crate::process::own_rss_kb;
-use crate::seed::{SeedConfig, generate};
 
 /// Questions asked.
 const QUESTIONS: usize = 400;
-/// Records handed to a worker at once.
-const HANDFUL: usize = 256;
-/// Threads that make documents.
-const WORKERS: usize = 2;
+/// Documents taken in one by one.
+const MERGES: usize = 200;
 /// Moment of the last sign of life of every federation: 2025-01-02.
-const HEARD_MS: i64 = 1_735_776_000_000;
+pub(crate) const HEARD_MS: i64 = 1_735_776_000_000;
 
-/// Measures building and asking.
-pub(crate) fn run(organisations: u64, dump: Option<&Path>) -> Result<Report> {
+/// Measures building and asking. With a folder of facts, they are made there if need be and kept.
+pub(crate) fn run(organisations: u64, dump: Option<&Path>, facts: Option<&Path>) -> Result<Report> {
     let scratch = Scratch::new("bench-figures")?;
-    let stored = scratch.path().join("facts");
-    let made = make_facts(organisations, &stored, dump)?;
+    let folder = facts.unwrap_or(scratch.path());
+    let made = match Made::load(folder, organisations) {
+        Some(made) => made,
+        None => make(organisations, dump, folder)?,
+    };
+    let stored = folder.join("facts");
     let mut report = Report::new("figures");
     report.rows.push(facts_row(&made));
 
     let before_kb = own_rss_kb().unwrap_or_default();
     let begun = Instant::now();
-    let cube = build(&stored)?;
+    let mut cube = Cube::new(Settings::default());
+    each_fact(&stored, |id, facts| cube.upsert(id, facts))?;
     let seconds = begun.elapsed().as_secs_f64();
     let after_kb = own_rss_kb().unwrap_or_default();
     report.rows.push(
@@ -72,35 +70,44 @@ pub(crate) fn run(organisations: u64, dump: Option<&Path>) -> Result<Report> {
         enrolled: made.federations.clone(),
         today: None,
     };
+    let described = cube.describe();
     report
         .rows
         .push(questions_row(&cube, &heard, &made, organisations)?);
     report.rows.push(series_row(&cube, &heard, organisations)?);
+    report
+        .rows
+        .push(merges_row(&mut cube, &heard, &stored, organisations)?);
     report.notes.push(format!(
-        "{} documents, each made from its own record ({} records were refused and are left out); stored facts are {:.0} MB in a file, read and decoded while the cube \
-         is built; the store's rows are not part of it",
+        "{} documents, each made from its own record ({} records were refused and are left out) by another process; stored facts are {:.0} MB in a file, read and \
+         decoded while the cube is built; the store's rows are not part of it",
         made.documents,
         made.refused,
         made.bytes as f64 / 1e6
     ));
     report.notes.push(format!(
-        "resident memory is that of the whole process with the cube; it grew by {:.0} MB while the cube was built",
-        after_kb.saturating_sub(before_kb) as f64 * 1024.0 / 1e6
+        "resident memory is that of this whole process; it grew by {:.0} MB while the cube was built, and is {:.0} MB after all questions",
+        after_kb.saturating_sub(before_kb) as f64 * 1024.0 / 1e6,
+        own_rss_kb().unwrap_or_default() as f64 * 1024.0 / 1e6
     ));
-    report.notes.push(cube.describe());
+    report.notes.push(described);
     Ok(report)
 }
 
-/// What the country became.
-#[derive(Default)]
-struct Made {
-    documents: u64,
-    /// Records that no document could be made of; they are told, not hidden.
-    refused: u64,
-    bytes: u64,
-    federations: BTreeSet<FederationId>,
-    /// Time of reading facts out of documents alone, over all threads.
-    reading: Duration,
+/// Makes the facts in a process of its own.
+fn make(organisations: u64, dump: Option<&Path>, folder: &Path) -> Result<Made> {
+    let mut command = Command::new(std::env::current_exe().context("find this program")?);
+    command
+        .arg("bench-facts")
+        .arg("--organisations")
+        .arg(organisations.to_string());
+    command.arg("--out").arg(folder);
+    if let Some(dump) = dump {
+        command.arg("--dump").arg(dump);
+    }
+    let status = command.status().context("start the maker of facts")?;
+    ensure!(status.success(), "the maker of facts failed");
+    Made::load(folder, organisations).context("read what was made")
 }
 
 fn facts_row(made: &Made) -> Row {
@@ -115,125 +122,24 @@ fn facts_row(made: &Made) -> Row {
     .goals(&[(format!("≤ 150 µs ({micros:.0} on average)"), micros <= 150.0)])
 }
 
-/// Records to documents to facts, on two threads; facts go to the file as length, id and bytes.
-fn make_facts(organisations: u64, to: &Path, dump: Option<&Path>) -> Result<Made> {
-    let bar = ProgressBar::new(organisations);
-    let create = |path: &Path| {
-        File::create(path)
-            .map(BufWriter::new)
-            .with_context(|| format!("create {}", path.display()))
-    };
-    let out = Mutex::new(create(to)?);
-    let mut dump = dump.map(create).transpose()?;
-    let (sender, receiver) = sync_channel::<Vec<Record>>(4 * WORKERS);
-    let receiver = Mutex::new(receiver);
-    let mut made = Made::default();
-    std::thread::scope(|scope| -> Result<()> {
-        let workers: Vec<_> = (0..WORKERS)
-            .map(|_| scope.spawn(|| work(&receiver, &out)))
-            .collect();
-        let mut handful = Vec::with_capacity(HANDFUL);
-        for (federation, record) in generate(&SeedConfig {
-            organisations,
-            seed: 1,
-            federations: None,
-        }) {
-            made.federations.insert(federation);
-            bar.inc(u64::from(matches!(record, Record::Organisation(_))));
-            if let Some(dump) = &mut dump {
-                writeln!(dump, "{}", serde_json::to_string(&record)?)?;
-            }
-            handful.push(record);
-            if handful.len() == HANDFUL {
-                let full = std::mem::replace(&mut handful, Vec::with_capacity(HANDFUL));
-                sender.send(full).context("hand records to the workers")?;
-            }
-        }
-        sender.send(handful).context("hand records to the workers")?;
-        drop(sender);
-        for worker in workers {
-            let share = worker.join().map_err(|_| anyhow!("a worker failed"))??;
-            made.documents += share.documents;
-            made.refused += share.refused;
-            made.bytes += share.bytes;
-            made.reading += share.reading;
-        }
-        Ok(())
-    })?;
-    bar.finish_and_clear();
-    out.into_inner()
-        .map_err(|_| anyhow!("a worker failed"))?
-        .flush()
-        .context("write the facts")?;
-    if let Some(mut dump) = dump {
-        dump.flush().context("write the documents")?;
-    }
-    Ok(made)
-}
-
-/// One worker's share; the federations are left to the one who hands out.
-fn work(receiver: &Mutex<Receiver<Vec<Record>>>, out: &Mutex<BufWriter<File>>) -> Result<Made> {
-    let mut share = Made::default();
-    loop {
-        let next = receiver.lock().map_err(|_| anyhow!("a worker failed"))?.recv();
-        let Ok(records) = next else {
-            return Ok(share);
-        };
-        let mut block = Vec::new();
-        for record in &records {
-            let id = record.document_id().context("a generated record has a key")?;
-            let mut document = Document::create(record.kind(), id);
-            let Ok(edits) = document.plan(record) else {
-                share.refused += 1;
-                continue;
-            };
-            document.apply_edits(&edits, &editor(id))?;
-            let begun = Instant::now();
-            let (facts, _) = document.facts();
-            share.reading += begun.elapsed();
-            share.documents += 1;
-            let bytes = postcard::to_stdvec(&facts)?;
-            block.extend(
-                u32::try_from(bytes.len())
-                    .context("facts are small")?
-                    .to_le_bytes(),
-            );
-            block.extend(id.0);
-            block.extend(bytes);
-        }
-        share.bytes += block.len() as u64;
-        out.lock()
-            .map_err(|_| anyhow!("a worker failed"))?
-            .write_all(&block)?;
-    }
-}
-
-fn editor(id: DocumentId) -> EditBy {
-    EditBy {
-        actor: ActorId(id.0),
-        author: "330106/1".to_owned(),
-        reason: "bench".to_owned(),
-        time_ms: HEARD_MS,
-        heads: None,
-    }
-}
-
-fn build(stored: &Path) -> Result<Cube> {
-    let mut cube = Cube::new(Settings::default());
+/// Hands every stored fact on as the store would.
+fn each_fact(stored: &Path, mut found: impl FnMut(DocumentId, Facts)) -> Result<()> {
     let mut file = BufReader::with_capacity(1 << 20, File::open(stored).context("open the facts")?);
     let mut bytes = Vec::new();
     loop {
         let mut length = [0; 4];
         match file.read_exact(&mut length) {
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(cube),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(()),
             read => read.context("read the facts")?,
         }
         let mut id = [0; 16];
         file.read_exact(&mut id).context("read the facts")?;
         bytes.resize(u32::from_le_bytes(length) as usize, 0);
         file.read_exact(&mut bytes).context("read the facts")?;
-        let facts: Facts = postcard::from_bytes(&bytes).context("decode the facts")?;
-        cube.upsert(DocumentId(id), facts);
+        found(
+            DocumentId(id),
+            postcard::from_bytes(&bytes).context("decode the facts")?,
+        );
     }
 }
 
@@ -286,6 +192,52 @@ fn series_row(cube: &Cube, heard: &Heard, scale: u64) -> Result<Row> {
         ..Row::default()
     }
     .goals(&[("≤ 100 ms".to_owned(), p50 <= 100.0)]))
+}
+
+/// From taking a document in, its workers or its members changed, to the headline and its table by province.
+fn merges_row(cube: &mut Cube, heard: &Heard, stored: &Path, scale: u64) -> Result<Row> {
+    let mut merges = Vec::new();
+    let mut seen = 0_usize;
+    let stride = (scale as usize / MERGES).max(1);
+    each_fact(stored, |id, facts| {
+        seen += 1;
+        if seen.is_multiple_of(stride) {
+            merges.push((id, facts));
+        }
+    })?;
+    let question = FiguresQuery {
+        by: vec![Dimension::Province],
+        ..FiguresQuery::at(Day::from_ymd(2024, 12, 31).context("a calendar date")?)
+    };
+    let mut times = Vec::new();
+    for (id, mut facts) in merges {
+        match &mut facts {
+            Facts::Organisation(facts) => facts.counts.iter_mut().for_each(|count| {
+                count.workers = count.workers.map(|workers| workers + 1);
+            }),
+            Facts::Union(facts) => facts.mistaken = !facts.mistaken,
+            Facts::Fund(_)
+            | Facts::Subsidy(_)
+            | Facts::SameAs(_)
+            | Facts::Federation(_)
+            | Facts::Campaign(_) => {}
+        }
+        let begun = Instant::now();
+        cube.upsert(id, facts);
+        let answer = cube.figures(&question, heard).context("ask for the headline")?;
+        times.push(begun.elapsed().as_secs_f64() * 1000.0);
+        drop(std::hint::black_box(answer));
+    }
+    times.sort_by(f64::total_cmp);
+    let (p50, p99) = (percentile(&times, 50), percentile(&times, 99));
+    Ok(Row {
+        case: "a merged document to the visible figure",
+        scale,
+        p50_ms: Some(p50),
+        p99_ms: Some(p99),
+        ..Row::default()
+    }
+    .goals(&[("p99 ≤ 1 s".to_owned(), p99 <= 1000.0)]))
 }
 
 /// Up to three dimensions, up to two filters, any day of 2022 to 2024, every second time below some federation.

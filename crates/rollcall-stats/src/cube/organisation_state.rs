@@ -1,0 +1,192 @@
+//! Organisations computed anew: which documents are one on which days, and the segments in which each counts.
+//! Owns the way from outcomes to numbered readings; what an organisation comes to on a day is `establishment`.
+
+use std::collections::BTreeSet;
+
+use rollcall_core::credit_code::CreditCode;
+use rollcall_core::date::Day;
+use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
+
+use super::component::Component;
+use super::profile::Profile;
+use super::segment::{NONE, Reading, Readings, SET, Segment};
+use super::stored::StoredOrganisation;
+use super::{Cube, UnionsOfCube};
+use crate::establishment::{Outcome, Outcomes, Subject};
+
+impl Cube {
+    /// The organisation that these documents are together, mistakes left out.
+    pub(crate) fn subject_of(&self, members: &[u32]) -> Subject {
+        let mut documents: Vec<(DocumentId, StoredOrganisation)> = members
+            .iter()
+            .map(|number| (self.organisations.id(*number), self.stored_organisation(*number)))
+            .collect();
+        documents.retain(|(_, stored)| !stored.facts.mistaken);
+        documents.sort_by_key(|(id, stored)| {
+            (
+                !is_derived(DocumentKind::Organisation, *id, stored.facts.code.as_ref()),
+                *id,
+            )
+        });
+        Subject::unite(documents)
+    }
+
+    pub(super) fn recompute_organisations(&mut self, numbers: &BTreeSet<u32>) {
+        let mut left = numbers.clone();
+        while let Some(number) = left.pop_first() {
+            let component = self.organisation_component(number);
+            for member in &component.members {
+                left.remove(member);
+            }
+            self.recompute_organisation(&component);
+        }
+    }
+
+    fn recompute_organisation(&mut self, component: &Component) {
+        let mut turns = vec![Day::MIN];
+        component.breakpoints(&mut turns);
+        turns.sort_unstable();
+        turns.dedup();
+        let mut columns: Vec<Vec<Segment>> = vec![Vec::new(); component.members.len()];
+        let absent = self.absent_reading();
+        for (index, turn) in turns.iter().enumerate() {
+            let end = turns.get(index + 1).copied();
+            for group in component.groups_at(*turn) {
+                let members: Vec<u32> = group
+                    .iter()
+                    .map(|position| component.members[*position])
+                    .collect();
+                let lead = self.leader(&members);
+                let readings = match lead {
+                    None => Vec::new(),
+                    Some(_) => self.readings_between(&self.subject_of(&members), *turn, end),
+                };
+                for (position, member) in group.into_iter().zip(members) {
+                    let column = &mut columns[position];
+                    if Some(member) != lead {
+                        push(
+                            column,
+                            Segment {
+                                from: turn.0,
+                                reading: absent,
+                            },
+                        );
+                        continue;
+                    }
+                    for (from, outcomes) in &readings {
+                        let reading = self.reading(outcomes);
+                        push(
+                            column,
+                            Segment {
+                                from: from.0,
+                                reading,
+                            },
+                        );
+                    }
+                }
+            }
+        }
+        for (number, column) in component.members.iter().zip(columns) {
+            let profiles = &self.profiles;
+            self.segments
+                .replace(*number, &column, |profile| profiles.value(profile).in_scope());
+        }
+    }
+
+    /// The document under which a group counts; none where all are mistakes.
+    pub(crate) fn leader(&self, members: &[u32]) -> Option<u32> {
+        let facts = members
+            .iter()
+            .map(|number| (*number, self.stored_organisation(*number).facts));
+        facts
+            .filter(|(_, facts)| !facts.mistaken)
+            .min_by_key(|(number, facts)| {
+                let id = self.organisations.id(*number);
+                (
+                    !is_derived(DocumentKind::Organisation, id, facts.code.as_ref()),
+                    id,
+                )
+            })
+            .map(|(number, _)| number)
+    }
+
+    fn readings_between(&self, subject: &Subject, from: Day, end: Option<Day>) -> Vec<(Day, Outcomes)> {
+        let mut days = vec![from];
+        subject.breakpoints(&mut days);
+        let unions = UnionsOfCube::of(self, subject);
+        unions.breakpoints(&mut days);
+        days.sort_unstable();
+        days.dedup();
+        days.retain(|day| *day >= from && end.is_none_or(|end| *day < end));
+        days.into_iter()
+            .map(|day| (day, subject.outcomes(day, &self.settings, &unions)))
+            .collect()
+    }
+
+    fn absent_reading(&mut self) -> Reading {
+        Reading {
+            place: self.places.number(FederationId::national()),
+            profile: self.profiles.number(Profile::ABSENT),
+            cover: NONE,
+            workers: 0,
+            members: 0,
+        }
+    }
+
+    fn reading(&mut self, outcomes: &Outcomes) -> Reading {
+        let options: Vec<Reading> = outcomes
+            .options
+            .iter()
+            .map(|outcome| self.reading_of(outcome))
+            .collect();
+        match options[..] {
+            [only] if !outcomes.all => only,
+            _ => {
+                let set = Readings {
+                    options: options.into_boxed_slice(),
+                    all: outcomes.all,
+                };
+                let number = self.readings.number(set);
+                Reading {
+                    place: NONE,
+                    profile: number | SET,
+                    cover: NONE,
+                    workers: 0,
+                    members: 0,
+                }
+            }
+        }
+    }
+
+    fn reading_of(&mut self, outcome: &Outcome) -> Reading {
+        let numbers: Box<[u32]> = outcome
+            .cover
+            .iter()
+            .filter_map(|union| self.unions.find(*union))
+            .collect();
+        let cover = match numbers[..] {
+            [] => NONE,
+            [only] => only,
+            _ => self.covers.number(numbers) | SET,
+        };
+        Reading {
+            place: self.places.number(outcome.responsible.clone()),
+            profile: self.profiles.number(outcome.profile),
+            cover,
+            workers: outcome.workers,
+            members: outcome.members,
+        }
+    }
+}
+
+/// Adds a segment unless it says the same as the last.
+pub(super) fn push(column: &mut Vec<Segment>, segment: Segment) {
+    if column.last().is_none_or(|last| last.reading != segment.reading) {
+        column.push(segment);
+    }
+}
+
+/// Whether an id is derived from the document's own code: such a document leads.
+pub(super) fn is_derived(kind: DocumentKind, id: DocumentId, code: Option<&CreditCode>) -> bool {
+    code.is_some_and(|code| DocumentId::derive(kind, code.as_str()) == id)
+}

@@ -1,0 +1,58 @@
+//! Where a scan puts what it finds: which row each place and each profile belongs to, and what is not asked for.
+//! Owns the numbering; the rows themselves are laid out in `layout`, the scan is in `scan`.
+
+use crate::cube::segment::{NONE, Reading};
+
+/// A row part of profiles together with what they contribute to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Target {
+    /// Row part of the profiles.
+    pub(crate) row: u32,
+    /// Number of the class of the cube's profiles.
+    pub(crate) class: u32,
+}
+
+/// What happens to the organisations of one profile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way {
+    /// Number of the target, or [`NONE`] where the question leaves them out.
+    pub(crate) target: u32,
+    pub(crate) in_scope: bool,
+}
+
+/// Where the scan puts what it finds.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Day numbers, ascending, distinct.
+    pub(crate) dates: Vec<i32>,
+    /// Row part of each place, or [`NONE`] where the question leaves it out.
+    pub(crate) place_row: Vec<u32>,
+    pub(crate) place_rows: usize,
+    pub(crate) profile_rows: usize,
+    /// By profile.
+    pub(crate) ways: Vec<Way>,
+    /// Sorted, distinct.
+    pub(crate) targets: Vec<Target>,
+    /// First date (by index) at which the place counts as not heard.
+    pub(crate) unheard_from: Vec<u32>,
+    /// Only the headline is wanted: organisations in scope are counted, and nothing else about them.
+    pub(crate) headline_only: bool,
+}
+
+impl Plan {
+    /// The row of a reading, if the question asks for it.
+    pub(crate) fn row(&self, reading: &Reading) -> Option<usize> {
+        let place = self.place_row[reading.place as usize];
+        let target = self.ways[reading.profile as usize].target;
+        (place != NONE && target != NONE).then(|| self.row_of(place, target) as usize)
+    }
+
+    /// The row of a place's part and a target.
+    pub(crate) fn row_of(&self, place_row: u32, target: u32) -> u32 {
+        place_row * self.profile_rows as u32 + self.targets[target as usize].row
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.place_rows * self.profile_rows
+    }
+}
