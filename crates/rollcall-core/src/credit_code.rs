@@ -206,7 +206,9 @@ mod tests {
         ] {
             let parsed = CreditCode::parse(code).expect(code);
             assert_eq!(CreditCode::complete(&code[..16]), Some(parsed));
+            assert_eq!(CreditCode::from_number(parsed.to_number()), Some(parsed));
         }
+        assert_eq!(CreditCode::from_number(31_u128.pow(16)), None);
         for (code, error) in [
             ("53100000500020462H", CreditCodeError::Check18),
             ("531000005000074012", CreditCodeError::Check18),
