@@ -195,6 +195,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             organisations,
             dump,
             json,
+            ..
         } => bench::pages::run(root, organisations.unwrap_or(50_000), dump.as_deref())?.print(json),
     }
 }
