@@ -294,6 +294,23 @@ impl Aggregator {
         self.office.serving.take().expect("it serves").kill();
     }
 
+    /// Resident memory of the serving process, KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let pid = self.office.serving.as_ref().expect("it serves").child.id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+        number.expect("a number of kilobytes")
+    }
+
+    /// Where the console listens.
+    pub(crate) fn web(&self) -> String {
+        let serving = self.office.serving.as_ref().expect("it serves");
+        serving
+            .address("web http://")
+            .expect("the console's address is printed")
+    }
+
     /// Makes one and serves it.
     pub(crate) fn start() -> Self {
         let mut aggregator = Self {

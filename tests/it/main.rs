@@ -6,11 +6,15 @@
     reason = "seeds, counts and skipped parts of a run belong in its output"
 )]
 
+mod flood;
 mod harness;
+mod hostile;
+mod javascript;
 mod kill;
 mod lists;
 mod offline;
 mod oracle;
+mod peer;
 mod proofs;
 mod rebuild;
 mod refusals;

@@ -1,18 +1,11 @@
 //! Who does not belong is refused with a code, what is foreign or broken is kept apart, the rest is applied, the service lives.
 
-use rollcall_core::id::{ActorId, DocumentId, LogEpoch, StoreId};
-use rollcall_core::record::Record;
-use rollcall_doc::{Document, EditBy};
-use rollcall_rpc::authority::read_private;
-use rollcall_rpc::{Client, ClientConfig, SigningKey, Timeouts};
-use rollcall_sync::fingerprint::{change_hash, origin_chain};
-use rollcall_sync::limits::PROTOCOL_VERSION;
-use rollcall_sync::message::{
-    Batch, ChangeEntry, ClientFrame, Cursor, DocumentChanges, Hello, Outcome, ServerFrame, SetSum,
-};
+use rollcall_core::id::DocumentId;
+use rollcall_sync::message::ServerFrame;
 use serde_json::json;
 
-use crate::harness::{Aggregator, Node, database, run, sync_all};
+use crate::harness::{Aggregator, Node, run, sync_all};
+use crate::peer::{Hostile, code_of, written};
 
 /// Makes a node by hand, so that its refusal can be seen.
 fn init(aggregator: &Aggregator, token: &str, name: &str) -> crate::harness::Said {
@@ -110,149 +103,6 @@ fn a_node_takes_in_nothing_that_another_federation_keeps() {
         "{summary}"
     );
     assert_eq!(summary["problems"][0]["code"], "FOREIGN_JURISDICTION");
-}
-
-/// A change as its author makes it.
-fn written(record: &serde_json::Value) -> DocumentChanges {
-    let record: Record = serde_json::from_value(record.clone()).expect("a record");
-    let id = record.document_id().expect("a key");
-    let mut document = Document::create(record.kind(), id);
-    let edits = document.plan(&record).expect("a plan");
-    let by = EditBy {
-        actor: ActorId(id.0),
-        author: "330106/7".to_owned(),
-        reason: "hostile".to_owned(),
-        time_ms: 1_700_000_000_000,
-        heads: None,
-    };
-    let change = document
-        .apply_edits(&edits, &by)
-        .expect("an edit")
-        .expect("a change");
-    DocumentChanges {
-        document_id: id,
-        kind: record.kind(),
-        scopes: Vec::new(),
-        changes: vec![ChangeEntry {
-            position: 0,
-            committed_at_ms: 0,
-            bytes: change.bytes,
-        }],
-    }
-}
-
-/// A peer with good keys and bad intentions.
-struct Hostile {
-    config: ClientConfig,
-    key: SigningKey,
-    store: StoreId,
-    epoch: LogEpoch,
-}
-
-impl Hostile {
-    fn with_keys_of(node: &Node, aggregator: &Aggregator) -> Self {
-        let read = |name: &str| {
-            read_private(&node.data().join("keys").join(name))
-                .or_else(|_| std::fs::read(node.data().join("keys").join(name)))
-                .expect("a key file")
-        };
-        let text = |name: &str| String::from_utf8(read(name)).expect("text");
-        let database = database(&node.store());
-        let meta = |key: &str| -> Vec<u8> {
-            database
-                .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
-                .expect("meta")
-        };
-        Self {
-            config: ClientConfig {
-                url: aggregator.url(),
-                authority_pem: text("authority.pem"),
-                certificate_pem: text("certificate.pem"),
-                key_pem: text("tls-key.pem"),
-                server_name: None,
-                timeouts: Timeouts::default(),
-            },
-            key: SigningKey::from_pkcs8(&read("signing.pk8")).expect("a key"),
-            store: StoreId::from_slice(&meta("store_id")).expect("an id"),
-            epoch: LogEpoch::from_slice(&meta("log_epoch")).expect("an epoch"),
-        }
-    }
-
-    /// The first batch of a log, chained and signed as it should be.
-    fn batch(&self, mut documents: Vec<DocumentChanges>) -> Batch {
-        let (mut position, mut chain) = (0, [0; 32]);
-        for document in &mut documents {
-            for change in &mut document.changes {
-                position += 1;
-                change.position = position;
-                chain = origin_chain(&chain, document.document_id, &change_hash(&change.bytes));
-            }
-        }
-        let mut batch = Batch {
-            from: 0,
-            to: position,
-            end_chain: chain,
-            signature: Vec::new(),
-            documents,
-            drained: true,
-        };
-        self.key.sign_batch(self.store, self.epoch, &mut batch);
-        batch
-    }
-
-    /// Says Hello, sends the batch, and gives the first answer to it.
-    fn send(&self, batch: Batch) -> ServerFrame {
-        let hello = Hello {
-            protocol: PROTOCOL_VERSION,
-            version: "hostile".to_owned(),
-            session_id: [7; 16],
-            store_id: self.store,
-            log_epoch: self.epoch,
-            boot_id: [7; 16],
-            origin_end: Cursor {
-                position: batch.to,
-                chain: batch.end_chain,
-            },
-            acknowledged: Cursor::default(),
-            known_peer: None,
-            down_position: 0,
-            scopes_hash: [0; 32],
-            set: SetSum::default(),
-            receipt_hash: [0; 32],
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        runtime.block_on(async {
-            let client = Client::connect(&self.config).await.expect("a connection");
-            let (frames, mut answers) = client.exchange();
-            frames
-                .send(ClientFrame::Hello(Box::new(hello)))
-                .await
-                .expect("sent");
-            frames
-                .send(ClientFrame::Batch(Box::new(batch)))
-                .await
-                .expect("sent");
-            loop {
-                match answers.recv().await.expect("an answer").expect("a frame") {
-                    ServerFrame::HelloAck(_) | ServerFrame::Batch(_) | ServerFrame::Receipt(_) => {}
-                    answer => return answer,
-                }
-            }
-        })
-    }
-}
-
-fn code_of(outcome: &Outcome) -> &str {
-    match outcome {
-        Outcome::Applied => "applied",
-        Outcome::Duplicate => "duplicate",
-        Outcome::Pending => "pending",
-        Outcome::Forked => "forked",
-        Outcome::Quarantined(code) | Outcome::Rejected(code) => code,
-    }
 }
 
 #[test]

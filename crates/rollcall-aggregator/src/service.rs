@@ -1,5 +1,7 @@
 //! The sync service: every call looks its peer up anew, then hands the work to the replica.
 
+use std::time::Duration;
+
 use rollcall_command::clock::now_ms;
 use rollcall_replica::Replica;
 use rollcall_replica::runner::server::{AggregatorKeys, serve_session};
@@ -13,6 +15,10 @@ use tokio::sync::mpsc;
 
 use crate::enrolment::peer_context;
 
+/// How often an open session is asked whether its peer still may hold one: a revoked certificate is cut off well within
+/// the minute that `reliability.md` 2.3 gives.
+const REVOKED_CHECK: Duration = Duration::from_secs(5);
+
 /// Answers peers.
 pub struct SyncHandler {
     replica: Replica,
@@ -23,6 +29,18 @@ impl SyncHandler {
     /// Over this replica.
     pub fn new(replica: Replica, keys: AggregatorKeys) -> Self {
         Self { replica, keys }
+    }
+
+    /// Ends when the peer may no longer be answered, with the reason.
+    async fn revoked(&self, identity: PeerIdentity) -> Refusal {
+        loop {
+            tokio::time::sleep(REVOKED_CHECK).await;
+            if let Err(refusal) = self.with_peer(identity.clone(), |_, _| Ok(())).await
+                && refusal.kind != RefusalKind::Internal
+            {
+                return refusal;
+            }
+        }
     }
 
     async fn with_peer<T: Send + 'static>(
@@ -77,10 +95,13 @@ impl SyncService for SyncHandler {
         inbound: mpsc::Receiver<Result<ClientFrame, RpcError>>,
         outbound: mpsc::Sender<ServerFrame>,
     ) -> Result<(), Refusal> {
-        let peer = self.with_peer(identity, |_, peer| Ok(peer)).await?;
-        serve_session(&self.replica, peer, &self.keys, inbound, outbound, now_ms)
-            .await
-            .map_err(|error| internal(&error))
+        let peer = self.with_peer(identity.clone(), |_, peer| Ok(peer)).await?;
+        let session = serve_session(&self.replica, peer, &self.keys, inbound, outbound, now_ms);
+        tokio::select! {
+            ended = session => ended.map_err(|error| internal(&error)),
+            // What has been handed to the store is kept all the same; it is only not acknowledged.
+            refusal = self.revoked(identity) => Err(refusal),
+        }
     }
 
     async fn digest(&self, peer: PeerIdentity, request: DigestRequest) -> Result<DigestAnswer, Refusal> {

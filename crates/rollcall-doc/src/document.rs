@@ -153,6 +153,11 @@ impl Document {
         conflict::conflicts(&self.content(), self.automerge())
     }
 
+    /// The whole document in Automerge's own file format, which its libraries for other languages open too.
+    pub fn to_automerge_file(&self) -> Vec<u8> {
+        self.automerge().save()
+    }
+
     /// Who changed what and why, in causal order, without the genesis change.
     pub fn history(&self) -> Vec<HistoryEntry> {
         history::history(self.kind, self.id, self.automerge())

@@ -76,6 +76,18 @@ pub struct RefusedChange {
     pub forked: bool,
 }
 
+/// Tries a chunk that the walker let through on a document without asking whether it belongs there; `None` where the
+/// trial refuses it. For fuzz targets: the trial must hold by itself.
+pub(crate) fn try_alone(held: &Document, chunk: &[u8]) -> Option<Document> {
+    let framed = frame::open(chunk).ok()?;
+    let checked = admit::Checked {
+        bytes: chunk,
+        hash: framed.hash,
+        change: walker::walk(framed.body).ok()?,
+    };
+    trial::run(held, vec![checked]).document
+}
+
 /// Why one change is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {

@@ -15,6 +15,7 @@ mod error;
 mod facts;
 mod field_edit;
 mod founding;
+pub mod fuzz;
 pub mod gate;
 mod genesis;
 mod history;
@@ -22,6 +23,7 @@ mod mention;
 mod place;
 mod read;
 mod record_edit;
+mod samples;
 mod scalar;
 mod schema;
 
@@ -29,8 +31,6 @@ mod schema;
 mod laws;
 #[cfg(test)]
 mod planning;
-#[cfg(test)]
-mod samples;
 #[cfg(test)]
 mod speed;
 

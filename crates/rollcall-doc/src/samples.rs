@@ -1,4 +1,4 @@
-//! Documents and records for tests.
+//! Documents and records for tests and fuzz targets.
 
 use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 use rollcall_core::record::Record;
@@ -40,6 +40,7 @@ pub(crate) fn record(kind: DocumentKind) -> Record {
 }
 
 /// A record from JSON.
+#[cfg(test)]
 pub(crate) fn parse(text: &str) -> Record {
     serde_json::from_str(text).expect("a record")
 }

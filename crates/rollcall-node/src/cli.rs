@@ -348,8 +348,11 @@ pub struct Export {
     #[command(flatten)]
     pub data: Data,
     /// Form of the file.
-    #[arg(long, value_parser = ["xlsx", "csv", "records"])]
+    #[arg(long, value_parser = ["xlsx", "csv", "records", "automerge"])]
     pub format: String,
+    /// Which document, for --format automerge: credit code, record id or document id.
+    #[arg(long, required_if_eq("format", "automerge"))]
+    pub document: Option<String>,
 }
 
 /// `config`.

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::{Export, Import, Undo};
 use crate::files::Files;
-use crate::organisation::command_line_account;
+use crate::organisation::{KINDS, command_line_account, find};
 
 /// Problems and warnings printed for a person; `--json` has more of them.
 const PRINTED_MAX: usize = 20;
@@ -251,9 +251,12 @@ pub fn run_undo(args: &Undo) -> anyhow::Result<()> {
 /// Runs `export`.
 ///
 /// # Errors
-/// The file's, the store's.
+/// `NOT_FOUND` where there is no such document; the file's, the store's.
 pub fn run_export(args: &Export) -> anyhow::Result<()> {
     let replica = Replica::new(Files::new(&args.data.folder).open_store()?);
+    if let Some(reference) = &args.document {
+        return export_document(&replica, reference, args);
+    }
     let half = args.file.with_extension("part");
     let out = File::create(&half).with_context(|| format!("create {}", half.display()))?;
     let out = BufWriter::new(out);
@@ -269,4 +272,16 @@ pub fn run_export(args: &Export) -> anyhow::Result<()> {
     let count = count.map_err(|error| refused_replica(&error))?;
     std::fs::rename(&half, &args.file).with_context(|| format!("write {}", args.file.display()))?;
     print_line(format_args!("{count} rows written"))
+}
+
+/// One document with its whole history, in the file format of the library that keeps it.
+fn export_document(replica: &Replica, reference: &str, args: &Export) -> anyhow::Result<()> {
+    if args.format != "automerge" {
+        return Err(Refused::new("PARAM_INVALID", "--document goes with --format automerge only").into());
+    }
+    let document = find(replica, reference, &KINDS)
+        .and_then(|id| replica.document(id).map_err(|error| refused_replica(&error)))?;
+    let bytes = document.to_automerge_file();
+    std::fs::write(&args.file, &bytes).with_context(|| format!("write {}", args.file.display()))?;
+    print_line(format_args!("{} bytes written", bytes.len()))
 }

@@ -20,7 +20,7 @@ use crate::cli::{Conflicts, Organisation};
 use crate::files::{Config, Files};
 
 /// Kinds that `conflicts` and the arguments of `organisation` may mean, likeliest first.
-const KINDS: [DocumentKind; 7] = [
+pub(crate) const KINDS: [DocumentKind; 7] = [
     DocumentKind::Organisation,
     DocumentKind::Union,
     DocumentKind::Subsidy,
@@ -176,7 +176,12 @@ fn editing(files: &Files, reason: &str) -> anyhow::Result<Editing> {
     })
 }
 
-fn find(replica: &Replica, reference: &str, kinds: &[DocumentKind]) -> Result<DocumentId, Refused> {
+/// The document that somebody means.
+pub(crate) fn find(
+    replica: &Replica,
+    reference: &str,
+    kinds: &[DocumentKind],
+) -> Result<DocumentId, Refused> {
     replica
         .find(reference, kinds)
         .map_err(|error| refused_replica(&error))

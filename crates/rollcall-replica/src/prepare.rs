@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use rollcall_core::fact::Facts;
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
-use rollcall_doc::gate::{self, Admission};
+use rollcall_doc::gate::{self, Admission, RefusedChange};
 use rollcall_doc::{Document, LocalChange, Mentions};
 use rollcall_store::change::StoredChange;
 use rollcall_store::commit::{DocumentCommit, NewChange};
@@ -14,6 +14,7 @@ use rollcall_store::fact::FactRow;
 use rollcall_store::listing::Listing;
 use rollcall_store::{Hash, Reader, UNSENT};
 use rollcall_sync::fingerprint::change_hash;
+use rollcall_sync::limits::PENDING_CHANGES_MAX;
 use rollcall_sync::message::DocumentChanges;
 
 use crate::error::Error;
@@ -90,6 +91,34 @@ pub(crate) struct Prepared {
     pub(crate) released: Vec<Waiting>,
 }
 
+/// Lets no more changes of a document wait than may; what is over is refused and kept apart.
+fn limit_pending(admission: &mut Admission, stored: &HashSet<Hash>) {
+    let mut room = PENDING_CHANGES_MAX.saturating_sub(stored.len());
+    let (wait, over): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut admission.pending)
+            .into_iter()
+            .partition(|change| {
+                if stored.contains(&change.hash) {
+                    return true;
+                }
+                let fits = room > 0;
+                room = room.saturating_sub(1);
+                fits
+            });
+    admission.pending = wait;
+    admission
+        .refused
+        .extend(over.into_iter().map(|change| RefusedChange {
+            hash: Some(change.hash),
+            bytes: change.bytes,
+            code: "TOO_MANY_PENDING",
+            message: format!(
+                "{PENDING_CHANGES_MAX} changes of this document wait already for others that have not come"
+            ),
+            forked: false,
+        }));
+}
+
 /// A change that waited, with the position it came with.
 pub(crate) struct Waiting {
     pub(crate) hash: Hash,
@@ -120,6 +149,7 @@ impl Prepared {
         } else {
             Vec::new()
         };
+        let stored: HashSet<Hash> = waiting.iter().map(|change| change.hash).collect();
         waiting.retain(|change| change.origin_store == from);
         let chunks: Vec<&[u8]> = incoming
             .changes
@@ -132,7 +162,8 @@ impl Prepared {
                     .map(|change| change.bytes.as_slice()),
             )
             .collect();
-        let admission = gate::admit(&held.document, &held_hashes, &chunks);
+        let mut admission = gate::admit(&held.document, &held_hashes, &chunks);
+        limit_pending(&mut admission, &stored);
         let accepted: HashSet<Hash> = admission.accepted.iter().map(|change| change.hash).collect();
         let released = waiting
             .iter()

@@ -1,7 +1,7 @@
 //! Taking a node's batch at the aggregator: signature, chain, permission, gate, one transaction, ack.
 //! A document that fails is kept apart and the rest is applied; a batch whose chain or signature is wrong is refused whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rollcall_core::fact::Facts;
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
@@ -13,7 +13,9 @@ use rollcall_store::receipt::BatchEvidence;
 use rollcall_store::{Hash, Pending, Writer};
 use rollcall_sync::fingerprint::{change_hash, origin_chain};
 use rollcall_sync::keys::Verify;
-use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX};
+use rollcall_sync::limits::{
+    BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX, KEPT_APART_BYTES_MAX, KEPT_APART_CHANGES_MAX,
+};
 use rollcall_sync::message::{Ack, Batch, Cursor, DocumentChanges, DocumentOutcome, Outcome};
 use rollcall_sync::permission::{Write, may_write};
 
@@ -53,6 +55,14 @@ pub enum UpRefused {
     /// Larger than the limits allow.
     #[error("the batch is larger than the protocol allows")]
     TooBig,
+    /// One document comes in two parts, which no honest sender does.
+    #[error("the batch holds a document twice")]
+    Twice,
+    /// So much that the peer sent is kept apart or waits that no more of it is taken.
+    #[error(
+        "too much that this node sent is kept apart or waits; the aggregator's administrator must look into it"
+    )]
+    Quota,
     /// The replica could not do it.
     #[error(transparent)]
     Replica(#[from] Error),
@@ -65,7 +75,9 @@ impl UpRefused {
             Self::Chain => rollcall_sync::session::client::CHAIN_MISMATCH.to_owned(),
             Self::Signature => "SIGNATURE_BAD".to_owned(),
             Self::Incomplete => "ENVELOPE_DAMAGED".to_owned(),
+            Self::Twice => "ENVELOPE_FORMAT".to_owned(),
             Self::TooBig => "ENVELOPE_TOO_BIG".to_owned(),
+            Self::Quota => "QUOTA".to_owned(),
             Self::Replica(error) => error.code(),
         }
     }
@@ -81,6 +93,25 @@ struct Judged {
     released: Vec<Waiting>,
     commit: Option<DocumentCommit>,
     outcome: Outcome,
+}
+
+impl Judged {
+    /// Bytes of each change that will wait or be kept apart.
+    fn sizes_kept_apart(&self) -> impl Iterator<Item = usize> {
+        let foreign = match self.outcome {
+            Outcome::Rejected(_) => self.accepted.as_slice(),
+            Outcome::Applied
+            | Outcome::Duplicate
+            | Outcome::Pending
+            | Outcome::Forked
+            | Outcome::Quarantined(_) => &[],
+        };
+        let pending = self.pending.iter().map(|change| change.bytes.len());
+        let refused = self.refused.iter().map(|change| change.bytes.len());
+        pending
+            .chain(refused)
+            .chain(foreign.iter().map(|change| change.bytes.len()))
+    }
 }
 
 /// How often a batch is tried again when a document moves under it.
@@ -158,6 +189,14 @@ impl Replica {
         if batch.documents.len() > BATCH_DOCUMENTS_MAX {
             return Err(UpRefused::TooBig);
         }
+        let mut named = HashSet::new();
+        if !batch
+            .documents
+            .iter()
+            .all(|document| named.insert(document.document_id))
+        {
+            return Err(UpRefused::Twice);
+        }
         // What comes outside the peer's log is not taken for its own when the log goes down: should the ack be lost, its
         // position comes to the peer no other way.
         let origin = Origin {
@@ -195,7 +234,24 @@ impl Replica {
                 }
             },
         );
-        Ok(JudgedBatch(judged.into_iter().collect::<Result<_, Error>>()?))
+        let judged = judged.into_iter().collect::<Result<Vec<Judged>, Error>>()?;
+        self.check_quota(peer, &judged)?;
+        Ok(JudgedBatch(judged))
+    }
+
+    /// Whether what is to be kept apart of this peer still has room. What is sent again counts twice, so that nobody
+    /// keeps the aggregator busy with it for ever.
+    fn check_quota(&self, peer: &PeerContext, judged: &[Judged]) -> Result<(), UpRefused> {
+        let sizes: Vec<usize> = judged.iter().flat_map(Judged::sizes_kept_apart).collect();
+        if sizes.is_empty() {
+            return Ok(());
+        }
+        let (changes, bytes) = self.read(|reader| Ok(reader.kept_apart_of(peer.store_id)?))?;
+        let more: u64 = sizes.iter().map(|size| *size as u64).sum();
+        if changes + sizes.len() as u64 > KEPT_APART_CHANGES_MAX || bytes + more > KEPT_APART_BYTES_MAX {
+            return Err(UpRefused::Quota);
+        }
+        Ok(())
     }
 
     /// Hands a judged batch to the store; the answer is durable when it comes. `Stale` asks to judge again.

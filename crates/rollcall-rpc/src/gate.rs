@@ -1,10 +1,11 @@
 //! Which call of which caller reaches which service, and which calls a connection has open.
 //! Without a client certificate enrolment is reached and nothing else.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ use crate::peer_identity::PeerIdentity;
 use crate::server::{EnrolService, ServerConfig, SyncService};
 use crate::session::SessionLimits;
 use crate::status::Refusal;
+
+/// The one call that lasts: a session has time limits of its own.
+const SESSION: &str = "/rollcall.sync.v1.Sync/Exchange";
 
 /// Largest enrolment request, bytes: whoever sends it is not known yet.
 const ENROL_BYTES_MAX: usize = 64 * 1024;
@@ -114,7 +118,8 @@ impl<S: SyncService, E: EnrolService> Gate<S, E> {
         mut self,
         mut request: http::Request<Incoming>,
     ) -> Result<http::Response<Body>, Infallible> {
-        let guard = OpenCall::new(&self.open);
+        let session = request.uri().path() == SESSION;
+        let guard = OpenCall::new(&self.open, session);
         let enrols = is_call_of::<EnrolServer<EnrolHandler<E>>>(request.uri().path());
         if self.caller.peer.is_none() && !enrols {
             return Ok(Refusal::certificate_required().into_status().into_http());
@@ -134,7 +139,7 @@ impl<S: SyncService, E: EnrolService> Gate<S, E> {
                 .into_status()
                 .into_http(),
         };
-        Ok(response.map(|body| Body::new(Guarded { body, _guard: guard })))
+        Ok(response.map(|body| Body::new(Guarded { body, guard })))
     }
 }
 
@@ -154,40 +159,86 @@ fn with_code(response: http::Response<Body>) -> http::Response<Body> {
     }
 }
 
-/// How many calls a connection has open, and since when it has none.
-pub(crate) struct OpenCalls(Mutex<(usize, Instant)>);
+/// How many calls a connection has open, since when it has none, and when each last moved that is no session.
+pub(crate) struct OpenCalls(Mutex<Counted>);
+
+struct Counted {
+    open: usize,
+    changed: Instant,
+    /// When each call that is no session last moved, by its number.
+    short: BTreeMap<u64, Instant>,
+    next: u64,
+}
 
 impl OpenCalls {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new((0, Instant::now())))
+        Self(Mutex::new(Counted {
+            open: 0,
+            changed: Instant::now(),
+            short: BTreeMap::new(),
+            next: 0,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn idle_for(&self) -> Option<Duration> {
-        let (count, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (count == 0).then(|| since.elapsed())
+        let counted = self.lock();
+        (counted.open == 0).then(|| counted.changed.elapsed())
+    }
+
+    /// How long one of the calls that are no session has not moved: nothing of its answer was taken. A slow line takes a
+    /// piece now and then.
+    pub(crate) fn answer_lies_for(&self) -> Option<Duration> {
+        let counted = self.lock();
+        counted.short.values().map(Instant::elapsed).max()
     }
 }
 
-struct OpenCall(Arc<OpenCalls>);
+struct OpenCall {
+    open: Arc<OpenCalls>,
+    number: u64,
+}
 
 impl OpenCall {
-    fn new(open: &Arc<OpenCalls>) -> Self {
-        open.0.lock().unwrap_or_else(PoisonError::into_inner).0 += 1;
-        Self(Arc::clone(open))
+    fn new(open: &Arc<OpenCalls>, session: bool) -> Self {
+        let mut counted = open.lock();
+        let number = counted.next;
+        counted.next += 1;
+        counted.open += 1;
+        if !session {
+            counted.short.insert(number, Instant::now());
+        }
+        Self {
+            open: Arc::clone(open),
+            number,
+        }
+    }
+}
+
+impl OpenCall {
+    fn moves(&self) {
+        if let Some(moved) = self.open.lock().short.get_mut(&self.number) {
+            *moved = Instant::now();
+        }
     }
 }
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        let mut open = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *open = (open.0 - 1, Instant::now());
+        let mut counted = self.open.lock();
+        counted.open -= 1;
+        counted.changed = Instant::now();
+        counted.short.remove(&self.number);
     }
 }
 
-/// A response body that keeps its call open.
+/// A response body that keeps its call open, and says when a piece of it is taken.
 struct Guarded {
     body: Body,
-    _guard: OpenCall,
+    guard: OpenCall,
 }
 
 impl hyper::body::Body for Guarded {
@@ -198,7 +249,11 @@ impl hyper::body::Body for Guarded {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<bytes::Bytes>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let next = Pin::new(&mut self.body).poll_frame(cx);
+        if next.is_ready() {
+            self.guard.moves();
+        }
+        next
     }
 
     fn is_end_stream(&self) -> bool {

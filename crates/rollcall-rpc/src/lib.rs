@@ -29,6 +29,8 @@ pub mod client;
 mod connection;
 pub mod traffic;
 
+pub mod fuzz;
+
 #[cfg(test)]
 mod tests;
 

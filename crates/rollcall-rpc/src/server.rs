@@ -188,6 +188,11 @@ async fn serve_connection<S: SyncService, E: EnrolService>(
             () = shutdown.cancelled(), if closing.is_none() => true,
             _ = check.tick() => {
                 let idle = open.idle_for();
+                // The next piece of an answer has as long to be taken as the call had to be answered.
+                if open.answer_lies_for().is_some_and(|lying| lying > 2 * config.call) {
+                    tracing::info!(peer.address = %accepted.remote, "connection cut: an answer is not taken");
+                    return;
+                }
                 if closing.is_some_and(|since| {
                     since.elapsed() > if idle.is_some() { config.connection_idle } else { CLOSING_GRACE }
                 }) {

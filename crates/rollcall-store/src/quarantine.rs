@@ -172,6 +172,18 @@ impl Reader {
         )
     }
 
+    /// How much that a store sent is kept apart here or waits: changes and bytes.
+    pub fn kept_apart_of(&self, origin_store: StoreId) -> Result<(u64, u64), Error> {
+        let sum = self.one(
+            "SELECT count(*), coalesce(sum(size), 0) FROM (\
+             SELECT length(bytes) AS size FROM quarantine WHERE released_ms IS NULL AND origin_store = ?1 \
+             UNION ALL SELECT length(bytes) FROM pending_change WHERE origin_store = ?1)",
+            [origin_store.as_bytes()],
+            |row| Ok((row.u64(0)?, row.u64(1)?)),
+        )?;
+        Ok(sum.unwrap_or_default())
+    }
+
     /// What another version of this program tried last: worth one more attempt.
     pub fn quarantine_untried(&self, program: &str, limit: usize) -> Result<Vec<QuarantineRow>, Error> {
         self.all(

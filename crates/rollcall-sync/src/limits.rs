@@ -24,6 +24,10 @@ pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// Changes of one document that may wait for a dependency.
 pub const PENDING_CHANGES_MAX: usize = 256;
+/// Changes of one node that may be kept apart or wait at the aggregator. Beyond that its batches are not taken any more.
+pub const KEPT_APART_CHANGES_MAX: u64 = 10_000;
+/// Bytes of them.
+pub const KEPT_APART_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// Buckets of the digest.
 pub const DIGEST_BUCKETS: usize = 2048;
 /// Repairs of one session before it gives up.

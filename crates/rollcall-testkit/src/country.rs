@@ -60,10 +60,10 @@ fn federation(text: &str) -> FederationId {
 }
 
 impl Country {
-    /// Draws one: two to six offices, a dozen subjects.
-    pub(crate) fn draw(chance: &mut Chance) -> Self {
+    /// Draws one: two offices to `offices_max`, a dozen subjects.
+    pub(crate) fn draw(chance: &mut Chance, offices_max: usize) -> Self {
         let mut offices: Vec<_> = OFFICES.to_vec();
-        while offices.len() > 2 && chance.percent(45) {
+        while offices.len() > offices_max || (offices.len() > 2 && chance.percent(45)) {
             let gone = chance.below(offices.len());
             offices.remove(gone);
         }

@@ -179,13 +179,13 @@ pub(crate) fn corrupt_down(frame: &mut ServerFrame, chance: &mut Chance) {
 }
 
 /// Makes a poisoned change of one in the batch, its checksum right, and signs the batch anew: what a node that went bad
-/// would send. Whether there was a change to poison.
+/// would send. A bit of it is wrong, or it is bent on purpose if `bends`. Whether there was a change to poison.
 pub(crate) fn poison(
     batch: &mut Batch,
     before: Cursor,
     office: &Office,
     epoch: [u8; 8],
-    chance: &mut Chance,
+    (bends, chance): (bool, &mut Chance),
 ) -> bool {
     if batch.to == 0 || batch.from != before.position || batch.documents.is_empty() {
         return false;
@@ -200,9 +200,13 @@ pub(crate) fn poison(
     if bytes.len() < 16 {
         return false;
     }
-    flip(&mut bytes[12..], chance);
-    let digest: Hash = Sha256::digest(&bytes[8..]).into();
-    bytes[4..8].copy_from_slice(&digest[..4]);
+    if bends {
+        *bytes = rollcall_doc::fuzz::bend_change(bytes, u64::from_be_bytes(chance.bytes()));
+    } else {
+        flip(&mut bytes[12..], chance);
+        let digest: Hash = Sha256::digest(&bytes[8..]).into();
+        bytes[4..8].copy_from_slice(&digest[..4]);
+    }
     let mut rows: Vec<_> = batch
         .documents
         .iter()

@@ -6,6 +6,7 @@
 mod chance;
 mod country;
 mod frame;
+pub mod fuzz;
 mod invariant;
 mod keys;
 mod network;

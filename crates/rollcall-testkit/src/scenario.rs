@@ -70,6 +70,10 @@ pub(crate) struct Turn {
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub(crate) seed: u64,
+    /// Nodes there are at most.
+    pub(crate) nodes_max: usize,
+    /// Poison is bent with knowledge of how changes are built, not by a bit.
+    pub(crate) bends: bool,
     pub(crate) turns: Vec<Turn>,
 }
 
@@ -111,58 +115,60 @@ impl Mix {
             mishaps: all.into_iter().filter(|_| chance.percent(40)).collect(),
         }
     }
+
+    /// Every sort of mishap and few other faults, so that nothing distracts from the frames.
+    fn hostile(chance: &mut Chance) -> Self {
+        let mut some = |share: usize, weight: usize| if chance.percent(share) { weight } else { 0 };
+        Self {
+            kill: some(30, 4),
+            restore_node: some(10, 3),
+            restore_centre: 0,
+            clone: some(10, 3),
+            cut_off: 0,
+            skew: 0,
+            full: 0,
+            revoke: 0,
+            stale: some(40, 30),
+            mishaps: vec![
+                Mishap::Drop,
+                Mishap::Duplicate,
+                Mishap::Reorder,
+                Mishap::Corrupt,
+                Mishap::Corrupt,
+                Mishap::Poison,
+                Mishap::Poison,
+                Mishap::Poison,
+            ],
+        }
+    }
 }
+
+/// Most nodes of a run.
+const OFFICES_MAX: usize = 6;
 
 impl Scenario {
     /// The scenario of a seed.
     pub fn draw(seed: u64) -> Self {
         let mut chance = Chance::new(seed, "scenario", 0);
         let mix = Mix::draw(&mut chance);
-        let weights = [
-            (Sort::Edit, 40),
-            (Sort::Own, 2),
-            (Sort::Sync, 22),
-            (Sort::Mishap, if mix.mishaps.is_empty() { 0 } else { 12 }),
-            (Sort::Kill, mix.kill),
-            (Sort::Start, 3 + mix.kill),
-            (Sort::CopyNode, mix.restore_node),
-            (Sort::CopyCentre, mix.restore_centre),
-            (Sort::RestoreNode, mix.restore_node),
-            (Sort::RestoreCentre, mix.restore_centre / 2),
-            (Sort::Clone, mix.clone),
-            (Sort::CutOff, mix.cut_off),
-            (Sort::Skew, mix.skew),
-            (Sort::Full, mix.full),
-            (Sort::Revoke, mix.revoke),
-        ];
-        let total: usize = weights.iter().map(|(_, weight)| weight).sum();
-        let length = chance.between(15, 90);
-        let turns = (0..length)
-            .map(|number| {
-                let mut left = chance.below(total);
-                let sort = weights
-                    .iter()
-                    .find(|(_, weight)| {
-                        let here = left < *weight;
-                        left = left.saturating_sub(*weight);
-                        here
-                    })
-                    .map_or(Sort::Edit, |(sort, _)| *sort);
-                let step = sort.draw(&mut chance, &mix, number);
-                let busy = matches!(step, Step::Sync { .. } | Step::Mishap { .. });
-                let moves = if busy {
-                    chance.between(0, 40)
-                } else {
-                    chance.between(0, 8)
-                };
-                Turn {
-                    number: number as u64,
-                    step,
-                    moves,
-                }
-            })
-            .collect();
-        Self { seed, turns }
+        Self {
+            seed,
+            nodes_max: OFFICES_MAX,
+            bends: false,
+            turns: turns(&mut chance, &mix, 12),
+        }
+    }
+
+    /// Three stores, and hardly a frame between them that arrives as it was sent: fuzz target F4 (`reliability.md` 3.3).
+    pub fn hostile(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, "hostile", 0);
+        let mix = Mix::hostile(&mut chance);
+        Self {
+            seed,
+            nodes_max: 2,
+            bends: true,
+            turns: turns(&mut chance, &mix, 60),
+        }
     }
 
     /// How many steps it has.
@@ -182,6 +188,54 @@ impl Scenario {
             .map(|turn| format!("{} {:?}, then {} moves", turn.number, turn.step, turn.moves))
             .collect()
     }
+}
+
+/// The steps, and how long the scheduler goes on after each; `mishap` is how often one is a mishap.
+fn turns(chance: &mut Chance, mix: &Mix, mishap: usize) -> Vec<Turn> {
+    let weights = [
+        (Sort::Edit, 40),
+        (Sort::Own, 2),
+        (Sort::Sync, 22),
+        (Sort::Mishap, if mix.mishaps.is_empty() { 0 } else { mishap }),
+        (Sort::Kill, mix.kill),
+        (Sort::Start, 3 + mix.kill),
+        (Sort::CopyNode, mix.restore_node),
+        (Sort::CopyCentre, mix.restore_centre),
+        (Sort::RestoreNode, mix.restore_node),
+        (Sort::RestoreCentre, mix.restore_centre / 2),
+        (Sort::Clone, mix.clone),
+        (Sort::CutOff, mix.cut_off),
+        (Sort::Skew, mix.skew),
+        (Sort::Full, mix.full),
+        (Sort::Revoke, mix.revoke),
+    ];
+    let total: usize = weights.iter().map(|(_, weight)| weight).sum();
+    let length = chance.between(15, 90);
+    (0..length)
+        .map(|number| {
+            let mut left = chance.below(total);
+            let sort = weights
+                .iter()
+                .find(|(_, weight)| {
+                    let here = left < *weight;
+                    left = left.saturating_sub(*weight);
+                    here
+                })
+                .map_or(Sort::Edit, |(sort, _)| *sort);
+            let step = sort.draw(chance, mix, number);
+            let busy = matches!(step, Step::Sync { .. } | Step::Mishap { .. });
+            let moves = if busy {
+                chance.between(0, 40)
+            } else {
+                chance.between(0, 8)
+            };
+            Turn {
+                number: number as u64,
+                step,
+                moves,
+            }
+        })
+        .collect()
 }
 
 #[derive(Clone, Copy)]

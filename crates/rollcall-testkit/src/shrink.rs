@@ -22,8 +22,8 @@ fn shrink_while(scenario: &Scenario, mut breaks: impl FnMut(&Scenario) -> bool) 
     let mut shortest = scenario.clone();
     let mut keep_if = |shortest: &mut Scenario, turns: Vec<Turn>| {
         let shorter = Scenario {
-            seed: shortest.seed,
             turns,
+            ..shortest.clone()
         };
         let kept = breaks(&shorter);
         if kept {

@@ -168,13 +168,14 @@ pub(crate) struct World<'l> {
     now_ms: i64,
     seed: u64,
     frames_max: usize,
+    bends: bool,
 }
 
 impl<'l> World<'l> {
     fn new(scenario: &Scenario, folder: &std::path::Path, log: &'l mut Log) -> Result<Self, Failure> {
         let mut chance = Chance::new(scenario.seed, "world", 0);
         set_clock(BEGIN_MS);
-        let country = Country::draw(&mut chance);
+        let country = Country::draw(&mut chance, scenario.nodes_max);
         let batch_documents_max = *chance.pick(&[1, 2, 3, 500]);
         let mut offices = Vec::new();
         for number in 0..=country.enrolments.len() {
@@ -215,6 +216,7 @@ impl<'l> World<'l> {
             now_ms: BEGIN_MS,
             seed: scenario.seed,
             frames_max: *chance.pick(&[2, 8, 64]),
+            bends: scenario.bends,
         })
     }
 
@@ -777,7 +779,7 @@ impl<'l> World<'l> {
                                 .map_err(|error| Failure::store(&error))?,
                         };
                         let epoch = replica.store().identity().log_epoch.0;
-                        if poison(batch, before, &self.offices[office], epoch, chance) {
+                        if poison(batch, before, &self.offices[office], epoch, (self.bends, chance)) {
                             self.log.count("poisoned");
                             self.is_poisoned = true;
                             self.may_fork = true;

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use rollcall_core::id::FederationId;
+use rollcall_testkit::fuzz::Target;
 
 mod bench;
 mod browser;
 mod check;
 mod demo;
+mod fuzz;
 mod live;
 mod loopback;
 mod metadata;
@@ -75,6 +77,21 @@ enum Task {
         /// Every move of it.
         #[arg(long, requires = "seed")]
         trace: bool,
+    },
+    /// Bent bytes against frames (F1), walker (F2), gate (F3) and sessions (F4); seeds reproduce.
+    Fuzz {
+        /// Which of them; all where none is named.
+        #[arg(long)]
+        target: Option<Target>,
+        /// How long each runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// At most so many inputs of each; 1 replays a finding.
+        #[arg(long)]
+        inputs: Option<u64>,
     },
     /// Measures, and says which goals are met.
     Bench {
@@ -166,6 +183,12 @@ fn run(task: Task) -> anyhow::Result<()> {
             ..
         } => soak::seed(seed, trace),
         Task::Soak { seeds, from, .. } => soak::seeds(from, seeds),
+        Task::Fuzz {
+            target,
+            seconds,
+            seed,
+            inputs,
+        } => fuzz::run(root, target, seconds, seed, inputs),
         Task::Bench {
             name: BenchName::Sync,
             organisations,

@@ -1,6 +1,8 @@
 //! Whether every operation of a decoded change writes what the kind of document may hold, where it may stand.
 //! Owns the passage from operations to the schema.
 
+use std::collections::HashSet;
+
 use rollcall_core::id::{ActorId, DocumentKind};
 
 use super::Refusal;
@@ -11,6 +13,7 @@ use crate::schema::{self, KEY_BYTES_MAX};
 /// Checks every operation against the schema of the kind.
 pub(super) fn check(kind: DocumentKind, genesis: ActorId, change: &PlainChange<'_>) -> Result<(), Refusal> {
     let schema = schema::of(kind);
+    let mut written = HashSet::with_capacity(change.operations.len());
     for operation in &change.operations {
         if operation.key.len() > KEY_BYTES_MAX {
             return Err(Refusal::too_big(format!(
@@ -27,6 +30,9 @@ pub(super) fn check(kind: DocumentKind, genesis: ActorId, change: &PlainChange<'
         let Some(place) = place::of_operation(kind, genesis, change, operation) else {
             return Err(refuse("", "one of the document's own containers"));
         };
+        if !written.insert(place) {
+            return Err(refuse("", "one value: a change writes no place twice"));
+        }
         if place
             .container
             .is_some_and(|container| schema.containers[container].makes_once())

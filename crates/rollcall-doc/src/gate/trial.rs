@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use automerge::{Automerge, Change, ExpandedChange};
+use automerge::{Automerge, Change, ExpandedChange, ReadDoc};
 
 use super::Refusal;
 use super::admit::Checked;
@@ -16,6 +16,11 @@ use crate::founding;
 
 /// Trials of one bundle: enough to single out a few poisoned changes, too few to be kept busy by many.
 const TRIALS_MAX: usize = 48;
+/// What the trials of one bundle may cost together, in operations; the first one is made whatever it costs. A trial takes
+/// the whole document, so that of a large one fewer are made.
+const TRIAL_COST_MAX: u64 = 250_000;
+/// What a change costs beside its operations, in operations.
+const CHANGE_COST: u64 = 10;
 
 /// What became of the changes.
 pub(super) struct Outcome<'a> {
@@ -34,17 +39,43 @@ pub(super) fn run<'a>(held: &Document, ready: Vec<Checked<'a>>) -> Outcome<'a> {
         passed: Vec::new(),
         refused: Vec::new(),
     };
-    let mut trials_left = TRIALS_MAX;
-    try_part(held, ready, &mut trials_left, &mut outcome);
+    let mut left = Left {
+        trials: TRIALS_MAX,
+        cost: TRIAL_COST_MAX,
+    };
+    try_part(held, ready, &mut left, &mut outcome);
     outcome
 }
 
-fn try_part<'a>(
-    held: &Document,
-    mut part: Vec<Checked<'a>>,
-    trials_left: &mut usize,
-    outcome: &mut Outcome<'a>,
-) {
+/// What may still be tried.
+struct Left {
+    trials: usize,
+    cost: u64,
+}
+
+impl Left {
+    /// Takes the trial of these changes on this document out of what is left; that of a whole bundle is always made.
+    fn take(&mut self, document: &Document, part: &[Checked<'_>]) -> bool {
+        let new: usize = part.iter().map(|checked| checked.change.operations.len()).sum();
+        let (mut operations, mut changes) = (new as u64, part.len() as u64);
+        // What is still blank costs nothing, and must not be made only to be counted.
+        if !document.is_blank() {
+            let stats = document.automerge().stats();
+            (operations, changes) = (operations + stats.num_ops, changes + stats.num_changes);
+        }
+        let cost = operations + CHANGE_COST * changes;
+        let first = self.trials == TRIALS_MAX;
+        if self.trials == 0 || (cost > self.cost && !first) {
+            self.trials = 0;
+            return false;
+        }
+        self.trials -= 1;
+        self.cost = self.cost.saturating_sub(cost);
+        true
+    }
+}
+
+fn try_part<'a>(held: &Document, mut part: Vec<Checked<'a>>, left: &mut Left, outcome: &mut Outcome<'a>) {
     let refused: HashSet<[u8; 32]> = outcome.refused.iter().map(|(checked, _)| checked.hash).collect();
     let (orphaned, rest): (Vec<_>, Vec<_>) = part
         .into_iter()
@@ -55,20 +86,15 @@ fn try_part<'a>(
             .refused
             .extend(orphaned.into_iter().map(|checked| (checked, refusal())));
         // What followed the orphaned ones is orphaned in turn.
-        return try_part(held, rest, trials_left, outcome);
+        return try_part(held, rest, left, outcome);
     }
     part = rest;
     if part.is_empty() {
         return;
     }
-    let refusal = if *trials_left == 0 {
-        Refusal::new(
-            "POISON_CHANGE",
-            "too many changes of the same bundle failed their trial",
-        )
-    } else {
-        *trials_left -= 1;
-        match try_all(outcome.document.as_ref().unwrap_or(held), &part) {
+    let document = outcome.document.as_ref().unwrap_or(held);
+    let refusal = if left.take(document, &part) {
+        match try_all(document, &part) {
             Ok(document) => {
                 outcome.document = Some(document);
                 outcome.passed.extend(part);
@@ -76,16 +102,21 @@ fn try_part<'a>(
             }
             Err(refusal) => refusal,
         }
+    } else {
+        Refusal::new(
+            "POISON_CHANGE",
+            "too many changes of the same bundle failed their trial",
+        )
     };
-    if part.len() == 1 || *trials_left == 0 {
+    if part.len() == 1 || left.trials == 0 {
         outcome
             .refused
             .extend(part.into_iter().map(|checked| (checked, refusal.clone())));
         return;
     }
     let second = part.split_off(part.len() / 2);
-    try_part(held, part, trials_left, outcome);
-    try_part(held, second, trials_left, outcome);
+    try_part(held, part, left, outcome);
+    try_part(held, second, left, outcome);
 }
 
 fn try_all(held: &Document, part: &[Checked<'_>]) -> Result<Document, Refusal> {

@@ -154,7 +154,7 @@ pub(crate) fn walk(body: &[u8]) -> Result<PlainChange<'_>, Refusal> {
     let columns = Columns::read(&mut bytes)?;
     check_footer(bytes, seq)?;
     let footer = bytes.rest();
-    let (operations, preds) = columns.operations(start_op, other_actors.len())?;
+    let (operations, preds) = columns.operations(start_op, other_actors.len(), rows_max(body))?;
     Ok(PlainChange {
         deps,
         actor,
@@ -167,6 +167,12 @@ pub(crate) fn walk(body: &[u8]) -> Result<PlainChange<'_>, Refusal> {
         operations,
         preds,
     })
+}
+
+/// Most rows that the columns of this body may claim. An honest operation has a key of its own and what it replaces has
+/// an actor, each a byte at least; run lengths alone must not make millions of operations out of a batch.
+fn rows_max(body: &[u8]) -> u64 {
+    OPERATIONS_MAX.min(body.len() as u64)
 }
 
 fn at_most(what: &str, count: u64, limit: u64) -> Result<(), Refusal> {
@@ -251,9 +257,10 @@ impl<'a> Columns<'a> {
         &self,
         start_op: u64,
         other_actors: usize,
+        rows_max: u64,
     ) -> Result<(Vec<Operation<'a>>, Vec<Pred>), Refusal> {
         let mut action = Column::<u64>::new(self.get(spec::ACTION));
-        let count = claimed("operations", action.count())?;
+        let count = claimed("operations", action.count(), rows_max)?;
         if count == 0 {
             return Err(not_in_schema("operations: the change writes nothing"));
         }
@@ -272,7 +279,7 @@ impl<'a> Columns<'a> {
         let mut pred_count = Column::<u64>::new(self.get(spec::PRED_COUNT));
         let mut pred_actor = Column::<u64>::new(self.get(spec::PRED_ACTOR));
         let mut pred_counter = Column::<i64>::new(self.get(spec::PRED_COUNTER));
-        let preds_in_all = claimed("predecessors", pred_actor.count())?;
+        let preds_in_all = claimed("predecessors", pred_actor.count(), rows_max)?;
         let objects = if all_at_root { 0 } else { count };
         for (name, found, due) in [
             ("object", object_actor.count(), objects),
@@ -282,7 +289,7 @@ impl<'a> Columns<'a> {
             ("predecessor count", pred_count.count(), count),
             ("predecessor", pred_counter.count(), preds_in_all),
         ] {
-            let found = claimed(name, found)?;
+            let found = claimed(name, found, rows_max)?;
             if found != due {
                 return Err(undecodable(&format!(
                     "{name} column of {found} rows where {due} are due"
@@ -360,9 +367,9 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn claimed(what: &str, count: Option<u64>) -> Result<u64, Refusal> {
+fn claimed(what: &str, count: Option<u64>, limit: u64) -> Result<u64, Refusal> {
     let count = count.ok_or_else(|| undecodable(&format!("{what}: the run lengths make no sense")))?;
-    at_most(what, count, OPERATIONS_MAX)?;
+    at_most(what, count, limit)?;
     Ok(count)
 }
 

@@ -7,7 +7,6 @@ mod frame;
 mod packed;
 mod receipt;
 mod repair;
-#[cfg(test)]
 pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! One of every message, for tests; the same in every run.
+//! One of every message, for tests and the fuzz target; the same in every run.
 
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
 use rollcall_sync::message::{
@@ -61,7 +61,7 @@ impl Noise {
     }
 }
 
-pub(super) fn scopes() -> Vec<FederationId> {
+pub(crate) fn scopes() -> Vec<FederationId> {
     ["330106", "330000/education", "100000"]
         .map(|text| text.parse().expect("a federation"))
         .to_vec()
@@ -170,7 +170,7 @@ pub(super) fn ack() -> Ack {
     }
 }
 
-pub(super) fn client_frames() -> Vec<ClientFrame> {
+pub(crate) fn client_frames() -> Vec<ClientFrame> {
     let mut noise = Noise::new(5);
     let mut frames = vec![
         ClientFrame::Hello(Box::new(hello())),
@@ -226,7 +226,7 @@ pub(super) fn client_frames() -> Vec<ClientFrame> {
     frames
 }
 
-pub(super) fn server_frames() -> Vec<ServerFrame> {
+pub(crate) fn server_frames() -> Vec<ServerFrame> {
     let mut noise = Noise::new(6);
     let mut frames = vec![
         ServerFrame::Batch(Box::new(Batch {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use rollcall_sync::message::{ClientFrame, SetSum};
+use prost::Message;
+use rollcall_core::id::FederationId;
+use rollcall_sync::message::{ClientFrame, DigestRequest, SetSum};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::body::Body;
@@ -16,6 +18,7 @@ use crate::accept::ConnectionLimits;
 use crate::authority::Authority;
 use crate::client::{Client, Timeouts};
 use crate::connection::Connection;
+use crate::convert::Wire;
 use crate::convert::samples::{hello, hello_ack};
 use crate::error::RpcError;
 use crate::server::ServerConfig;
@@ -24,6 +27,7 @@ use crate::status::Refusal;
 use crate::tls;
 
 const HELLO: &str = "/rollcall.sync.v1.Sync/Hello";
+const DIGEST: &str = "/rollcall.sync.v1.Sync/Digest";
 const EXCHANGE: &str = "/rollcall.sync.v1.Sync/Exchange";
 const ENROL: &str = "/rollcall.enrol.v1.Enrol/Enrol";
 
@@ -285,6 +289,36 @@ async fn connections_that_say_nothing_are_closed() {
     let mut rest = Vec::new();
     let gone = tokio::time::timeout(Duration::from_secs(5), mute.read_to_end(&mut rest)).await;
     assert!(gone.is_ok(), "closed without a preface");
+    is_alive(&aggregator).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_taken_ends_the_connection() {
+    let config = ServerConfig {
+        call: Duration::from_millis(400),
+        connection_idle: Duration::from_millis(400),
+        ..ServerConfig::default()
+    };
+    let aggregator = Aggregator::start_with(config).await;
+    let mut connection = known(&aggregator).await;
+    // Six megabytes, of which the client's window takes one.
+    let request = DigestRequest {
+        scopes: (0..3)
+            .map(|_| (FederationId::national(), vec![[1; 8]; 2048]))
+            .collect(),
+    };
+    let wire = request.to_wire().expect("fits").encode_to_vec();
+    let uri = format!("{}{DIGEST}", connection.origin.to_string().trim_end_matches('/'));
+    let body = Body::new(Full::new(Bytes::from(frame(wire.len() as u32, &wire))));
+    let request = http::Request::post(uri).header("content-type", "application/grpc");
+    let request = request.body(body).expect("a request");
+    let response = tower_service::Service::call(&mut connection.link, request)
+        .await
+        .expect("a response");
+    assert_eq!(response.status(), 200);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(!connection.link.is_open(), "cut while the answer lies there");
+    drop(response);
     is_alive(&aggregator).await;
 }
 

@@ -28,6 +28,9 @@ fn a_waiting_change_is_kept_once_and_taken_out() {
     }
     let waiting = || fixture.store.read(|r| r.pending_changes(id(1))).expect("read");
     assert_eq!(waiting(), [change(2), change(1)]);
+    let kept = |store| fixture.store.read(|r| r.kept_apart_of(store)).expect("read");
+    assert_eq!(kept(StoreId([5; 16])), (2, 20));
+    assert_eq!(kept(StoreId([6; 16])), (0, 0));
     assert_eq!(
         fixture.store.read(|r| r.documents_pending()).expect("read"),
         [id(1)]
