@@ -13,5 +13,6 @@ mod offline;
 mod oracle;
 mod proofs;
 mod rebuild;
+mod recovery;
 mod refusals;
 mod vector;

@@ -113,7 +113,7 @@ fn a_node_takes_in_nothing_that_another_federation_keeps() {
 }
 
 /// A change as its author makes it.
-fn written(record: &serde_json::Value) -> DocumentChanges {
+pub(crate) fn written(record: &serde_json::Value) -> DocumentChanges {
     let record: Record = serde_json::from_value(record.clone()).expect("a record");
     let id = record.document_id().expect("a key");
     let mut document = Document::create(record.kind(), id);
@@ -142,15 +142,15 @@ fn written(record: &serde_json::Value) -> DocumentChanges {
 }
 
 /// A peer with good keys and bad intentions.
-struct Hostile {
+pub(crate) struct Hostile {
     config: ClientConfig,
     key: SigningKey,
     store: StoreId,
-    epoch: LogEpoch,
+    pub(crate) epoch: LogEpoch,
 }
 
 impl Hostile {
-    fn with_keys_of(node: &Node, aggregator: &Aggregator) -> Self {
+    pub(crate) fn with_keys_of(node: &Node, aggregator: &Aggregator) -> Self {
         let read = |name: &str| {
             read_private(&node.data().join("keys").join(name))
                 .or_else(|_| std::fs::read(node.data().join("keys").join(name)))
@@ -179,7 +179,7 @@ impl Hostile {
     }
 
     /// The first batch of a log, chained and signed as it should be.
-    fn batch(&self, mut documents: Vec<DocumentChanges>) -> Batch {
+    pub(crate) fn batch(&self, mut documents: Vec<DocumentChanges>) -> Batch {
         let (mut position, mut chain) = (0, [0; 32]);
         for document in &mut documents {
             for change in &mut document.changes {
@@ -201,7 +201,7 @@ impl Hostile {
     }
 
     /// Says Hello, sends the batch, and gives the first answer to it.
-    fn send(&self, batch: Batch) -> ServerFrame {
+    pub(crate) fn send(&self, batch: Batch) -> ServerFrame {
         let hello = Hello {
             protocol: PROTOCOL_VERSION,
             version: "hostile".to_owned(),
@@ -219,6 +219,7 @@ impl Hostile {
             scopes_hash: [0; 32],
             set: SetSum::default(),
             receipt_hash: [0; 32],
+            takes_place: false,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -245,7 +246,7 @@ impl Hostile {
     }
 }
 
-fn code_of(outcome: &Outcome) -> &str {
+pub(crate) fn code_of(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Applied => "applied",
         Outcome::Duplicate => "duplicate",

@@ -102,7 +102,7 @@ impl Files {
         self.folder.join("keys/signing.pk8")
     }
 
-    /// Opens the store.
+    /// Opens the store; one that is damaged is only read.
     ///
     /// # Errors
     /// `NO_DATA` where there is none; the store's.
@@ -114,7 +114,8 @@ impl Files {
             );
             return Err(Refused::new("NO_DATA", message).into());
         }
-        Ok(Store::open(&self.store()).map_err(|error| rollcall_command::upkeep::refused(&error))?)
+        let remedy = "Stop serve and restore the last backup; the nodes hand in again what came after it.";
+        rollcall_command::upkeep::open_store(&self.store(), remedy)
     }
 
     /// Reads the configuration.

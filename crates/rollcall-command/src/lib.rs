@@ -7,4 +7,6 @@ pub mod clock;
 pub mod figures;
 pub mod logs;
 pub mod output;
+pub mod quarantine;
+pub mod receipt_file;
 pub mod upkeep;

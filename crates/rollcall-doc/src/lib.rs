@@ -22,6 +22,7 @@ mod mention;
 mod place;
 mod read;
 mod record_edit;
+pub mod rescue;
 mod scalar;
 mod schema;
 

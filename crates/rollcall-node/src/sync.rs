@@ -1,15 +1,19 @@
 //! The commands `sync` and `status`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context;
 use rollcall_command::clock::time_text;
 use rollcall_command::output::{Refused, print_json, print_line};
+use rollcall_core::id::DocumentId;
 use rollcall_replica::Replica;
 use rollcall_replica::runner::client::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_rpc::peer_identity::CertificateFacts;
 use rollcall_rpc::signing::Ed25519;
+use rollcall_store::successor::Mark;
+use rollcall_store::{Error as StoreError, Reader};
 use rollcall_sync::message::{Receipt, RepairReason};
 use rollcall_sync::session::client::{ReceiptCheck, SessionEnd};
 use serde::Serialize;
@@ -32,6 +36,8 @@ struct ShownSync {
     connect_ms: u64,
     duration_ms: u64,
     receipt: Option<ShownReceipt>,
+    /// The aggregator was restored and has not heard everybody since.
+    rebuilding: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,6 +68,12 @@ struct ShownStatus {
     quarantined: u64,
     certificate: Certificate,
     store: ShownStore,
+    /// The aggregator was restored and has not heard everybody since.
+    rebuilding: bool,
+    /// Another node works with this one's certificate.
+    fenced: bool,
+    /// The data file is damaged and only read.
+    damaged: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,6 +105,7 @@ pub fn run(args: &cli::Sync) -> anyhow::Result<()> {
         loop {
             let (report, traffic) = sync_now(&files, &replica).await?;
             let mut shown = show(&report, traffic, held_receipt(&files, &replica, &report)?);
+            shown.rebuilding = replica.store().read(|reader| reader.is_marked(Mark::Rebuilding))?;
             let differs = shown.receipt.as_ref().is_some_and(|receipt| receipt.verified == Some(false));
             if differs {
                 (shown.outcome, shown.reason) = ("refused", Some("RECEIPT_DIFFERS".to_owned()));
@@ -138,11 +151,21 @@ pub fn last_receipt(replica: &Replica) -> anyhow::Result<Option<Receipt>> {
     Ok(row.and_then(|row| Receipt::from_bytes(&row.bytes)))
 }
 
+/// Documents kept apart here or, by its last receipt, at the aggregator. Sorted.
+///
+/// # Errors
+/// The store's.
+pub fn apart(reader: &Reader, receipt: Option<&Receipt>) -> Result<BTreeSet<DocumentId>, StoreError> {
+    let mut apart: BTreeSet<DocumentId> = reader.documents_quarantined()?.into_iter().collect();
+    apart.extend(receipt.into_iter().flat_map(|receipt| &receipt.quarantined));
+    Ok(apart)
+}
+
 /// A receipt as printed.
 pub fn shown_receipt(receipt: &Receipt, verified: Option<bool>) -> ShownReceipt {
     ShownReceipt {
         time: time_text(receipt.time_ms),
-        documents: receipt.documents(),
+        documents: receipt.documents,
         digest: receipt.root().iter().map(|byte| format!("{byte:02x}")).collect(),
         position: receipt.position,
         verified,
@@ -200,6 +223,7 @@ fn show(report: &SyncReport, traffic: Traffic, receipt: Option<ShownReceipt>) ->
         connect_ms: report.connect_ms,
         duration_ms: report.duration_ms,
         receipt,
+        rebuilding: false,
     }
 }
 
@@ -258,7 +282,7 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
             },
             last_receipt: receipt.as_ref().map(|receipt| shown_receipt(receipt, None)),
             conflicts: reader.conflicts_count()?,
-            quarantined: reader.documents_quarantined()?.len() as u64,
+            quarantined: apart(reader, receipt.as_ref())?.len() as u64,
             certificate: Certificate {
                 expires: expires.map(|facts| time_text(facts.not_after_ms)),
             },
@@ -266,6 +290,9 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
                 epoch: reader.identity().log_epoch.to_string(),
                 position: reader.origin_end()?.position,
             },
+            rebuilding: reader.is_marked(Mark::Rebuilding)?,
+            fenced: reader.is_marked(Mark::Fenced)?,
+            damaged: replica.store().is_read_only(),
         })
     });
     let status = status.context("read the status")?;
@@ -286,5 +313,14 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
     print_line(format_args!(
         "{} changes waiting, {} conflicts, {} documents in quarantine",
         status.waiting.changes, status.conflicts, status.quarantined
-    ))
+    ))?;
+    if status.rebuilding {
+        print_line("the aggregator was restored and is being rebuilt; others may still hold what it lacks")?;
+    }
+    if status.fenced {
+        print_line(
+            "CLONED: another node works with this one's certificate; enrol one of them with a new token",
+        )?;
+    }
+    Ok(())
 }

@@ -155,6 +155,7 @@ impl Cube {
         });
         Ok(FiguresAnswer {
             as_of: query.as_of,
+            rebuilding: None,
             known_at: None,
             settings: (&self.settings).into(),
             by: query.by.clone(),

@@ -24,6 +24,10 @@ pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// Changes of one document that may wait for a dependency.
 pub const PENDING_CHANGES_MAX: usize = 256;
+/// How long a change may wait for a dependency, milliseconds: 7 days.
+pub const PENDING_MS_MAX: i64 = 7 * 86_400_000;
+/// Documents that a node may ask to be left out of a receipt.
+pub const APART_MAX: usize = 10_000;
 /// Buckets of the digest.
 pub const DIGEST_BUCKETS: usize = 2048;
 /// Repairs of one session before it gives up.

@@ -6,7 +6,7 @@ use rollcall_command::clock::today;
 use rollcall_core::date::Day;
 use rollcall_core::division::Divisions;
 use rollcall_core::figure::{
-    Completeness as Answered, Dimension, Figures, FiguresAnswer, MembershipRate, SubsidiesAnswer,
+    Completeness as Answered, Dimension, Figures, FiguresAnswer, MembershipRate, Rebuilding, SubsidiesAnswer,
     SubsidyDimension, SubsidyFigures, TargetVerdict,
 };
 use rollcall_core::id::FederationId;
@@ -17,9 +17,9 @@ use rollcall_replica::projection::Projection;
 use rollcall_stats::{Cube, FiguresQuery, SubsidiesQuery};
 use rollcall_web::figure::{Bounds, Completeness, Figure, FigureLine, Known, Share, Target};
 use rollcall_web::form::CheckedQuery;
-use rollcall_web::layout::Frame;
+use rollcall_web::layout::{Frame, Tone};
 use rollcall_web::login::SignedIn;
-use rollcall_web::page::overview::{AreaRow, FundSums, Overview, StageRow, SubsidyRow};
+use rollcall_web::page::overview::{AreaRow, FundSums, Overview, OverviewNote, StageRow, SubsidyRow};
 use rollcall_web::{Error, Page};
 use serde::Deserialize;
 
@@ -41,6 +41,7 @@ struct Answers {
     groups: FiguresAnswer,
     subsidies: SubsidiesAnswer,
     known: Known,
+    rebuilding: Option<Rebuilding>,
 }
 
 /// The nation.
@@ -173,7 +174,7 @@ async fn page(
             .collect(),
         as_of,
         known_at: question.known_at,
-        notes: Vec::new(),
+        notes: notes(&answers, &frame),
         areas: parts.collect(),
         total: area_row(None, frame.text("overview.total"), total, percent),
         stages: stage_rows(&answers.stages),
@@ -238,7 +239,24 @@ fn answers(
             unix_ms: committed_ms,
             unsent: known_at.unsent,
         },
+        rebuilding: replica.rebuilding()?,
     })
+}
+
+/// What touches every figure of the page.
+fn notes(answers: &Answers, frame: &Frame) -> Vec<OverviewNote> {
+    let note = |rebuilding: &Rebuilding| OverviewNote {
+        tone: Tone::Attention,
+        text: frame.fill(
+            "overview.rebuilding",
+            &[
+                rebuilding.since.as_deref().unwrap_or("–"),
+                &frame.number(rebuilding.missing),
+            ],
+        ),
+        href: "#areas".to_owned(),
+    };
+    answers.rebuilding.iter().map(note).collect()
 }
 
 fn share(ratio: Ratio) -> Share {

@@ -9,6 +9,7 @@ use rollcall_replica::runner::client::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_rpc::peer_identity::CertificateFacts;
 use rollcall_rpc::signing::Ed25519;
+use rollcall_store::successor::Mark;
 use rollcall_store::{Error as StoreError, Reader};
 use rollcall_sync::message::Receipt;
 use rollcall_sync::session::client::{ReceiptCheck, SessionEnd};
@@ -78,6 +79,7 @@ fn page(
         .certificate()
         .and_then(|pem| CertificateFacts::read_pem(&pem).ok());
     let ends_ms = certificate.map(|facts| facts.not_after_ms);
+    let last = crate::sync::last_receipt(&app.replica).unwrap_or_default();
     let proven = proven(app, config)?;
     let locale = frame.locale;
     let silence_max = i64::try_from(config.sync_seconds)
@@ -92,12 +94,12 @@ fn page(
         let heard_ms = upstream.map_or(0, |upstream| upstream.last_heard_ms);
         let state = SyncState {
             documents: match &proven {
-                Some(receipt) => receipt.documents(),
+                Some(receipt) => receipt.documents,
                 None => reader.documents_count()?,
             },
             waiting_changes: lying.changes,
             waiting_since_unix_ms: lying.since_ms,
-            attention: reader.documents_quarantined()?.len() as u64,
+            attention: crate::sync::apart(reader, last.as_ref())?.len() as u64,
             proven_unix_ms: proven.as_ref().map(|receipt| receipt.time_ms),
             connected: config.aggregator.is_some() && now_ms.saturating_sub(heard_ms) <= silence_max,
             enrolled: config.aggregator.is_some(),
@@ -106,7 +108,9 @@ fn page(
             let receipt = Receipt::from_bytes(&row.bytes);
             ReceiptRow {
                 at: locale.moment(row.time_ms),
-                documents: receipt.as_ref().map_or(row.set.count, Receipt::documents),
+                documents: receipt
+                    .as_ref()
+                    .map_or(row.set.count, |receipt| receipt.documents),
                 digest: receipt.map_or_else(String::new, |receipt| crate::organisation::hex(receipt.root())),
                 position: row.position,
                 verified: row.verified,
@@ -115,7 +119,7 @@ fn page(
         Ok((
             state,
             waiting(reader, &frame, acknowledged)?,
-            attention(reader, &frame)?,
+            attention(app, reader, &frame, last.as_ref())?,
             receipts.collect(),
         ))
     })?;
@@ -205,8 +209,27 @@ fn with_reasons(app: &App, lying: Vec<Lying>) -> Result<Vec<WaitingRow>, rollcal
     Ok(rows)
 }
 
-fn attention(reader: &Reader, frame: &Frame) -> Result<Vec<AttentionRow>, StoreError> {
+fn attention(
+    app: &App,
+    reader: &Reader,
+    frame: &Frame,
+    last: Option<&Receipt>,
+) -> Result<Vec<AttentionRow>, StoreError> {
     let mut rows = Vec::new();
+    for (code, holds) in [
+        ("STORE_DAMAGED", app.replica.store().is_read_only()),
+        ("CLONED", reader.is_marked(Mark::Fenced)?),
+        ("REBUILDING", reader.is_marked(Mark::Rebuilding)?),
+    ] {
+        if holds {
+            rows.push(AttentionRow {
+                name: reader.identity().name.clone(),
+                href: None,
+                message: frame.sentence(code, ""),
+                code: code.to_owned(),
+            });
+        }
+    }
     for kept in reader.quarantine(ROWS_MAX)? {
         let (name, href) = named(reader, kept.refused.document_id)?;
         rows.push(AttentionRow {
@@ -214,6 +237,17 @@ fn attention(reader: &Reader, frame: &Frame) -> Result<Vec<AttentionRow>, StoreE
             href,
             message: frame.sentence(&kept.refused.code, &kept.refused.message),
             code: kept.refused.code,
+        });
+    }
+    let here = reader.documents_quarantined()?;
+    let above = last.into_iter().flat_map(|receipt| &receipt.quarantined);
+    for id in above.filter(|id| !here.contains(id)).take(ROWS_MAX) {
+        let (name, href) = named(reader, *id)?;
+        rows.push(AttentionRow {
+            name,
+            href,
+            message: frame.sentence("QUARANTINED_ABOVE", ""),
+            code: "QUARANTINED_ABOVE".to_owned(),
         });
     }
     Ok(rows)
