@@ -42,6 +42,10 @@ struct Answers {
     subsidies: SubsidiesAnswer,
     known: Known,
     rebuilding: Option<Rebuilding>,
+    /// Peers with whose certificate two nodes work.
+    fenced: u64,
+    /// Documents with a change that is kept apart.
+    kept_apart: u64,
 }
 
 /// The nation.
@@ -227,7 +231,14 @@ fn answers(
         area: area.clone(),
     };
     let known_at = replica.known_at(position)?;
-    let committed_ms = replica.store().read(|reader| reader.time_of(known_at.position))?;
+    let (committed_ms, fenced, kept_apart) = replica.store().read(|reader| {
+        let peers = reader.enrolments()?;
+        Ok((
+            reader.time_of(known_at.position)?,
+            peers.iter().filter(|peer| peer.fenced_ms.is_some()).count() as u64,
+            reader.documents_quarantined()?.len() as u64,
+        ))
+    })?;
     Ok(Answers {
         name,
         parts: figures(by)?,
@@ -240,23 +251,34 @@ fn answers(
             unsent: known_at.unsent,
         },
         rebuilding: replica.rebuilding()?,
+        fenced,
+        kept_apart,
     })
 }
 
-/// What touches every figure of the page.
+/// What touches every figure of the page: a restore, copied nodes, changes kept apart.
 fn notes(answers: &Answers, frame: &Frame) -> Vec<OverviewNote> {
-    let note = |rebuilding: &Rebuilding| OverviewNote {
-        tone: Tone::Attention,
-        text: frame.fill(
-            "overview.rebuilding",
-            &[
-                rebuilding.since.as_deref().unwrap_or("–"),
-                &frame.number(rebuilding.missing),
-            ],
-        ),
+    let note = |tone, text| OverviewNote {
+        tone,
+        text,
         href: "#areas".to_owned(),
     };
-    answers.rebuilding.iter().map(note).collect()
+    let mut notes = Vec::new();
+    if let Some(rebuilding) = &answers.rebuilding {
+        let since = rebuilding.since.as_deref().unwrap_or("–");
+        let missing = frame.number(rebuilding.missing);
+        let text = frame.fill("overview.rebuilding", &[since, &missing]);
+        notes.push(note(Tone::Attention, text));
+    }
+    for (key, count) in [
+        ("overview.fenced", answers.fenced),
+        ("overview.kept_apart", answers.kept_apart),
+    ] {
+        if count > 0 {
+            notes.push(note(Tone::Waiting, frame.fill(key, &[&frame.number(count)])));
+        }
+    }
+    notes
 }
 
 fn share(ratio: Ratio) -> Share {
