@@ -125,6 +125,23 @@ impl Document {
         Ok(written)
     }
 
+    /// Heads that somebody was shown before their branch was written again, as they stand in this document; `None` where
+    /// one of them is nowhere in it.
+    pub fn moved_heads(&self, shown: &[[u8; 32]]) -> Option<Vec<[u8; 32]>> {
+        let history = self.history();
+        let mut heads = shown
+            .iter()
+            .map(|head| {
+                let known = history.iter().find(|entry| entry.change == *head);
+                let moved = || history.iter().find(|entry| rescued(&entry.reason) == Some(*head));
+                known.or_else(moved).map(|entry| entry.change)
+            })
+            .collect::<Option<Vec<_>>>()?;
+        heads.sort_unstable();
+        heads.dedup();
+        Some(heads)
+    }
+
     /// What a change sets, as edits.
     fn edits_of(&self, change: &PlainChange<'_>) -> Vec<Edit> {
         let genesis = genesis::actor(self.id());

@@ -393,6 +393,7 @@ impl<'l> World<'l> {
                 let expected = matches!(
                     error,
                     rollcall_replica::Error::Foreign(_)
+                        | rollcall_replica::Error::Busy(_)
                         | rollcall_replica::Error::Problems(_)
                         | rollcall_replica::Error::Store(rollcall_store::Error::DiskFull)
                 );
@@ -954,8 +955,12 @@ impl<'l> World<'l> {
                 let failed = |error: rollcall_store::Error| Failure::store(&error);
                 self.offices[process].enrol_anew(name).map_err(failed)?;
                 let row = enrolment(&self.country, &self.offices[process]);
+                let (former, alone, now_ms) = (peer_id.clone(), copies.len() == 1, self.now_ms);
                 let work = move |writer: &mut rollcall_store::Writer| {
                     writer.end_fence(&row.signing_key)?;
+                    if alone {
+                        writer.revoke_enrolment(&former, "nobody works with it any more", now_ms)?;
+                    }
                     writer.save_enrolment(&row)
                 };
                 if let Some(centre) = self.offices[0].replica() {

@@ -70,6 +70,10 @@ fn the_branch_that_lost_its_number_is_written_again_and_both_edits_stand() {
         assert!(entry.reason.ends_with(": as reported"), "{}", entry.reason);
     }
 
+    let shown = rescued.moved_heads(&loser.heads()).expect("a form of before");
+    assert_eq!(shown, rescued.heads(), "it goes on where its branch stands now");
+    assert_eq!(rescued.moved_heads(&[[9; 32]]), None);
+
     let incoming: Vec<&[u8]> = written.iter().map(|change| change.bytes.as_slice()).collect();
     let taken = gate::admit(&winner, &hashes(&winner), &incoming);
     assert_eq!(taken.refused, []);
