@@ -392,6 +392,15 @@ impl Node {
             .expect("the workspace's address is printed")
     }
 
+    /// A copy of its whole data directory, as of a disk: keys, settings and store.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self {
+            office: Office::new("rollcall-node"),
+        };
+        copy_folder(&self.data(), &copy.data());
+        copy
+    }
+
     /// Starts a command without waiting for it; its output goes to files.
     pub(crate) fn spawn_into(&self, args: &[&str], out: &Path, err: &Path) -> Child {
         let data = self.data();
@@ -424,6 +433,19 @@ impl Node {
     /// One sync session.
     pub(crate) fn sync(&self) -> Value {
         self.json(&["sync"])
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("a copy");
+        }
     }
 }
 

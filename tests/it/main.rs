@@ -17,5 +17,6 @@ mod oracle;
 mod peer;
 mod proofs;
 mod rebuild;
+mod recovery;
 mod refusals;
 mod vector;

@@ -132,6 +132,7 @@ impl Hostile {
             scopes_hash: [0; 32],
             set: SetSum::default(),
             receipt_hash: [0; 32],
+            takes_place: false,
         }
     }
 

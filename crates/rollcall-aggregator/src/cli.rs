@@ -57,6 +57,35 @@ pub enum Command {
         #[command(flatten)]
         data: Data,
     },
+    /// Ends the fence of a peer whose copy was found and switched off.
+    Unfence {
+        /// Peer id.
+        peer: String,
+        /// How the copy was dealt with; kept in the audit trail.
+        #[arg(long)]
+        reason: String,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+    /// What an aggregator that was restored still waits for.
+    Recovery {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: Recovery,
+    },
+    /// Changes kept apart.
+    Quarantine {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Quarantine,
+    },
+    /// Signed receipts as files.
+    Receipt {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Receipt,
+    },
     /// National establishment rates.
     Figures {
         /// Store.
@@ -211,6 +240,111 @@ pub struct Token {
     /// Name of the node it is for.
     #[arg(long, default_value = "")]
     pub name: String,
+}
+
+/// `recovery`.
+#[derive(Debug, Subcommand)]
+pub enum Recovery {
+    /// Who has been heard since the restore, and who has not.
+    Show {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ends it although somebody has not been heard.
+    SignOff {
+        /// Why; kept in the audit trail with the names of those who were not heard.
+        #[arg(long)]
+        reason: String,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+/// `quarantine`.
+#[derive(Debug, Subcommand)]
+pub enum Quarantine {
+    /// Lists what is kept apart.
+    List {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// With what was taken, written again or discarded since.
+        #[arg(long)]
+        all: bool,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one change with its bytes.
+    Show {
+        /// Its number.
+        id: u64,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tries one once more.
+    Release {
+        /// Its number.
+        id: u64,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sets one aside for good.
+    Discard {
+        /// Its number.
+        id: u64,
+        /// Why; kept in the audit trail.
+        #[arg(long)]
+        reason: String,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+/// `receipt`.
+#[derive(Debug, Subcommand)]
+pub enum Receipt {
+    /// Writes the last receipt given to a peer to a file.
+    Export {
+        /// Peer id.
+        peer: String,
+        /// Where to.
+        file: PathBuf,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Checks a receipt with the aggregator's public key alone.
+    Verify {
+        /// Which file.
+        file: PathBuf,
+        /// The key, 64 hexadecimal digits.
+        #[arg(long)]
+        key: String,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints the public key that receipts are signed with.
+    Key {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
 }
 
 /// `config`.

@@ -95,9 +95,19 @@ impl Enrolments {
             last_heard_ms: 0,
             version: String::new(),
             position: 0,
+            fenced_ms: None,
         };
         let work = move |writer: &mut Writer| {
             writer.enrol(&token_hash, &row, now_ms)?;
+            // One of two copies has an enrolment of its own now.
+            for peer in writer.end_fence(&row.signing_key)? {
+                writer.append_audit(&rollcall_store::audit::AuditEntry {
+                    at_ms: now_ms,
+                    account: "system".to_owned(),
+                    action: "unfenced".to_owned(),
+                    detail: format!("{peer}: its copy is {} now", row.peer_id),
+                })?;
+            }
             writer.append_audit(&rollcall_store::audit::AuditEntry {
                 at_ms: now_ms,
                 account: "system".to_owned(),
@@ -182,25 +192,37 @@ pub fn peer_context(reader: &Reader, identity: &PeerIdentity) -> Result<Result<P
             message,
         )));
     }
+    Ok(Ok(context_of(reader, row)?))
+}
+
+/// What a peer may do at this moment, revoked or not.
+///
+/// # Errors
+/// The store's.
+pub fn context_of(reader: &Reader, row: EnrolmentRow) -> Result<PeerContext, Error> {
+    let mut former_stores = Vec::new();
     let mut access = Access {
         enrolled: enrolled(&row.jurisdiction),
         ..Access::default()
     };
-    for peer in reader
-        .enrolments()?
-        .into_iter()
-        .filter(|peer| peer.revoked.is_none())
-    {
+    for peer in reader.enrolments()? {
+        if peer.signing_key == row.signing_key && peer.store_id != row.store_id {
+            former_stores.push(peer.store_id);
+        }
+        if peer.revoked.is_some() {
+            continue;
+        }
         access.writers.insert(peer.jurisdiction.federation);
         access.writers.extend(peer.jurisdiction.also);
     }
-    Ok(Ok(PeerContext {
+    Ok(PeerContext {
         peer_id: row.peer_id,
         store_id: row.store_id,
         log_epoch: LogEpoch::default(),
         signing_key: row.signing_key,
         access,
-    }))
+        former_stores,
+    })
 }
 
 fn enrolled(jurisdiction: &Jurisdiction) -> Enrolled {

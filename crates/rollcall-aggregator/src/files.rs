@@ -110,7 +110,7 @@ impl Files {
         self.folder.join("keys/signing.pk8")
     }
 
-    /// Opens the store.
+    /// Opens the store; one that is damaged is only read.
     ///
     /// # Errors
     /// `NO_DATA` where there is none; the store's.
@@ -118,7 +118,8 @@ impl Files {
         if !self.store().is_file() {
             return Err(self.no_data().into());
         }
-        Ok(Store::open(&self.store()).map_err(|error| rollcall_command::upkeep::refused(&error))?)
+        let remedy = "Stop serve and restore the last backup; the nodes hand in again what came after it.";
+        rollcall_command::upkeep::open_store(&self.store(), remedy)
     }
 
     fn no_data(&self) -> Refused {

@@ -11,15 +11,17 @@ pub mod files;
 pub mod init;
 pub mod pages;
 pub mod peers;
+pub mod recovery;
+pub mod retry;
 pub mod router;
 pub mod serve;
 pub mod service;
 
 use anyhow::Context;
-use cli::{Cli, Command, Config, Federation};
+use cli::{Cli, Command, Config, Federation, Quarantine, Receipt, Recovery};
 use files::Files;
 use rollcall_command::output::print_line;
-use rollcall_command::{figures, logs, upkeep};
+use rollcall_command::{figures, logs, quarantine, receipt_file, upkeep};
 use rollcall_replica::Replica;
 
 /// Runs one command.
@@ -48,6 +50,38 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Revoke { peer, reason, data } => {
             peers::run_revoke(&Files::new(&data.folder), &peer, &reason)
         }
+        Command::Unfence { peer, reason, data } => {
+            peers::run_unfence(&Files::new(&data.folder), &peer, &reason)
+        }
+        Command::Recovery { command } => match command {
+            Recovery::Show { data, json } => recovery::run_show(&Files::new(&data.folder), json),
+            Recovery::SignOff { reason, data } => recovery::run_sign_off(&Files::new(&data.folder), &reason),
+        },
+        Command::Quarantine { command } => match command {
+            Quarantine::List { data, all, json } => quarantine::run_list(&replica(&data)?, all, json),
+            Quarantine::Show { id, data, json } => quarantine::run_show(&replica(&data)?, id, json),
+            Quarantine::Release { id, data, json } => {
+                let replica = replica(&data)?;
+                let row = quarantine::find(&replica, id)?;
+                quarantine::must_be_open(&row)?;
+                quarantine::tell(id, &retry::retry(&replica, &row)?, json)
+            }
+            Quarantine::Discard { id, reason, data } => {
+                quarantine::run_discard(&replica(&data)?, id, &reason)
+            }
+        },
+        Command::Receipt { command } => match command {
+            Receipt::Export { peer, file, data } => {
+                receipt_file::run_export(&peers::last_receipt(&replica(&data)?, &peer)?, &file)
+            }
+            Receipt::Verify { file, key, json } => {
+                receipt_file::run_verify(&file, &key, &rollcall_rpc::signing::Ed25519, json)
+            }
+            Receipt::Key { data } => {
+                let key = Files::new(&data.folder).load_signing_key()?.verifying_key();
+                print_line(key.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+            }
+        },
         Command::Figures { data, question } => figures::run_figures(&replica(&data)?, &question),
         Command::Subsidies { data, question } => figures::run_subsidies(&replica(&data)?, &question),
         Command::Findings { data, question } => figures::run_findings(&replica(&data)?, &question),

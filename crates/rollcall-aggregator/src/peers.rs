@@ -6,8 +6,10 @@ use rollcall_command::federation;
 use rollcall_command::output::{self, Refused, print_json, print_line};
 use rollcall_command::upkeep::refused;
 use rollcall_core::id::FederationId;
+use rollcall_replica::Replica;
 use rollcall_rpc::EnrolmentToken;
 use rollcall_store::enrolment::{Jurisdiction, TokenRow};
+use rollcall_sync::message::Receipt;
 use serde::Serialize;
 
 use crate::cli::Token;
@@ -26,6 +28,9 @@ struct ShownPeer {
     position: u64,
     certificate: ShownCertificate,
     revoked: Option<String>,
+    fenced: Option<String>,
+    /// During a recovery: whether everything it has was taken since the restore.
+    heard_since_restore: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,11 +81,19 @@ pub fn run_token(args: &Token) -> anyhow::Result<()> {
 /// The store's.
 pub fn run_peers(files: &Files, json: bool) -> anyhow::Result<()> {
     let store = files.open_store()?;
-    let peers: Vec<ShownPeer> = store
-        .read(|reader| reader.enrolments())
-        .context("read the peers")?
+    let (rows, recovery) = store
+        .read(|reader| Ok((reader.enrolments()?, reader.recovery()?)))
+        .context("read the peers")?;
+    let heard = |peer: &str| {
+        let recovery = recovery.as_ref()?;
+        let row = recovery.peers.iter().find(|row| row.peer_id == peer);
+        Some(row.is_none_or(|row| row.heard_ms.is_some()))
+    };
+    let peers: Vec<ShownPeer> = rows
         .into_iter()
         .map(|row| ShownPeer {
+            heard_since_restore: heard(&row.peer_id),
+            fenced: row.fenced_ms.map(time_text),
             peer: row.peer_id,
             federation: row.jurisdiction.federation,
             also: row.jurisdiction.also,
@@ -102,7 +115,7 @@ pub fn run_peers(files: &Files, json: bool) -> anyhow::Result<()> {
     }
     for peer in peers {
         print_line(format_args!(
-            "{} {} last heard {} version {} position {} certificate until {}{}",
+            "{} {} last heard {} version {} position {} certificate until {}{}{}{}",
             peer.peer,
             peer.federation,
             peer.last_heard.as_deref().unwrap_or("never"),
@@ -115,10 +128,63 @@ pub fn run_peers(files: &Files, json: bool) -> anyhow::Result<()> {
             peer.certificate.expires,
             peer.revoked
                 .map(|revoked| format!(" revoked {revoked}"))
-                .unwrap_or_default()
+                .unwrap_or_default(),
+            peer.fenced
+                .map(|since| format!(" fenced since {since}: two nodes work with its certificate"))
+                .unwrap_or_default(),
+            match peer.heard_since_restore {
+                Some(false) => " not heard since the restore",
+                Some(true) | None => "",
+            }
         ))?;
     }
     Ok(())
+}
+
+/// Ends a fence by hand: the copy is gone and will not come back.
+///
+/// # Errors
+/// `NOT_FOUND` where there is no such peer or it is not fenced; the store's.
+pub fn run_unfence(files: &Files, peer: &str, reason: &str) -> anyhow::Result<()> {
+    let store = files.open_store()?;
+    let row = store
+        .read(|reader| reader.enrolment(peer))
+        .context("read the peer")?;
+    let Some(row) = row.filter(|row| row.fenced_ms.is_some()) else {
+        let message = format!("{peer} is not fenced; peers lists who is.");
+        return Err(Refused::new("NOT_FOUND", message).into());
+    };
+    store
+        .write("unfence", move |writer| writer.end_fence(&row.signing_key))
+        .wait()
+        .map_err(|error| refused(&error))?;
+    let detail = format!("{peer}: {reason}");
+    rollcall_command::accounts::audit(&store, "system", "unfenced", &detail, now_ms())?;
+    print_line(format_args!(
+        "{peer} is no longer fenced; should the copy still run, it will be again"
+    ))
+}
+
+/// The last receipt given to a peer.
+///
+/// # Errors
+/// `NOT_FOUND` where there is no such peer or it was never given one.
+pub fn last_receipt(replica: &Replica, peer: &str) -> anyhow::Result<Receipt> {
+    let row = replica
+        .store()
+        .read(|reader| match reader.enrolment(peer)? {
+            Some(row) => reader.last_receipt(row.store_id),
+            None => Ok(None),
+        })
+        .context("read the last receipt")?;
+    row.and_then(|row| Receipt::from_bytes(&row.bytes))
+        .ok_or_else(|| {
+            Refused::new(
+                "NOT_FOUND",
+                format!("No receipt was given to {peer}; peers lists who there is."),
+            )
+            .into()
+        })
 }
 
 /// Refuses a peer from its next call on.

@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::cli::Serve;
 use crate::enrolment::{EnrolHandler, Enrolments};
 use crate::files::Files;
+use crate::retry;
 use crate::router;
 use crate::service::SyncHandler;
 
@@ -48,6 +49,12 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let tls = ServerTls::new(&certificate, authority.certificate_pem()).context("set up TLS")?;
 
     let replica = Replica::new(store.clone());
+    {
+        let replica = replica.clone();
+        tokio::task::spawn_blocking(move || retry::retry_untried(&replica))
+            .await
+            .context("try again what is kept apart")??;
+    }
     let app = {
         let replica = replica.clone();
         tokio::task::spawn_blocking(move || App::new(replica))

@@ -233,6 +233,7 @@ pub fn answer_figures(
     let heard = replica.heard(today())?;
     let mut answer = with_cube(replica, position, |cube| cube.figures(query, &heard))?;
     answer.known_at = Some(replica.known_at(position)?);
+    answer.rebuilding = replica.rebuilding()?;
     Ok(answer)
 }
 
@@ -316,6 +317,7 @@ pub fn run_findings(replica: &Replica, args: &FindingsArgs) -> anyhow::Result<()
             message: finding.message.clone(),
         });
     }
+    shown.extend(apart(replica)?);
     if args.json {
         return print_json(&shown);
     }
@@ -333,6 +335,40 @@ pub fn run_findings(replica: &Replica, args: &FindingsArgs) -> anyhow::Result<()
     }
     Ok(())
 }
+
+/// What is kept apart, and what was written again because its number was taken: somebody should look at both edits.
+fn apart(replica: &Replica) -> anyhow::Result<Vec<ShownFinding>> {
+    let rows = replica.store().read(|reader| {
+        let mut rows = Vec::new();
+        for row in reader.quarantine_all(APART_MAX)? {
+            let rescued = row.outcome == "rescued" && row.refused.code == "FORKED";
+            if row.released_ms.is_none() || rescued {
+                let listed = reader.listing(row.refused.document_id)?;
+                rows.push((row, listed));
+            }
+        }
+        Ok(rows)
+    })?;
+    Ok(rows
+        .into_iter()
+        .map(|(row, listed)| ShownFinding {
+            rule: row.refused.code.clone(),
+            document: row.refused.document_id.to_string(),
+            code: listed.as_ref().and_then(|row| row.listing.code.clone()),
+            name: listed.map(|row| row.listing.name).unwrap_or_default(),
+            other: None,
+            other_code: None,
+            other_name: None,
+            message: match row.note.as_str() {
+                "" => row.refused.message,
+                note => format!("{} {}: {note}", row.refused.message, row.outcome),
+            },
+        })
+        .collect())
+}
+
+/// Changes kept apart that findings list at most.
+const APART_MAX: usize = 1_000;
 
 fn rate(rate: &BoundedRate) -> String {
     let percent = rate
@@ -363,6 +399,13 @@ pub fn print_figures(answer: &FiguresAnswer) -> anyhow::Result<()> {
         answer.as_of,
         now_text()
     ))?;
+    if let Some(rebuilding) = &answer.rebuilding {
+        print_line(format_args!(
+            "rebuilding: restored to {}, {} peers not heard since; figures may miss what they hold",
+            rebuilding.since.as_deref().unwrap_or("the beginning"),
+            rebuilding.missing
+        ))?;
+    }
     print_line(format_args!(
         "establishment rate  {}",
         rate(&total.establishment_rate)

@@ -8,4 +8,6 @@ pub mod federation;
 pub mod figures;
 pub mod logs;
 pub mod output;
+pub mod quarantine;
+pub mod receipt_file;
 pub mod upkeep;

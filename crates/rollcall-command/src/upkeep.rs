@@ -1,5 +1,6 @@
 //! The commands that keep a store in order: `backup`, `restore`, `verify`, `rebuild`. The same on node and aggregator.
 
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
@@ -71,6 +72,14 @@ pub fn run_verify(replica: &Replica, further: Vec<(String, String)>, json: bool)
     }));
     let documents = replica.store().read(|reader| reader.documents_count())?;
     let count = faults.len();
+    let file: Vec<String> = faults
+        .iter()
+        .filter(|fault| fault.kind == "File")
+        .map(|fault| fault.message.clone())
+        .collect();
+    if !file.is_empty() {
+        replica.store().mark_damaged(&file);
+    }
     if json {
         print_json(&Verified { documents, faults })?;
     } else {
@@ -100,6 +109,31 @@ pub fn run_rebuild(replica: &Replica, json: bool) -> anyhow::Result<()> {
         print_json(&serde_json::json!({ "documents": documents }))
     } else {
         print_line(format_args!("facts and lists of {documents} documents read anew"))
+    }
+}
+
+/// Opens a store; one that is damaged is opened to be read, and said so on standard error with what to do.
+///
+/// # Errors
+/// The store's codes; `STORE_DAMAGED` where not even reading is possible.
+pub fn open_store(path: &Path, remedy: &str) -> anyhow::Result<Store> {
+    let damaged = match Store::open(path) {
+        Ok(store) => return Ok(store),
+        Err(error @ (rollcall_store::Error::Corrupt(_) | rollcall_store::Error::Damaged(_))) => error,
+        Err(error) => return Err(refused(&error).into()),
+    };
+    match Store::open_damaged(path) {
+        Ok(store) => {
+            let sentence = "The data file is damaged: it is only read from now on, nothing more is written.";
+            // Nobody may be there to read it.
+            let _ = writeln!(std::io::stderr(), "STORE_DAMAGED: {sentence} {remedy}");
+            tracing::info!("opened to be read only: {damaged}");
+            Ok(store)
+        }
+        Err(_) => {
+            let message = format!("The data file is damaged and cannot be read. {remedy} ({damaged})");
+            Err(Refused::new("STORE_DAMAGED", message).into())
+        }
     }
 }
 

@@ -366,6 +366,18 @@ pub struct FiguresAnswer {
     pub total: FiguresTotal,
     /// Targets, each on its own date.
     pub targets: Vec<TargetVerdict>,
+    /// Present while an aggregator that was restored has not heard everybody; filled in by the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebuilding: Option<Rebuilding>,
+}
+
+/// An aggregator that was restored: what came after the backup may be missing from its figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rebuilding {
+    /// The backup reaches to this moment, RFC 3339.
+    pub since: Option<String>,
+    /// Peers that have not been heard since.
+    pub missing: u64,
 }
 
 fn names<S: Serializer>(by: &[Dimension], serializer: S) -> Result<S::Ok, S::Error> {

@@ -48,6 +48,8 @@ pub struct AcceptedChange {
     pub bytes: Vec<u8>,
     /// What it names.
     pub mentions: Mentions,
+    /// The change that it writes again (`rescue`).
+    pub rescues: Option<[u8; 32]>,
 }
 
 /// A change that waits.

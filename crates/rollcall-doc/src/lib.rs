@@ -23,6 +23,7 @@ mod mention;
 mod place;
 mod read;
 mod record_edit;
+pub mod rescue;
 mod samples;
 mod scalar;
 mod schema;

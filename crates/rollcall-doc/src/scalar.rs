@@ -49,6 +49,16 @@ impl Scalar {
         }
     }
 
+    /// Owned.
+    pub(crate) fn from_ref(value: ScalarRef<'_>) -> Self {
+        match value {
+            ScalarRef::Text(text) => Self::Text(text.to_owned()),
+            ScalarRef::Integer(number) => Self::Integer(number),
+            ScalarRef::Flag(flag) => Self::Flag(flag),
+            ScalarRef::Null => Self::Null,
+        }
+    }
+
     /// As the value of an agreed field: objects become canonical JSON text. `None` for a fraction or a number
     /// above 63 bits, which no record holds.
     pub(crate) fn from_json(value: &Value) -> Option<Self> {

@@ -51,6 +51,29 @@ pub enum Command {
     Sync(Sync),
     /// What is held, waiting and proven.
     Status(Status),
+    /// Changes kept apart.
+    Quarantine {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Quarantine,
+    },
+    /// The aggregator's signed receipts as files.
+    Receipt {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Receipt,
+    },
+    /// Takes changes back that `rebuild --from-centre` saved out of a damaged store.
+    TakeBack {
+        /// Which file.
+        file: PathBuf,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// Establishment rates of the scopes held.
     Figures {
         /// Store.
@@ -105,11 +128,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Drops facts and lists and reads them from the documents again.
+    /// Drops facts and lists and reads them from the documents again; or makes a new store out of what the aggregator holds.
     Rebuild {
         /// Store.
         #[command(flatten)]
         data: Data,
+        /// Sets the store aside, begins a new one and fetches everything; what was not sent is saved to a file.
+        #[arg(long)]
+        from_centre: bool,
         /// JSON on standard output.
         #[arg(long)]
         json: bool,
@@ -353,6 +379,80 @@ pub struct Export {
     /// Which document, for --format automerge: credit code, record id or document id.
     #[arg(long, required_if_eq("format", "automerge"))]
     pub document: Option<String>,
+}
+
+/// `quarantine`.
+#[derive(Debug, Subcommand)]
+pub enum Quarantine {
+    /// Lists what is kept apart.
+    List {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// With what was taken, written again or discarded since.
+        #[arg(long)]
+        all: bool,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one change with its bytes.
+    Show {
+        /// Its number.
+        id: u64,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tries one once more.
+    Release {
+        /// Its number.
+        id: u64,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sets one aside for good.
+    Discard {
+        /// Its number.
+        id: u64,
+        /// Why; kept in the audit trail.
+        #[arg(long)]
+        reason: String,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+}
+
+/// `receipt`.
+#[derive(Debug, Subcommand)]
+pub enum Receipt {
+    /// Writes the last receipt to a file.
+    Export {
+        /// Where to.
+        file: PathBuf,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Checks a receipt with the aggregator's public key alone.
+    Verify {
+        /// Which file.
+        file: PathBuf,
+        /// The key, 64 hexadecimal digits.
+        #[arg(long)]
+        key: String,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `config`.

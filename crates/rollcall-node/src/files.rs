@@ -136,7 +136,7 @@ impl Files {
         self.folder.join("sync.lock")
     }
 
-    /// Opens the store.
+    /// Opens the store; one that is damaged is only read.
     ///
     /// # Errors
     /// `NO_DATA` where there is none; the store's.
@@ -144,7 +144,9 @@ impl Files {
         if !self.store().is_file() {
             return Err(self.no_data().into());
         }
-        Ok(Store::open(&self.store()).map_err(|error| rollcall_command::upkeep::refused(&error))?)
+        let remedy =
+            "Stop serve and run rebuild --from-centre; what was not sent is saved if it can be read.";
+        rollcall_command::upkeep::open_store(&self.store(), remedy)
     }
 
     fn no_data(&self) -> Refused {

@@ -8,6 +8,7 @@ use rollcall_core::id::{FederationId, LogEpoch, StoreId};
 use rollcall_rpc::authority::CertificateRequest;
 use rollcall_rpc::{Client, EnrolAnswer, Enrolment, EnrolmentToken, SigningKey, Timeouts};
 use rollcall_store::cursor::Grant;
+use rollcall_store::successor::Mark;
 use rollcall_store::{CreateOptions, Role, Store};
 
 use crate::cli::{Enrol, Init};
@@ -91,7 +92,8 @@ pub fn run_init(args: &Init) -> anyhow::Result<()> {
     ))
 }
 
-/// Enrols a node that was made offline; what was entered until then is sent with the first sync.
+/// Enrols a node that was made offline, or anew: one that was copied, or one that the aggregator does not know any more.
+/// What was entered until then is sent with the first sync.
 ///
 /// # Errors
 /// `TOKEN_*`, `CA_MISMATCH`, `FOREIGN_JURISDICTION` where the token is for another federation.
@@ -100,7 +102,15 @@ pub fn run_enrol(args: &Enrol) -> anyhow::Result<()> {
     let mut config = files.load_config()?;
     let store = files.open_store()?;
     let signing_key = files.load_signing_key()?;
-    let store_id = store.identity().store_id;
+    // A copy that enrols anew is no longer the store that it was copied from.
+    let fenced = store
+        .read(|reader| reader.is_marked(Mark::Fenced))
+        .context("read the store")?;
+    let store_id = if fenced {
+        StoreId(random())
+    } else {
+        store.identity().store_id
+    };
     let enrolled = enrol(
         &args.token,
         &args.aggregator,
@@ -114,6 +124,15 @@ pub fn run_enrol(args: &Enrol) -> anyhow::Result<()> {
             enrolled.answer.federation, config.federation
         );
         return Err(Refused::new("FOREIGN_JURISDICTION", message).into());
+    }
+    if fenced {
+        let epoch = LogEpoch(random());
+        store
+            .write("become another store", move |writer| {
+                writer.become_store(store_id, epoch)
+            })
+            .wait()
+            .map_err(|error| rollcall_command::upkeep::refused(&error))?;
     }
     enrolled.keep(&files, &mut config)?;
     files.save_config(&config)?;

@@ -12,15 +12,17 @@ pub mod init;
 pub mod link;
 pub mod organisation;
 pub mod pages;
+pub mod rebuild;
 pub mod router;
 pub mod serve;
 pub mod sync;
 
 use anyhow::Context;
-use cli::{Cli, Command, Config};
+use cli::{Cli, Command, Config, Quarantine, Receipt};
 use files::Files;
-use rollcall_command::output::print_line;
-use rollcall_command::{figures, logs, upkeep};
+use rollcall_command::clock::now_ms;
+use rollcall_command::output::{Refused, print_line};
+use rollcall_command::{figures, logs, quarantine, receipt_file, upkeep};
 use rollcall_replica::Replica;
 use rollcall_sync::session::client::ReceiptCheck;
 
@@ -49,6 +51,35 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Conflicts { command } => organisation::run_conflicts(&command),
         Command::Sync(args) => sync::run(&args),
         Command::Status(args) => sync::run_status(&args),
+        Command::Quarantine { command } => match command {
+            Quarantine::List { data, all, json } => quarantine::run_list(&replica(&data)?, all, json),
+            Quarantine::Show { id, data, json } => quarantine::run_show(&replica(&data)?, id, json),
+            Quarantine::Release { id, data, json } => {
+                let replica = replica(&data)?;
+                let row = quarantine::find(&replica, id)?;
+                quarantine::must_be_open(&row)?;
+                let retried = replica
+                    .retry_quarantined(&row, None, now_ms())
+                    .map_err(|error| upkeep::refused_replica(&error))?;
+                quarantine::tell(id, &retried, json)
+            }
+            Quarantine::Discard { id, reason, data } => {
+                quarantine::run_discard(&replica(&data)?, id, &reason)
+            }
+        },
+        Command::Receipt { command } => match command {
+            Receipt::Export { file, data } => {
+                let receipt = sync::last_receipt(&replica(&data)?)?;
+                let none = || Refused::new("NOT_FOUND", "There is no receipt yet; run sync first.");
+                receipt_file::run_export(&receipt.ok_or_else(none)?, &file)
+            }
+            Receipt::Verify { file, key, json } => {
+                receipt_file::run_verify(&file, &key, &rollcall_rpc::signing::Ed25519, json)
+            }
+        },
+        Command::TakeBack { file, data, json } => {
+            rebuild::run_take_back(&Files::new(&data.folder), &file, json)
+        }
         Command::Figures { data, question } => figures::run_figures(&replica(&data)?, &question),
         Command::Subsidies { data, question } => figures::run_subsidies(&replica(&data)?, &question),
         Command::Findings { data, question } => figures::run_findings(&replica(&data)?, &question),
@@ -61,7 +92,16 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             let further = receipt_faults(&files, &replica)?;
             upkeep::run_verify(&replica, further, json)
         }
-        Command::Rebuild { data, json } => upkeep::run_rebuild(&replica(&data)?, json),
+        Command::Rebuild {
+            data,
+            from_centre: true,
+            json,
+        } => rebuild::run_from_centre(&Files::new(&data.folder), json),
+        Command::Rebuild {
+            data,
+            from_centre: false,
+            json,
+        } => upkeep::run_rebuild(&replica(&data)?, json),
         Command::Config {
             command: Config::Check { data },
         } => {

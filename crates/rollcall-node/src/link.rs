@@ -54,6 +54,10 @@ const SESSION_WAIT: Duration = Duration::from_secs(660);
 /// # Errors
 /// `NOT_ENROLLED`, the connection's codes, the store's.
 pub async fn sync_now(files: &Files, replica: &Replica) -> anyhow::Result<(SyncReport, Traffic)> {
+    if replica.store().is_read_only() {
+        let message = "The data file is damaged and only read; run rebuild --from-centre.";
+        return Err(Refused::new("STORE_DAMAGED", message).into());
+    }
     let config = files.load_config()?;
     let client_config = files.client_config(&config)?;
     let keys = NodeKeys {

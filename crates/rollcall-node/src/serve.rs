@@ -19,6 +19,9 @@ use crate::cli::Serve;
 use crate::files::Files;
 use crate::{dialer, router};
 
+/// Rows of quarantine tried when the program starts.
+const RETRIED_MAX: usize = 1_000;
+
 /// Runs until SIGINT or SIGTERM.
 ///
 /// # Errors
@@ -43,6 +46,12 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         return Err(Refused::new("BIND_OPEN", message).into());
     }
     let replica = Replica::new(store.clone());
+    if !store.is_read_only() {
+        let replica = replica.clone();
+        tokio::task::spawn_blocking(move || retry_untried(&replica))
+            .await
+            .context("try again what is kept apart")??;
+    }
     let app = {
         let (replica, files) = (replica.clone(), files.clone());
         tokio::task::spawn_blocking(move || App::new(replica, files))
@@ -69,7 +78,8 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         site.wrap(router::pages(app)),
         shutdown.clone(),
     ));
-    let dialer_task = (!args.no_sync && config.aggregator.is_some()).then(|| {
+    let syncs = !args.no_sync && config.aggregator.is_some() && !store.is_read_only();
+    let dialer_task = syncs.then(|| {
         let interval = Duration::from_secs(config.sync_seconds.max(1));
         tokio::spawn(dialer::run(files, replica, interval, shutdown.clone()))
     });
@@ -82,6 +92,23 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         task.await.context("stop syncing")?;
     }
     store.close();
+    Ok(())
+}
+
+/// Tries what another version of the program kept apart.
+fn retry_untried(replica: &Replica) -> anyhow::Result<()> {
+    for row in replica
+        .quarantine_untried(RETRIED_MAX)
+        .context("read the quarantine")?
+    {
+        let retried = replica
+            .retry_quarantined(&row, None, now_ms())
+            .map_err(|error| rollcall_command::upkeep::refused_replica(&error))?;
+        tracing::info!(
+            number = row.quarantine_id,
+            "tried again by this version: {retried:?}"
+        );
+    }
     Ok(())
 }
 

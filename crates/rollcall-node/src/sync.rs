@@ -1,16 +1,19 @@
 //! The commands `sync` and `status`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context;
 use rollcall_command::clock::time_text;
 use rollcall_command::output::{Refused, print_json, print_line};
+use rollcall_core::id::DocumentId;
 use rollcall_replica::Replica;
-use rollcall_replica::receipt::documents_proven;
 use rollcall_replica::runner::client::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_rpc::peer_identity::CertificateFacts;
 use rollcall_rpc::signing::Ed25519;
+use rollcall_store::successor::Mark;
+use rollcall_store::{Error as StoreError, Reader};
 use rollcall_sync::message::{Receipt, RepairReason};
 use rollcall_sync::session::client::{ReceiptCheck, SessionEnd};
 use serde::Serialize;
@@ -33,6 +36,8 @@ struct ShownSync {
     connect_ms: u64,
     duration_ms: u64,
     receipt: Option<ShownReceipt>,
+    /// The aggregator was restored and has not heard everybody since.
+    rebuilding: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,6 +68,12 @@ struct ShownStatus {
     quarantined: u64,
     certificate: Certificate,
     store: ShownStore,
+    /// The aggregator was restored and has not heard everybody since.
+    rebuilding: bool,
+    /// Another node works with this one's certificate.
+    fenced: bool,
+    /// The data file is damaged and only read.
+    damaged: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,6 +105,7 @@ pub fn run(args: &cli::Sync) -> anyhow::Result<()> {
         loop {
             let (report, traffic) = sync_now(&files, &replica).await?;
             let mut shown = show(&report, traffic, held_receipt(&files, &replica, &report)?);
+            shown.rebuilding = replica.store().read(|reader| reader.is_marked(Mark::Rebuilding))?;
             let differs = shown.receipt.as_ref().is_some_and(|receipt| receipt.verified == Some(false));
             if differs {
                 (shown.outcome, shown.reason) = ("refused", Some("RECEIPT_DIFFERS".to_owned()));
@@ -139,20 +151,25 @@ pub fn last_receipt(replica: &Replica) -> anyhow::Result<Option<Receipt>> {
     Ok(row.and_then(|row| Receipt::from_bytes(&row.bytes)))
 }
 
+/// Documents kept apart here or, by its last receipt, at the aggregator. Sorted.
+///
+/// # Errors
+/// The store's.
+pub fn apart(reader: &Reader, receipt: Option<&Receipt>) -> Result<BTreeSet<DocumentId>, StoreError> {
+    let mut apart: BTreeSet<DocumentId> = reader.documents_quarantined()?.into_iter().collect();
+    apart.extend(receipt.into_iter().flat_map(|receipt| &receipt.quarantined));
+    Ok(apart)
+}
+
 /// A receipt as printed.
-fn shown_receipt(
-    replica: &Replica,
-    receipt: &Receipt,
-    verified: Option<bool>,
-) -> anyhow::Result<ShownReceipt> {
-    let documents = replica.store().read(|reader| documents_proven(reader, receipt));
-    Ok(ShownReceipt {
+pub fn shown_receipt(receipt: &Receipt, verified: Option<bool>) -> ShownReceipt {
+    ShownReceipt {
         time: time_text(receipt.time_ms),
-        documents: documents.context("count the documents of the receipt")?,
+        documents: receipt.documents,
         digest: receipt.root().iter().map(|byte| format!("{byte:02x}")).collect(),
         position: receipt.position,
         verified,
-    })
+    }
 }
 
 /// The receipt that still proves it where nothing had changed, checked once more against signature and rows.
@@ -162,10 +179,10 @@ fn held_receipt(
     report: &SyncReport,
 ) -> anyhow::Result<Option<ShownReceipt>> {
     if report.end != Some(SessionEnd::InSync) || report.receipt.is_some() {
-        let shown = report.receipt.as_ref();
-        return shown
-            .map(|receipt| shown_receipt(replica, receipt, Some(true)))
-            .transpose();
+        return Ok(report
+            .receipt
+            .as_ref()
+            .map(|receipt| shown_receipt(receipt, Some(true))));
     }
     let key = files.load_config()?.receipt_key()?;
     let Some(receipt) = last_receipt(replica)? else {
@@ -174,8 +191,7 @@ fn held_receipt(
     let check = replica
         .check_receipt(&receipt, &key.0, &Ed25519)
         .context("check the receipt")?;
-    let verified = Some(check == ReceiptCheck::Equal);
-    shown_receipt(replica, &receipt, verified).map(Some)
+    Ok(Some(shown_receipt(&receipt, Some(check == ReceiptCheck::Equal))))
 }
 
 fn show(report: &SyncReport, traffic: Traffic, receipt: Option<ShownReceipt>) -> ShownSync {
@@ -207,6 +223,7 @@ fn show(report: &SyncReport, traffic: Traffic, receipt: Option<ShownReceipt>) ->
         connect_ms: report.connect_ms,
         duration_ms: report.duration_ms,
         receipt,
+        rebuilding: false,
     }
 }
 
@@ -250,10 +267,7 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
     let expires = files
         .certificate()
         .and_then(|pem| CertificateFacts::read_pem(&pem).ok());
-    let receipt = match last_receipt(&replica)? {
-        Some(receipt) => Some(shown_receipt(&replica, &receipt, None)?),
-        None => None,
-    };
+    let receipt = last_receipt(&replica)?;
     let status = replica.store().read(|reader| {
         let acknowledged = reader
             .upstream()?
@@ -266,9 +280,9 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
                 changes: waiting.changes,
                 since: waiting.since_ms.map(time_text),
             },
-            last_receipt: receipt.clone(),
+            last_receipt: receipt.as_ref().map(|receipt| shown_receipt(receipt, None)),
             conflicts: reader.conflicts_count()?,
-            quarantined: reader.documents_quarantined()?.len() as u64,
+            quarantined: apart(reader, receipt.as_ref())?.len() as u64,
             certificate: Certificate {
                 expires: expires.map(|facts| time_text(facts.not_after_ms)),
             },
@@ -276,6 +290,9 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
                 epoch: reader.identity().log_epoch.to_string(),
                 position: reader.origin_end()?.position,
             },
+            rebuilding: reader.is_marked(Mark::Rebuilding)?,
+            fenced: reader.is_marked(Mark::Fenced)?,
+            damaged: replica.store().is_read_only(),
         })
     });
     let status = status.context("read the status")?;
@@ -296,5 +313,14 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
     print_line(format_args!(
         "{} changes waiting, {} conflicts, {} documents in quarantine",
         status.waiting.changes, status.conflicts, status.quarantined
-    ))
+    ))?;
+    if status.rebuilding {
+        print_line("the aggregator was restored and is being rebuilt; others may still hold what it lacks")?;
+    }
+    if status.fenced {
+        print_line(
+            "CLONED: another node works with this one's certificate; enrol one of them with a new token",
+        )?;
+    }
+    Ok(())
 }

@@ -100,6 +100,14 @@ impl Replica {
                 document = before.clone();
                 document.apply_edits(edits, &how)
             }
+            Err(rollcall_doc::Error::HeadsUnknown) => {
+                // The form showed a branch that was written again since.
+                let shown = how.heads.take().unwrap_or_default();
+                how.heads = Some(before.moved_heads(&shown).ok_or(Error::Busy(id))?);
+                how.actor = self.renew_actor(&by.author);
+                document = before.clone();
+                document.apply_edits(edits, &how)
+            }
             other => other,
         };
         let change = written.map_err(|source| Error::Document {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::date::Day;
-use rollcall_core::figure::{KnownAt, utc_text};
+use rollcall_core::figure::{KnownAt, Rebuilding, utc_text};
 use rollcall_core::id::FederationId;
 use rollcall_stats::Heard;
 use rollcall_store::Role;
@@ -63,6 +63,21 @@ impl Replica {
                 time,
                 unsent,
             })
+        })
+    }
+
+    /// Whether what came after a backup may be missing here.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn rebuilding(&self) -> Result<Option<Rebuilding>, Error> {
+        self.read(|reader| {
+            Ok(reader.recovery()?.map(|recovery| Rebuilding {
+                since: Some(recovery.reaches_ms)
+                    .filter(|reaches_ms| *reaches_ms > 0)
+                    .and_then(utc_text),
+                missing: recovery.missing().count() as u64,
+            }))
         })
     }
 

@@ -1,6 +1,6 @@
 //! Receipts: made at the aggregator over one snapshot, checked at the node against its own rows (`protocol.md` 1.16).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_store::{Hash, Reader};
@@ -13,11 +13,12 @@ use crate::error::Error;
 use crate::replica::Replica;
 use crate::take_up::PeerContext;
 
-/// States what is held for a peer, and signs it.
+/// States what is held for a peer, and signs it; nothing about the documents of `left_out`.
 pub(crate) fn make_receipt(
     reader: &Reader,
     peer: &PeerContext,
     scopes: &[FederationId],
+    left_out: &[DocumentId],
     keys: &dyn Sign,
     now_ms: i64,
 ) -> Result<Receipt, Error> {
@@ -32,11 +33,17 @@ pub(crate) fn make_receipt(
         .collect();
     // What was refused of a document as a whole left it in none of the peer's scopes here, but in its own.
     apart.extend(reader.documents_quarantined_of(peer.store_id)?);
+    apart.extend(left_out);
     let held = reader
         .peer_cursor(peer.store_id, peer.log_epoch)?
         .map(|row| row.cursor)
         .unwrap_or_default();
     let identity = reader.identity();
+    // The receipt for the last peer that was missing is the first after the recovery.
+    let rebuilding = reader
+        .recovery()?
+        .is_some_and(|recovery| recovery.missing().any(|other| other.peer_id != peer.peer_id));
+    let (scopes, documents) = scope_receipts(reader, scopes, &apart)?;
     let mut receipt = Receipt {
         store_id: identity.store_id,
         log_epoch: identity.log_epoch,
@@ -48,27 +55,34 @@ pub(crate) fn make_receipt(
             position: held.position,
             chain: held.chain,
         },
-        scopes: scope_receipts(reader, scopes, &apart)?,
+        scopes,
         quarantined: apart.into_iter().collect(),
+        documents,
+        rebuilding,
         signature: Vec::new(),
     };
     keys.sign_receipt(&mut receipt);
     Ok(receipt)
 }
 
-/// Roots of scopes, documents kept apart left out. Scopes without documents are left out too.
+/// Roots of scopes, documents kept apart left out, and how many documents they hold, each once. Scopes without
+/// documents are left out too.
 fn scope_receipts(
     reader: &Reader,
     scopes: &[FederationId],
     apart: &BTreeSet<DocumentId>,
-) -> Result<Vec<ScopeReceipt>, Error> {
+) -> Result<(Vec<ScopeReceipt>, u64), Error> {
     let mut receipts = Vec::new();
+    let mut seen = HashSet::new();
     for scope in scopes {
         let entries: Vec<(DocumentId, Hash)> = reader
             .scope_entries(scope)?
             .into_iter()
             .filter(|(id, _)| !apart.contains(id))
             .collect();
+        if scopes.len() > 1 {
+            seen.extend(entries.iter().map(|(id, _)| *id));
+        }
         let (root, documents) = scope_root(entries.iter().map(|(id, digest)| (id, digest)));
         if documents > 0 {
             receipts.push(ScopeReceipt {
@@ -79,25 +93,11 @@ fn scope_receipts(
         }
     }
     receipts.sort_by(|one, other| one.scope.cmp(&other.scope));
-    Ok(receipts)
-}
-
-/// The documents that a receipt is about, each once: it counts scope by scope, and a document may be in several. Exact
-/// where nothing has changed since.
-///
-/// # Errors
-/// The store's.
-pub fn documents_proven(reader: &Reader, receipt: &Receipt) -> Result<u64, rollcall_store::Error> {
-    Ok(receipt.documents().min(documents_held(reader, receipt)?))
-}
-
-/// The documents that the scopes of a receipt hold now.
-///
-/// # Errors
-/// The store's.
-pub fn documents_held(reader: &Reader, receipt: &Receipt) -> Result<u64, rollcall_store::Error> {
-    let scopes: Vec<FederationId> = receipt.scopes.iter().map(|scope| scope.scope.clone()).collect();
-    reader.documents_in(&scopes)
+    let documents = match receipts.as_slice() {
+        [only] => only.documents,
+        _ => seen.len() as u64,
+    };
+    Ok((receipts, documents))
 }
 
 impl Replica {
@@ -121,7 +121,8 @@ impl Replica {
             }
             let apart = receipt.quarantined.iter().copied().collect();
             let scopes: Vec<FederationId> = reader.grants()?.into_iter().map(|grant| grant.scope).collect();
-            if scope_receipts(reader, &scopes, &apart)? == receipt.scopes {
+            let (own, documents) = scope_receipts(reader, &scopes, &apart)?;
+            if own == receipt.scopes && documents == receipt.documents {
                 return Ok(ReceiptCheck::Equal);
             }
             let newer = reader.origin_end()?.position > receipt.origin.position;

@@ -1,15 +1,20 @@
 //! Documents as sets: all of a kind, those this process writes for itself, signatures kept as evidence.
 
+use std::collections::HashMap;
+
 use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::record::Record;
 use rollcall_store::enrolment::EnrolmentRow;
+use rollcall_store::receipt::{BatchEvidence, LINK_BYTES};
+use rollcall_store::{Hash, Reader};
+use rollcall_sync::fingerprint::{change_hash, origin_chain};
 use rollcall_sync::keys::Verify;
 use rollcall_sync::message::Batch;
 
 use crate::edit::Editing;
 use crate::error::Error;
 use crate::prepare::commit_local;
-use crate::replica::Replica;
+use crate::replica::{Replica, hex};
 
 /// Documents read at a time.
 const PAGE: usize = 1000;
@@ -71,7 +76,8 @@ impl Replica {
         Ok(count)
     }
 
-    /// Kept batch signatures that are not the node's: place and message.
+    /// What of the evidence of nodes' logs does not hold, place and message: chains followed from the first change to the
+    /// cursor, every change of them held or kept apart, signatures over their ends.
     ///
     /// # Errors
     /// The store's.
@@ -90,6 +96,7 @@ impl Replica {
                     let place = format!("cursor of {} at {}", cursor.origin_store, cursor.cursor.position);
                     faults.push((place, "the chain is not the one that the node signed".to_owned()));
                 }
+                faults.extend(chain_faults(reader, &kept)?);
                 for evidence in kept {
                     let batch = Batch {
                         from: 0,
@@ -114,4 +121,52 @@ impl Replica {
             Ok(faults)
         })
     }
+}
+
+/// Follows the chain of one spell of a node's log over the changes that its batches were signed over.
+fn chain_faults(reader: &Reader, kept: &[BatchEvidence]) -> Result<Vec<(String, String)>, Error> {
+    let mut faults = Vec::new();
+    let mut chains: HashMap<u64, Hash> = HashMap::from([(0, [0; 32])]);
+    for evidence in kept {
+        let count = (evidence.links.len() / LINK_BYTES) as u64;
+        let from = evidence.to_position.checked_sub(count);
+        let place = format!("log of {} up to {}", evidence.origin_store, evidence.to_position);
+        let Some((from, mut chain)) = from.and_then(|from| Some((from, *chains.get(&from)?))) else {
+            faults.push((
+                place,
+                "the changes before this batch are not on record".to_owned(),
+            ));
+            continue;
+        };
+        for (position, link) in (from + 1..).zip(evidence.links.chunks_exact(LINK_BYTES)) {
+            let (id, hash) = link.split_at(DocumentId::LEN);
+            let (Some(id), Ok(hash)) = (DocumentId::from_slice(id), <Hash>::try_from(hash)) else {
+                continue;
+            };
+            chain = origin_chain(&chain, id, &hash);
+            chains.insert(position, chain);
+            if !is_held(reader, id, &hash)? {
+                let message = format!(
+                    "change {} of document {id} is neither held nor kept apart",
+                    hex(&hash)
+                );
+                faults.push((format!("log of {} at {position}", evidence.origin_store), message));
+            }
+        }
+        if chain != evidence.end_chain || !evidence.links.len().is_multiple_of(LINK_BYTES) {
+            let message = "the changes on record do not make the chain that the node signed";
+            faults.push((place, message.to_owned()));
+        }
+    }
+    Ok(faults)
+}
+
+fn is_held(reader: &Reader, id: DocumentId, hash: &Hash) -> Result<bool, Error> {
+    Ok(reader.change_position(id, hash)?.is_some()
+        || reader.pending_changes(id)?.iter().any(|waiting| waiting.hash == *hash)
+        // Of what has no sound frame only the bytes are kept.
+        || reader
+            .quarantine_of(id)?
+            .iter()
+            .any(|row| change_hash(&row.refused.bytes) == *hash))
 }

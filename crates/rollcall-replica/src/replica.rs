@@ -16,6 +16,14 @@ use crate::codec;
 use crate::error::Error;
 use crate::prepare::{Held, Origin, open};
 
+/// Version of this program, as quarantine notes it.
+pub(crate) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The documents one process holds. Clones share it.
 #[derive(Clone)]
 pub struct Replica {
@@ -184,6 +192,15 @@ impl Replica {
         *actors
             .entry(account.to_owned())
             .or_insert_with(|| ActorId(self.random()))
+    }
+
+    /// Forgets every actor: another process turned out to write under the same ones.
+    pub(crate) fn forget_actors(&self) {
+        self.inner
+            .actors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// A fresh actor for an account whose last one is ahead of what a form showed.

@@ -1,7 +1,7 @@
 //! The aggregator's log as one peer sees it: what its scopes have news of, its own changes left out;
 //! and the receipt over the same snapshot.
 
-use rollcall_core::id::FederationId;
+use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_store::Reader;
 use rollcall_store::scope::ScopeLog;
 use rollcall_sync::keys::Sign;
@@ -48,7 +48,8 @@ pub(crate) fn has_news(
 }
 
 impl Replica {
-    /// The next batch for a peer after a position, with a receipt if it drains the log and one is due.
+    /// The next batch for a peer after a position, with a receipt if it drains the log and one is due: one that claims
+    /// nothing about the documents given.
     ///
     /// # Errors
     /// The store's.
@@ -56,7 +57,7 @@ impl Replica {
         &self,
         peer: &PeerContext,
         after: u64,
-        receipt: bool,
+        receipt_without: Option<&[DocumentId]>,
         keys: &dyn Sign,
         now_ms: i64,
     ) -> Result<(Batch, Option<Receipt>), Error> {
@@ -81,10 +82,9 @@ impl Replica {
                 documents,
                 drained,
             };
-            let receipt = if receipt && drained {
-                Some(make_receipt(reader, peer, &scopes, keys, now_ms)?)
-            } else {
-                None
+            let receipt = match receipt_without.filter(|_| drained) {
+                Some(apart) => Some(make_receipt(reader, peer, &scopes, apart, keys, now_ms)?),
+                None => None,
             };
             Ok((batch, receipt))
         })
@@ -135,7 +135,7 @@ fn collect(
 fn others(
     reader: &Reader,
     peer: &PeerContext,
-    document: rollcall_core::id::DocumentId,
+    document: DocumentId,
     after: u64,
     until: u64,
 ) -> Result<Vec<ChangeEntry>, Error> {

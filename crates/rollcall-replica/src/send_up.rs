@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_store::cursor::{AcknowledgedChange, Acknowledgement};
+use rollcall_store::document::DocumentState;
+use rollcall_store::quarantine::Refused;
+use rollcall_sync::fingerprint::change_hash;
 use rollcall_sync::keys::Sign;
 use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_TARGET};
-use rollcall_sync::message::{Ack, Batch, ChangeEntry, Cursor, DocumentChanges};
+use rollcall_sync::message::{Ack, Batch, ChangeEntry, Cursor, DocumentChanges, Outcome};
 
 use crate::error::Error;
-use crate::prepare::{Held, facts_by_position};
-use crate::replica::Replica;
+use crate::prepare::{Held, Origin, facts_by_position};
+use crate::replica::{PROGRAM, Replica};
+use crate::rescue::FORKED;
 
 /// Rows of the log looked at for one batch.
 const ROWS_MAX: usize = 4 * BATCH_DOCUMENTS_MAX;
@@ -35,15 +39,18 @@ impl Replica {
                 chain: after.chain,
             };
             for row in rows {
-                let change = reader
-                    .change(row.document_id, &row.hash)?
-                    .ok_or_else(|| Error::NoDocument(row.document_id.to_string()))?;
+                // What was written again since is out of its document, but still in this log.
+                let bytes_held = match reader.change(row.document_id, &row.hash)? {
+                    Some(change) => Some(change.bytes),
+                    None => reader.kept_change(row.document_id, &row.hash)?,
+                };
+                let change = bytes_held.ok_or_else(|| Error::NoDocument(row.document_id.to_string()))?;
                 let new = !documents.contains_key(&row.document_id);
-                let full = bytes + change.bytes.len() > BATCH_RAW_BYTES_TARGET;
+                let full = bytes + change.len() > BATCH_RAW_BYTES_TARGET;
                 if !order.is_empty() && (full || (new && order.len() == self.batch_documents_max())) {
                     break;
                 }
-                bytes += change.bytes.len();
+                bytes += change.len();
                 if new {
                     let held = reader.document(row.document_id)?;
                     let kind = held
@@ -65,7 +72,7 @@ impl Replica {
                     document.changes.push(ChangeEntry {
                         position,
                         committed_at_ms: 0,
-                        bytes: change.bytes,
+                        bytes: change,
                     });
                 }
                 to = Cursor {
@@ -104,7 +111,7 @@ impl Replica {
                 if *position > 0 {
                     answer.changes.push(AcknowledgedChange {
                         document_id: document.document_id,
-                        hash: rollcall_sync::fingerprint::change_hash(&change.bytes),
+                        hash: change_hash(&change.bytes),
                         position: *position,
                         committed_at_ms: *committed_at_ms,
                     });
@@ -114,6 +121,8 @@ impl Replica {
                 answer.scopes.push((document.document_id, outcome.scopes.clone()));
             }
         }
+        let forked = forked(batch, ack, self.origin());
+        let rescue = !forked.is_empty();
         let granted: BTreeSet<_> = ack
             .outcomes
             .iter()
@@ -123,10 +132,18 @@ impl Replica {
             .store()
             .write("take ack", move |writer| {
                 grant_new(writer, &granted)?;
+                for refused in &forked {
+                    writer.save_quarantine(refused, now_ms)?;
+                    writer.set_document_state(refused.document_id, DocumentState::Forked)?;
+                }
                 writer.acknowledge(&answer)
             })
             .wait()?;
-        self.read_facts_anew(outcome.facts_wanted)
+        self.read_facts_anew(outcome.facts_wanted)?;
+        if rescue {
+            self.rescue_forked(now_ms)?;
+        }
+        Ok(())
     }
 
     /// Reads the facts of documents anew at each position their changes carry.
@@ -149,6 +166,31 @@ impl Replica {
         }
         Ok(())
     }
+}
+
+/// The changes of a batch that lost their actor's number elsewhere, or follow one that did.
+fn forked(batch: &Batch, ack: &Ack, origin: Origin) -> Vec<Refused> {
+    let mut forked = Vec::new();
+    for (document, outcome) in batch.documents.iter().zip(&ack.outcomes) {
+        if outcome.outcome != Outcome::Forked {
+            continue;
+        }
+        for (change, (position, _)) in document.changes.iter().zip(&outcome.positions) {
+            if *position == 0 {
+                forked.push(Refused {
+                    document_id: document.document_id,
+                    kind: document.kind,
+                    hash: Some(change_hash(&change.bytes)),
+                    bytes: change.bytes.clone(),
+                    code: FORKED.to_owned(),
+                    message: "The aggregator holds another change of the same actor and number.".to_owned(),
+                    origin_store: origin.store,
+                    program: PROGRAM.to_owned(),
+                });
+            }
+        }
+    }
+    forked
 }
 
 /// Scopes that the aggregator names beside a document are held from then on: they may be younger than its greeting.

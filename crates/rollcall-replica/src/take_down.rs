@@ -10,7 +10,7 @@ use rollcall_sync::message::{Batch, DocumentChanges, SetSum};
 use crate::error::Error;
 use crate::parallel;
 use crate::prepare::{Origin, Prepared};
-use crate::replica::Replica;
+use crate::replica::{PROGRAM, Replica};
 use crate::send_up::grant_new;
 
 /// How often a batch is tried again when a local edit moves a document under it.
@@ -221,7 +221,7 @@ fn keep_apart(
         writer.remove_pending(document_id, &released.hash)?;
     }
     for pending in &prepared.admission.pending {
-        writer.save_pending(&PendingChange {
+        let change = PendingChange {
             document_id,
             kind,
             hash: pending.hash,
@@ -232,7 +232,8 @@ fn keep_apart(
             committed_at_ms: 0,
             first_seen_ms: now_ms,
             bytes: pending.bytes.clone(),
-        })?;
+        };
+        writer.save_pending(&change)?;
     }
     for refused in &prepared.admission.refused {
         writer.save_quarantine(
@@ -244,7 +245,7 @@ fn keep_apart(
                 code: refused.code.to_owned(),
                 message: refused.message.clone(),
                 origin_store: origin.store,
-                program: env!("CARGO_PKG_VERSION").to_owned(),
+                program: PROGRAM.to_owned(),
             },
             now_ms,
         )?;

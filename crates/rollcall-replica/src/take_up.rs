@@ -9,7 +9,7 @@ use rollcall_doc::gate::{AcceptedChange, Admission, PendingChange as PendingHere
 use rollcall_store::commit::DocumentCommit;
 use rollcall_store::cursor::CursorAdvance;
 use rollcall_store::quarantine::{PendingChange, Refused};
-use rollcall_store::receipt::BatchEvidence;
+use rollcall_store::receipt::{BatchEvidence, LINK_BYTES};
 use rollcall_store::{Hash, Pending, Writer};
 use rollcall_sync::fingerprint::{change_hash, origin_chain};
 use rollcall_sync::keys::Verify;
@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::grants::{Access, related};
 use crate::parallel;
 use crate::prepare::{Origin, Prepared, Waiting};
-use crate::replica::Replica;
+use crate::replica::{PROGRAM, Replica, hex};
 
 /// The peer a batch comes from.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ pub struct PeerContext {
     pub signing_key: Vec<u8>,
     /// What it may write and read.
     pub access: Access,
+    /// Stores that worked with the same signing key before: what their actors wrote, this one may go on with.
+    pub former_stores: Vec<StoreId>,
 }
 
 /// Why a whole batch was refused.
@@ -272,6 +274,7 @@ impl Replica {
             signature: batch.signature.clone(),
             signing_key: peer.signing_key.clone(),
             received_at_ms: now_ms,
+            links: links(batch, &judged),
         });
         let (store_id, log_epoch) = (peer.store_id, peer.log_epoch);
         let ids: Vec<(DocumentId, DocumentKind)> = batch
@@ -279,12 +282,18 @@ impl Replica {
             .iter()
             .map(|document| (document.document_id, document.kind))
             .collect();
-        let access = peer.access.clone();
+        let (access, former_stores) = (peer.access.clone(), peer.former_stores.clone());
         let work = move |writer: &mut Writer| {
             let mut outcomes = Vec::with_capacity(judged.len());
             for (document, judged) in ids.iter().zip(&judged) {
                 outcomes.push(commit_one(
-                    writer, *document, judged, store_id, log_epoch, &access, now_ms,
+                    writer,
+                    *document,
+                    judged,
+                    (store_id, &former_stores),
+                    log_epoch,
+                    &access,
+                    now_ms,
                 )?);
             }
             let held = writer
@@ -343,12 +352,10 @@ fn judge_one(
         Outcome::Rejected(denied.code().to_owned())
     } else if grows_too_big(&prepared) {
         Outcome::Rejected("CHANGE_TOO_BIG".to_owned())
+    } else if admission.refused.iter().any(|refused| refused.forked) {
+        Outcome::Forked
     } else if let Some(refused) = admission.refused.first() {
-        if refused.forked {
-            Outcome::Forked
-        } else {
-            Outcome::Quarantined(refused.code.to_owned())
-        }
+        Outcome::Quarantined(refused.code.to_owned())
     } else if !admission.pending.is_empty() {
         Outcome::Pending
     } else if admission.accepted.is_empty() {
@@ -418,7 +425,7 @@ fn commit_one(
     writer: &mut Writer,
     document: (DocumentId, DocumentKind),
     judged: &Judged,
-    store_id: StoreId,
+    (store_id, former_stores): (StoreId, &[StoreId]),
     log_epoch: LogEpoch,
     access: &Access,
     now_ms: i64,
@@ -429,7 +436,7 @@ fn commit_one(
         for change in &commit.new_changes {
             if writer
                 .actor_store(change.actor)?
-                .is_some_and(|owner| owner != store_id)
+                .is_some_and(|owner| owner != store_id && !former_stores.contains(&owner))
             {
                 return keep_apart(
                     writer,
@@ -447,6 +454,7 @@ fn commit_one(
         for change in &commit.new_changes {
             given.insert(change.hash, (committed.position, committed.committed_at_ms));
         }
+        close_rescued(writer, id, judged, store_id, now_ms)?;
     } else if matches!(judged.outcome, Outcome::Rejected(_)) {
         let Outcome::Rejected(code) = &judged.outcome else {
             unreachable!("matched above")
@@ -477,6 +485,39 @@ fn commit_one(
     })
 }
 
+/// The changes a batch was signed over, in order of the log: document and hash of each.
+fn links(batch: &Batch, judged: &[Judged]) -> Vec<u8> {
+    let mut links: Vec<(u64, DocumentId, Hash)> = Vec::new();
+    for (document, judged) in batch.documents.iter().zip(judged) {
+        let hashes = document.changes.iter().zip(&judged.hashes);
+        links.extend(hashes.map(|(change, hash)| (change.position, document.document_id, *hash)));
+    }
+    links.sort_unstable();
+    let mut bytes = Vec::with_capacity(links.len() * LINK_BYTES);
+    for (_, document, hash) in links {
+        bytes.extend_from_slice(document.as_bytes());
+        bytes.extend_from_slice(&hash);
+    }
+    bytes
+}
+
+/// What the accepted changes write again is no longer open (`protocol.md` R4).
+fn close_rescued(
+    writer: &mut Writer,
+    id: DocumentId,
+    judged: &Judged,
+    store_id: StoreId,
+    now_ms: i64,
+) -> Result<(), rollcall_store::Error> {
+    for change in &judged.accepted {
+        if let Some(lost) = &change.rescues {
+            let note = format!("written again as change {}", hex(&change.hash));
+            writer.close_rescued(id, lost, store_id, &note, now_ms)?;
+        }
+    }
+    Ok(())
+}
+
 /// Keeps what waits for another change, and what the gate refused.
 fn keep_rest(
     writer: &mut Writer,
@@ -487,7 +528,7 @@ fn keep_rest(
     now_ms: i64,
 ) -> Result<(), rollcall_store::Error> {
     for pending in &judged.pending {
-        writer.save_pending(&PendingChange {
+        let change = PendingChange {
             document_id: id,
             kind,
             hash: pending.hash,
@@ -498,7 +539,8 @@ fn keep_rest(
             committed_at_ms: 0,
             first_seen_ms: now_ms,
             bytes: pending.bytes.clone(),
-        })?;
+        };
+        writer.save_pending(&change)?;
     }
     for refused in &judged.refused {
         writer.save_quarantine(
@@ -510,7 +552,7 @@ fn keep_rest(
                 code: refused.code.to_owned(),
                 message: refused.message.clone(),
                 origin_store: store_id,
-                program: env!("CARGO_PKG_VERSION").to_owned(),
+                program: PROGRAM.to_owned(),
             },
             now_ms,
         )?;
@@ -540,7 +582,7 @@ fn keep_apart(
                 code: code.to_owned(),
                 message: "The sender may not write this document, or it would grow too big.".to_owned(),
                 origin_store: store_id,
-                program: env!("CARGO_PKG_VERSION").to_owned(),
+                program: PROGRAM.to_owned(),
             },
             now_ms,
         )?;

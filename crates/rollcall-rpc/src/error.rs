@@ -42,7 +42,7 @@ pub enum RpcError {
     #[error("the connection was closed")]
     Closed(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     /// The other end said no, with a reason.
-    #[error("{0}")]
+    #[error("{}", .0.message)]
     Refused(Refusal),
     /// A message that does not say what it must.
     #[error("malformed message: {field}")]

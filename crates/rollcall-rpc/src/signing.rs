@@ -217,6 +217,8 @@ mod tests {
                 root: [10; 32],
             }],
             quarantined: vec![DocumentId([11; 16])],
+            documents: 9,
+            rebuilding: false,
             signature: Vec::new(),
         }
     }

@@ -169,6 +169,7 @@ impl Cube {
         });
         Ok(FiguresAnswer {
             as_of: query.as_of,
+            rebuilding: None,
             known_at: None,
             settings: (&self.settings).into(),
             by: query.by.clone(),

@@ -47,7 +47,7 @@ macro_rules! select_account {
     };
 }
 
-fn account_row(row: &rusqlite::Row<'_>) -> Result<AccountRow, Error> {
+pub(crate) fn account_row(row: &rusqlite::Row<'_>) -> Result<AccountRow, Error> {
     Ok(AccountRow {
         account_id: row.text(0)?,
         name: row.text(1)?,

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, engine};
 use crate::sqlite::{Writer, connect_plain, integrity_check, quick_check};
-use crate::store::{Store, beside, check_is_store};
+use crate::store::{DAMAGED, Role, Store, beside, check_is_store};
 
 /// Pages copied before others get a turn.
 const PAGES_PER_STEP: i32 = 1_000;
@@ -92,6 +92,9 @@ fn rotate(writer: &mut Writer, marked: &str, epoch: LogEpoch) -> Result<(), Erro
         writer.refresh_identity()?;
         let before = writer.identity().log_epoch;
         writer.rotate_log_epoch(epoch)?;
+        if writer.identity().role == Role::Aggregator {
+            writer.begin_recovery()?;
+        }
         writer.flush()?;
         writer.run("DELETE FROM meta WHERE key = 'restored_from'", [])?;
         writer.run(
@@ -147,13 +150,13 @@ fn settle(part: &Path, to: &Path) -> Result<(), Error> {
     sync_folder(to)
 }
 
-/// Moves a store and its write-ahead log out of the way.
-fn set_aside(path: &Path) -> Result<PathBuf, Error> {
+/// Moves a store that nobody has open out of the way, with its write-ahead log; where it now lies.
+pub fn set_aside(path: &Path) -> Result<PathBuf, Error> {
     let free = (1..=REPLACED_MAX)
         .map(|n| beside(path, &format!(".replaced-{n}")))
         .find(|path| !path.exists());
     let aside = free.ok_or_else(|| Error::FileExists(beside(path, &format!(".replaced-{REPLACED_MAX}"))))?;
-    for suffix in ["-wal", "-shm", ""] {
+    for suffix in ["-wal", "-shm", DAMAGED, ""] {
         let from = beside(path, suffix);
         if from.exists() {
             std::fs::rename(&from, beside(&aside, suffix))

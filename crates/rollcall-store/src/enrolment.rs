@@ -61,6 +61,8 @@ pub struct EnrolmentRow {
     pub version: String,
     /// The aggregator's position it holds everything up to.
     pub position: u64,
+    /// Since when two stores work with its certificate.
+    pub fenced_ms: Option<i64>,
 }
 
 fn token_row(row: &rusqlite::Row<'_>) -> Result<TokenRow, Error> {
@@ -81,7 +83,7 @@ macro_rules! select_enrolment {
     ($rest:literal) => {
         concat!(
             "SELECT peer_id, federation, also, replicas, node_name, store_id, certificate_serial, certificate_pem, ",
-            "signing_key, enrolled_ms, not_after_ms, revoked_ms, revoked_reason, last_heard_ms, version, position ",
+            "signing_key, enrolled_ms, not_after_ms, revoked_ms, revoked_reason, last_heard_ms, version, position, fenced_ms ",
             "FROM enrolment ",
             $rest
         )
@@ -108,6 +110,7 @@ fn enrolment_row(row: &rusqlite::Row<'_>) -> Result<EnrolmentRow, Error> {
         last_heard_ms: row.i64(13)?,
         version: row.text(14)?,
         position: row.u64(15)?,
+        fenced_ms: row.i64_or_none(16)?,
     })
 }
 
@@ -209,8 +212,8 @@ impl Writer {
         self.run(
             "INSERT OR REPLACE INTO enrolment (peer_id, federation, also, replicas, node_name, store_id, \
              certificate_serial, certificate_pem, signing_key, enrolled_ms, not_after_ms, revoked_ms, \
-             revoked_reason, last_heard_ms, version, position) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+             revoked_reason, last_heard_ms, version, position, fenced_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             params![
                 peer.peer_id,
                 kind.federation.as_str(),
@@ -227,7 +230,8 @@ impl Writer {
                 reason,
                 peer.last_heard_ms,
                 peer.version,
-                to_i64(peer.position)
+                to_i64(peer.position),
+                peer.fenced_ms
             ],
         )?;
         Ok(())
@@ -243,6 +247,19 @@ impl Writer {
             (peer_id, now_ms, reason),
         )?;
         Ok(())
+    }
+
+    /// Gives a peer another store: the one it had is lost and this one takes its place.
+    pub fn replace_store(&mut self, peer_id: &str, store_id: StoreId) -> Result<(), Error> {
+        let changed = self.run(
+            "UPDATE enrolment SET store_id = ?2 WHERE peer_id = ?1",
+            (peer_id, store_id.as_bytes()),
+        )?;
+        if changed == 0 {
+            Err(Error::Missing("peer"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Notes that a peer was heard of and up to where it holds the log.

@@ -99,7 +99,7 @@ pub enum Error {
     #[error("store is read-only")]
     ReadOnly,
     /// Another process has the store open.
-    #[error("the file {} is in use by another process", .0.display())]
+    #[error("{} is in use by another process; stop serve and try again", .0.display())]
     InUse(PathBuf),
     /// The disk is full; nothing was lost.
     #[error("disk is full; nothing was lost, free some space and try again")]

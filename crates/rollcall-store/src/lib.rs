@@ -8,6 +8,7 @@
 pub mod account;
 pub mod audit;
 pub mod backup;
+pub mod branch;
 pub mod change;
 pub mod commit;
 pub mod cursor;
@@ -15,15 +16,19 @@ pub mod document;
 pub mod enrolment;
 pub mod error;
 pub mod fact;
+pub mod fence;
 pub mod import;
 pub mod lease;
 pub mod listing;
 mod migration;
 pub mod quarantine;
 pub mod receipt;
+pub mod recovery;
+pub mod salvage;
 pub mod scope;
 mod sqlite;
 pub mod store;
+pub mod successor;
 #[cfg(test)]
 mod testing;
 pub mod verify;

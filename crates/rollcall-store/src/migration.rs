@@ -6,9 +6,10 @@ use rusqlite::Connection;
 use crate::error::{Error, engine};
 
 /// Every version's statements, in order; the first makes version 1.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001_log.sql"),
     include_str!("../migrations/0002_office.sql"),
+    include_str!("../migrations/0003_recovery.sql"),
 ];
 
 /// The version this program writes.

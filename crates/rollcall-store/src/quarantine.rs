@@ -68,13 +68,17 @@ pub struct QuarantineRow {
     pub first_seen_ms: i64,
     /// When it was taken after all or set aside for good.
     pub released_ms: Option<i64>,
+    /// How it ended: empty while it is open, `taken`, `rescued` or `discarded`.
+    pub outcome: String,
+    /// Why it was discarded, or what it was written again as.
+    pub note: String,
 }
 
 macro_rules! select_quarantine {
     ($rest:literal) => {
         concat!(
             "SELECT quarantine_id, document_id, kind, hash, bytes, code, message, origin_store, program, attempts, ",
-            "first_seen_ms, released_ms FROM quarantine ",
+            "first_seen_ms, released_ms, outcome, note FROM quarantine ",
             $rest
         )
     };
@@ -100,6 +104,8 @@ fn quarantine_row(row: &rusqlite::Row<'_>) -> Result<QuarantineRow, Error> {
         attempts: row.u64(9)?,
         first_seen_ms: row.i64(10)?,
         released_ms: row.i64_or_none(11)?,
+        outcome: row.text(12)?,
+        note: row.text(13)?,
     })
 }
 
@@ -145,6 +151,24 @@ impl Reader {
         )
     }
 
+    /// Everything that was ever kept apart, the newest first.
+    pub fn quarantine_all(&self, limit: usize) -> Result<Vec<QuarantineRow>, Error> {
+        self.all(
+            select_quarantine!("ORDER BY quarantine_id DESC LIMIT ?1"),
+            [to_i64(limit as u64)],
+            quarantine_row,
+        )
+    }
+
+    /// One row.
+    pub fn quarantine_row(&self, quarantine_id: u64) -> Result<Option<QuarantineRow>, Error> {
+        self.one(
+            select_quarantine!("WHERE quarantine_id = ?1"),
+            [to_i64(quarantine_id)],
+            quarantine_row,
+        )
+    }
+
     /// What is kept apart of one document, released rows too.
     pub fn quarantine_of(&self, document_id: DocumentId) -> Result<Vec<QuarantineRow>, Error> {
         self.all(
@@ -163,10 +187,12 @@ impl Reader {
         )
     }
 
-    /// The documents of which something that a store sent is kept apart and not released. Sorted.
+    /// The documents of which something that a store sent is kept apart: open, or discarded, which the sender may still
+    /// hold. Sorted.
     pub fn documents_quarantined_of(&self, origin_store: StoreId) -> Result<Vec<DocumentId>, Error> {
         self.all(
-            "SELECT DISTINCT document_id FROM quarantine WHERE released_ms IS NULL AND origin_store = ?1 ORDER BY 1",
+            "SELECT DISTINCT document_id FROM quarantine WHERE (released_ms IS NULL OR outcome = 'discarded') \
+             AND origin_store = ?1 ORDER BY 1",
             [origin_store.as_bytes()],
             |row| row.document_id(0),
         )
@@ -226,6 +252,77 @@ impl Writer {
         Ok(())
     }
 
+    /// Moves what has waited since before `before_ms` into quarantine: what it depends on does not come. How many.
+    pub fn expire_pending(&mut self, before_ms: i64, program: &str, now_ms: i64) -> Result<u64, Error> {
+        let documents = self.all(
+            "SELECT DISTINCT document_id FROM pending_change WHERE first_seen_ms < ?1",
+            [before_ms],
+            |row| row.document_id(0),
+        )?;
+        let mut count = 0;
+        for document_id in documents {
+            for change in self.pending_changes(document_id)? {
+                if change.first_seen_ms < before_ms {
+                    self.give_up_pending(&change, program, now_ms)?;
+                    count += 1;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Moves one waiting change into quarantine.
+    pub fn give_up_pending(
+        &mut self,
+        change: &PendingChange,
+        program: &str,
+        now_ms: i64,
+    ) -> Result<u64, Error> {
+        let kept = self.save_quarantine(
+            &Refused {
+                document_id: change.document_id,
+                kind: change.kind,
+                hash: Some(change.hash),
+                bytes: change.bytes.clone(),
+                code: DEPENDENCY_MISSING.to_owned(),
+                message: "A change that this one follows has not come.".to_owned(),
+                origin_store: change.origin_store,
+                program: program.to_owned(),
+            },
+            now_ms,
+        )?;
+        self.remove_pending(change.document_id, &change.hash)?;
+        Ok(kept)
+    }
+
+    /// Closes what a store's change was kept apart as, now that the store has written it again: in quarantine, or
+    /// waiting for another that is.
+    pub fn close_rescued(
+        &mut self,
+        document_id: DocumentId,
+        hash: &Hash,
+        origin_store: StoreId,
+        note: &str,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let waiting = self.pending_changes(document_id)?;
+        for change in waiting.iter().filter(|change| change.hash == *hash) {
+            self.give_up_pending(change, "", now_ms)?;
+        }
+        self.run(
+            "UPDATE quarantine SET released_ms = ?4, outcome = 'rescued', note = ?5 WHERE document_id = ?1 \
+             AND hash = ?2 AND origin_store = ?3 AND released_ms IS NULL",
+            params![
+                document_id.as_bytes(),
+                hash,
+                origin_store.as_bytes(),
+                now_ms,
+                note
+            ],
+        )?;
+        Ok(())
+    }
+
     /// Keeps a refused change apart; the same bytes again count as a further attempt, by whoever sent them last: so the
     /// receipt that follows names the document to each who holds it. Gives its number.
     pub fn save_quarantine(&mut self, refused: &Refused, now_ms: i64) -> Result<u64, Error> {
@@ -252,29 +349,50 @@ impl Writer {
         id.ok_or(Error::Damaged("a quarantine number"))
     }
 
-    /// Releases what was kept apart of a document and has been taken since, from somebody who may write it.
+    /// Releases what was kept apart of a document and has been taken since, from somebody who may write it. Not what a
+    /// node holds itself on a branch that lost its number elsewhere: that waits to be written again.
     pub fn release_taken(&mut self, document_id: DocumentId, now_ms: i64) -> Result<(), Error> {
         self.run(
-            "UPDATE quarantine SET released_ms = ?2 WHERE document_id = ?1 AND released_ms IS NULL \
-             AND hash IN (SELECT hash FROM change WHERE document_id = ?1)",
+            "UPDATE quarantine SET released_ms = ?2, outcome = 'taken' WHERE document_id = ?1 AND released_ms IS NULL \
+             AND hash IN (SELECT hash FROM change WHERE document_id = ?1) \
+             AND NOT (code = 'FORKED' AND origin_store = (SELECT value FROM meta WHERE key = 'store_id'))",
             (document_id.as_bytes(), now_ms),
         )?;
         Ok(())
     }
 
-    /// Ends a quarantine: the change was taken after all, or an editor set it aside. The row stays.
-    pub fn release_quarantine(&mut self, quarantine_id: u64, now_ms: i64) -> Result<(), Error> {
+    /// Ends a row's quarantine: `taken`, `rescued` or `discarded`, with what there is to say about it. The row stays.
+    pub fn settle_quarantine(
+        &mut self,
+        quarantine_id: u64,
+        outcome: &str,
+        note: &str,
+        now_ms: i64,
+    ) -> Result<(), Error> {
         let changed = self.run(
-            "UPDATE quarantine SET released_ms = ?2 WHERE quarantine_id = ?1 AND released_ms IS NULL",
-            (to_i64(quarantine_id), now_ms),
+            "UPDATE quarantine SET released_ms = ?2, outcome = ?3, note = ?4 \
+             WHERE quarantine_id = ?1 AND released_ms IS NULL",
+            params![to_i64(quarantine_id), now_ms, outcome, note],
         )?;
         if changed == 0 {
-            Err(Error::Missing("quarantined change"))
+            Err(Error::Missing("open row of quarantine"))
         } else {
             Ok(())
         }
     }
+
+    /// Notes that this version of the program has tried a row once more.
+    pub fn note_tried(&mut self, quarantine_id: u64, program: &str) -> Result<(), Error> {
+        self.run(
+            "UPDATE quarantine SET program = ?2, attempts = attempts + 1 WHERE quarantine_id = ?1",
+            (to_i64(quarantine_id), program),
+        )?;
+        Ok(())
+    }
 }
+
+/// Code of a change that waited too long, or of too many that wait.
+pub const DEPENDENCY_MISSING: &str = "DEPENDENCY_MISSING";
 
 #[cfg(test)]
 mod tests;

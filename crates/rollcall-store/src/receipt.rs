@@ -46,7 +46,12 @@ pub struct BatchEvidence {
     pub signing_key: Vec<u8>,
     /// When it arrived.
     pub received_at_ms: i64,
+    /// The changes it was signed over: document (16 bytes) and hash (32 bytes) of each, in order of the log.
+    pub links: Vec<u8>,
 }
+
+/// Length of one link, bytes.
+pub const LINK_BYTES: usize = 48;
 
 macro_rules! select_receipt {
     ($rest:literal) => {
@@ -99,7 +104,7 @@ impl Reader {
     /// The signatures over a spell of a store's log, by position.
     pub fn evidence(&self, origin_store: StoreId, log_epoch: LogEpoch) -> Result<Vec<BatchEvidence>, Error> {
         self.all(
-            "SELECT origin_store, log_epoch, to_position, end_chain, signature, signing_key, received_at_ms \
+            "SELECT origin_store, log_epoch, to_position, end_chain, signature, signing_key, received_at_ms, links \
              FROM batch_evidence WHERE origin_store = ?1 AND log_epoch = ?2 ORDER BY to_position",
             (origin_store.as_bytes(), log_epoch.as_bytes()),
             |row| {
@@ -111,6 +116,7 @@ impl Reader {
                     signature: row.blob(4)?.to_vec(),
                     signing_key: row.blob(5)?.to_vec(),
                     received_at_ms: row.i64(6)?,
+                    links: row.blob(7)?.to_vec(),
                 })
             },
         )
@@ -144,7 +150,7 @@ impl Writer {
     pub fn save_evidence(&mut self, evidence: &BatchEvidence) -> Result<(), Error> {
         self.run(
             "INSERT INTO batch_evidence (origin_store, log_epoch, to_position, end_chain, signature, signing_key, \
-             received_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+             received_at_ms, links) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
             params![
                 evidence.origin_store.as_bytes(),
                 evidence.log_epoch.as_bytes(),
@@ -152,7 +158,8 @@ impl Writer {
                 evidence.end_chain,
                 evidence.signature,
                 evidence.signing_key,
-                evidence.received_at_ms
+                evidence.received_at_ms,
+                evidence.links
             ],
         )?;
         Ok(())

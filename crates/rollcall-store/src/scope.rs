@@ -154,15 +154,6 @@ impl Reader {
         )
     }
 
-    /// How many documents these scopes hold, each counted once.
-    pub fn documents_in(&self, scopes: &[FederationId]) -> Result<u64, Error> {
-        let places = vec!["?"; scopes.len()].join(", ");
-        self.number(
-            &format!("SELECT count(DISTINCT document_id) FROM scope_document WHERE scope IN ({places})"),
-            rusqlite::params_from_iter(scopes.iter().map(FederationId::as_str)),
-        )
-    }
-
     /// The documents at home in a scope. Sorted.
     pub fn scope_homes(&self, scope: &FederationId) -> Result<Vec<DocumentId>, Error> {
         self.all(

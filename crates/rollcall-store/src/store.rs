@@ -67,6 +67,9 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+/// Ending of the file beside a store that says that it is damaged, and how.
+pub(crate) const DAMAGED: &str = ".damaged";
+
 struct Inner {
     path: PathBuf,
     writer: WriterHandle,
@@ -127,12 +130,18 @@ impl Store {
             return Err(Error::FileMissing(path.to_owned()));
         }
         let (lock, alone) = take_lock(path)?;
+        if let Some(findings) = known_damage(path) {
+            return Err(Error::Corrupt(findings));
+        }
         let left_behind = std::fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0);
         check_is_store(&connect_plain(path)?, path)?;
         let db = connect(path, Use::Write)?;
         if alone && left_behind {
             tracing::warn!(path = %path.display(), "the store was not closed cleanly, checking it");
-            quick_check(&db)?;
+            if let Err(error) = quick_check(&db) {
+                note_damage(path, &error);
+                return Err(error);
+            }
         }
         migration::migrate(&db)?;
         let pool = Pool::new(path.to_owned());
@@ -150,6 +159,34 @@ impl Store {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Opens a store that is known to be damaged, to be read as far as it can be. Every write is [`Error::ReadOnly`].
+    pub fn open_damaged(path: &Path) -> Result<Self, Error> {
+        let (lock, _) = take_lock(path)?;
+        check_is_store(&connect_plain(path)?, path)?;
+        let db = connect(path, Use::Read)?;
+        let identity = Writer::new(db)?.identity().clone();
+        let inner = Inner {
+            path: path.to_owned(),
+            writer: WriterHandle::Refusing,
+            pool: Pool::new(path.to_owned()),
+            identity: Mutex::new(identity),
+            _lock: lock,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Whether nothing is written to it because it is damaged.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.inner.writer, WriterHandle::Refusing)
+    }
+
+    /// Remembers beside the file that it is damaged: from now on it is only read, until it is rebuilt or restored.
+    pub fn mark_damaged(&self, findings: &[String]) {
+        note_damage(self.path(), &Error::Corrupt(findings.to_vec()));
     }
 
     /// What this store is, as of the last transaction of this process.
@@ -193,7 +230,7 @@ impl Store {
     pub fn step(&self, limit: usize) -> usize {
         match &self.inner.writer {
             WriterHandle::Stepped(stepped) => stepped.step(limit),
-            WriterHandle::Thread { .. } => 0,
+            WriterHandle::Thread { .. } | WriterHandle::Refusing => 0,
         }
     }
 
@@ -201,7 +238,7 @@ impl Store {
     pub fn steps_waiting(&self) -> usize {
         match &self.inner.writer {
             WriterHandle::Stepped(stepped) => stepped.waiting(),
-            WriterHandle::Thread { .. } => 0,
+            WriterHandle::Thread { .. } | WriterHandle::Refusing => 0,
         }
     }
 
@@ -233,6 +270,23 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.shut();
+    }
+}
+
+/// Findings of an earlier check, where the file is known to be damaged.
+fn known_damage(path: &Path) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(beside(path, DAMAGED)).ok()?;
+    Some(text.lines().map(str::to_owned).collect())
+}
+
+/// Writes down beside the file that it is damaged: the write-ahead log that led to the check may be gone next time.
+fn note_damage(path: &Path, error: &Error) {
+    let findings = match error {
+        Error::Corrupt(findings) => findings.join("\n"),
+        other => other.to_string(),
+    };
+    if let Err(error) = std::fs::write(beside(path, DAMAGED), findings) {
+        tracing::error!(path = %path.display(), "cannot write down that the store is damaged: {error}");
     }
 }
 

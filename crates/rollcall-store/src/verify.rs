@@ -276,7 +276,9 @@ impl Reader {
     fn verify_origin(&self, faults: &mut Faults) -> Result<(), Error> {
         let mut end = Cursor::default();
         let mut follows = true;
-        let sql = "SELECT o.origin_position, o.document_id, o.hash, o.chain, c.change_id IS NOT NULL FROM origin o \
+        let sql = "SELECT o.origin_position, o.document_id, o.hash, o.chain, c.change_id IS NOT NULL \
+                   OR EXISTS (SELECT 1 FROM quarantine q WHERE q.document_id = o.document_id AND q.hash = o.hash) \
+                   FROM origin o \
                    LEFT JOIN change c ON c.document_id = o.document_id AND c.hash = o.hash \
                    AND c.origin_position = o.origin_position ORDER BY o.origin_position";
         self.each(sql, [], |row| {

@@ -28,6 +28,10 @@ pub const PENDING_CHANGES_MAX: usize = 256;
 pub const KEPT_APART_CHANGES_MAX: u64 = 10_000;
 /// Bytes of them.
 pub const KEPT_APART_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// How long a change may wait for a dependency, milliseconds: 7 days.
+pub const PENDING_MS_MAX: i64 = 7 * 86_400_000;
+/// Documents that a node may ask to be left out of a receipt.
+pub const APART_MAX: usize = 10_000;
 /// Buckets of the digest.
 pub const DIGEST_BUCKETS: usize = 2048;
 /// Repairs of one session before it gives up.

@@ -53,6 +53,8 @@ pub struct Hello {
     pub set: SetSum,
     /// Hash of the last verified receipt, zero if none.
     pub receipt_hash: Hash,
+    /// This store takes the place of the one that the certificate was issued to, which is lost (`protocol.md` R8).
+    pub takes_place: bool,
 }
 
 /// Why a session repairs (`protocol.md` 4.3).
@@ -102,6 +104,8 @@ pub struct HelloAck {
     pub set: SetSum,
     /// Hash of the receipt that still holds (verdict `InSync`), zero otherwise.
     pub receipt_hash: Hash,
+    /// The aggregator was restored and has not heard everybody since (`protocol.md` R2).
+    pub rebuilding: bool,
 }
 
 /// A scope a peer is enrolled for.
@@ -225,6 +229,10 @@ pub struct Receipt {
     pub scopes: Vec<ScopeReceipt>,
     /// Documents in quarantine, for which nothing is claimed; sorted.
     pub quarantined: Vec<DocumentId>,
+    /// Documents over all scopes, each once: a visitor is in several scopes.
+    pub documents: u64,
+    /// As in [`HelloAck::rebuilding`]: others may still hold what the aggregator lacks.
+    pub rebuilding: bool,
     /// Ed25519 over `Receipt::signed_bytes`.
     pub signature: Vec<u8>,
 }
@@ -244,7 +252,10 @@ pub enum ClientFrame {
         set: SetSum,
     },
     /// Asks for a fresh receipt now.
-    WantReceipt,
+    WantReceipt {
+        /// Documents of which the node's gate refused what repair brought; the receipt shall claim nothing about them.
+        apart: Vec<DocumentId>,
+    },
 }
 
 /// Frames from the aggregator.

@@ -29,6 +29,8 @@ impl Receipt {
         for document in &self.quarantined {
             bytes.extend_from_slice(document.as_bytes());
         }
+        bytes.extend_from_slice(&self.documents.to_be_bytes());
+        bytes.push(u8::from(self.rebuilding));
         bytes
     }
 
@@ -71,6 +73,12 @@ impl Receipt {
                 })
             })?,
             quarantined: parts.list(|parts| parts.fixed().map(DocumentId))?,
+            documents: parts.number()?,
+            rebuilding: match parts.fixed()? {
+                [0] => false,
+                [1] => true,
+                [_] => return None,
+            },
             signature,
         };
         parts.0.is_empty().then_some(receipt)
@@ -91,14 +99,9 @@ impl Receipt {
         }
         hasher.finalize().into()
     }
-
-    /// Documents over all scopes.
-    pub fn documents(&self) -> u64 {
-        self.scopes.iter().map(|scope| scope.documents).sum()
-    }
 }
 
-const OPENING: &[u8] = b"rollcall-receipt-1";
+const OPENING: &[u8] = b"rollcall-receipt-2";
 
 /// What is left to read.
 struct Parts<'a>(&'a [u8]);
@@ -151,11 +154,13 @@ mod tests {
                 root: [10; 32],
             }],
             quarantined: vec![DocumentId([11; 16])],
+            documents: 8,
+            rebuilding: false,
             signature: vec![12],
         };
         assert_eq!(Receipt::from_bytes(&receipt.to_bytes()), Some(receipt.clone()));
         assert_eq!(Receipt::from_bytes(&receipt.to_bytes()[..60]), None);
-        let changes: [fn(&mut Receipt); 11] = [
+        let changes: [fn(&mut Receipt); 13] = [
             |r| r.store_id.0[0] ^= 1,
             |r| r.log_epoch.0[0] ^= 1,
             |r| r.position ^= 1,
@@ -167,6 +172,8 @@ mod tests {
             |r| r.scopes[0].documents ^= 1,
             |r| r.scopes[0].root[0] ^= 1,
             |r| r.quarantined[0].0[0] ^= 1,
+            |r| r.documents ^= 1,
+            |r| r.rebuilding = true,
         ];
         for (index, change) in changes.iter().enumerate() {
             let mut other = receipt.clone();

@@ -60,7 +60,7 @@ pub(crate) fn describe_up(frame: &ClientFrame) -> String {
         ClientFrame::Applied { position, set } => {
             format!("applied {position} set {}:{}", set.count, short(&set.sum))
         }
-        ClientFrame::WantReceipt => "want receipt".to_owned(),
+        ClientFrame::WantReceipt { apart } => format!("want receipt without {}", apart.len()),
     }
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn corrupt_up(frame: &mut ClientFrame, chance: &mut Chance) {
             _ => hello.protocol ^= 1,
         },
         ClientFrame::Applied { position, .. } => *position = position.saturating_sub(1),
-        ClientFrame::WantReceipt => {}
+        ClientFrame::WantReceipt { .. } => {}
     }
 }
 

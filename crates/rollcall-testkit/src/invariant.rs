@@ -66,7 +66,7 @@ fn standing(replica: &Replica) -> Result<BTreeMap<DocumentId, Standing>, Failure
 fn apart(replica: &Replica) -> Result<Changes, Failure> {
     ask(replica, |reader| {
         let mut apart: Changes = reader
-            .quarantine(100_000)?
+            .quarantine_all(100_000)?
             .into_iter()
             .filter_map(|row| Some((row.refused.document_id, row.refused.hash?)))
             .collect();
@@ -288,6 +288,12 @@ impl World<'_> {
                     detail,
                 ));
             }
+        }
+        if ask(&centre, Reader::is_recovering)? {
+            return Err(Failure::new(
+                "a recovery ends once everybody was heard",
+                "it has not",
+            ));
         }
         self.check_writers(&centre, &held)?;
         let doubtful: BTreeSet<DocumentId> =

@@ -30,6 +30,10 @@ pub(crate) struct Office {
     pub(crate) name: String,
     /// Which enrolment it works under; none for the aggregator.
     pub(crate) enrolment: Option<usize>,
+    /// Its name in the aggregator's list of peers.
+    pub(crate) peer_id: String,
+    /// Stores that it was before it enrolled anew.
+    pub(crate) former_stores: Vec<StoreId>,
     pub(crate) store_id: StoreId,
     pub(crate) key: Key,
     /// Changes that somebody was told are kept here: saved by a clerk, or acknowledged to a node.
@@ -76,6 +80,8 @@ impl Office {
         };
         let mut office = Self {
             enrolment: new.enrolment,
+            peer_id: format!("peer-{}", new.enrolment.unwrap_or_default()),
+            former_stores: Vec::new(),
             store_id: StoreId(chance.bytes()),
             key: Key(chance.bytes()),
             promised: Changes::new(),
@@ -115,6 +121,8 @@ impl Office {
         let mut twin = Self {
             name,
             enrolment: self.enrolment,
+            peer_id: self.peer_id.clone(),
+            former_stores: self.former_stores.clone(),
             store_id: self.store_id,
             key: self.key.clone(),
             promised: self.promised.clone(),
@@ -238,6 +246,22 @@ impl Office {
         Ok(Some(is_marked))
     }
 
+    /// What an operator does with one of two copies: it enrols anew, as a store of its own.
+    pub(crate) fn enrol_anew(&mut self, peer_id: String) -> Result<(), rollcall_store::Error> {
+        let mut chance = Chance::new(self.seed, &peer_id, 0);
+        let (store_id, epoch) = (StoreId(chance.bytes()), LogEpoch(chance.bytes()));
+        self.former_stores.push(self.store_id);
+        self.store_id = store_id;
+        self.peer_id = peer_id;
+        match &self.replica {
+            Some(replica) => replica
+                .store()
+                .write("enrol anew", move |writer| writer.become_store(store_id, epoch))
+                .wait(),
+            None => Ok(()),
+        }
+    }
+
     /// Promised changes that are not in the store, nor kept apart there.
     pub(crate) fn lost(&self) -> Result<Vec<(DocumentId, Hash)>, rollcall_store::Error> {
         let Some(replica) = &self.replica else {
@@ -246,7 +270,7 @@ impl Office {
         replica.store().read(|reader| {
             let mut lost = Vec::new();
             for (id, hash) in &self.promised {
-                if reader.change_position(*id, hash)?.is_none() {
+                if reader.change_position(*id, hash)?.is_none() && reader.kept_change(*id, hash)?.is_none() {
                     lost.push((*id, *hash));
                 }
             }

@@ -11,8 +11,10 @@ use rollcall_replica::runner::client::{NodeKeys, SyncReport, sync_once};
 use rollcall_replica::runner::server::{AggregatorKeys, serve_session};
 use rollcall_replica::take_up::PeerContext;
 use rollcall_store::cursor::Grant;
+use rollcall_store::enrolment::{EnrolmentRow, Jurisdiction};
 use rollcall_sync::message::{ClientFrame, Cursor, ServerFrame};
 use rollcall_sync::session::client::SessionEnd;
+use rollcall_sync::session::server::CLONED;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -198,6 +200,17 @@ impl<'l> World<'l> {
             };
             offices.push(Office::create(new).map_err(|error| Failure::store(&error))?);
         }
+        for office in &offices[1..] {
+            let row = enrolment(&country, office);
+            let work = move |writer: &mut rollcall_store::Writer| writer.save_enrolment(&row);
+            if let Some(centre) = offices[0].replica() {
+                centre
+                    .store()
+                    .write("enrol", work)
+                    .wait()
+                    .map_err(|error| Failure::store(&error))?;
+            }
+        }
         log.line(|| format!("{country:?}, {batch_documents_max} documents a batch"));
         Ok(Self {
             country,
@@ -382,6 +395,7 @@ impl<'l> World<'l> {
                 let expected = matches!(
                     error,
                     rollcall_replica::Error::Foreign(_)
+                        | rollcall_replica::Error::Busy(_)
                         | rollcall_replica::Error::Problems(_)
                         | rollcall_replica::Error::Store(rollcall_store::Error::DiskFull)
                 );
@@ -495,11 +509,12 @@ impl<'l> World<'l> {
         let office = &self.offices[process];
         let enrolment = office.enrolment.unwrap_or_default();
         PeerContext {
-            peer_id: format!("peer-{enrolment}"),
+            peer_id: office.peer_id.clone(),
             store_id: office.store_id,
             log_epoch: rollcall_core::id::LogEpoch::default(),
             signing_key: office.key.0.to_vec(),
             access: self.country.access(enrolment),
+            former_stores: office.former_stores.clone(),
         }
     }
 
@@ -791,7 +806,8 @@ impl<'l> World<'l> {
         let session = &mut self.sessions[index];
         match session.up.deliver() {
             Some(ClientFrame::Batch(batch)) => session.unanswered.push_back(*batch),
-            Some(ClientFrame::Hello(_) | ClientFrame::Applied { .. } | ClientFrame::WantReceipt) | None => {}
+            Some(ClientFrame::Hello(_) | ClientFrame::Applied { .. } | ClientFrame::WantReceipt { .. })
+            | None => {}
         }
         Ok(())
     }
@@ -893,18 +909,9 @@ impl<'l> World<'l> {
         self.settle(&mut chance)?;
         let wanted = self.wanted()?;
         let together = chance.percent(50);
-        for round in 1..=HEALING_ROUNDS {
-            self.log.line(|| format!("## round {round}"));
-            let mut order: Vec<usize> = (1..self.offices.len()).collect();
-            while !order.is_empty() {
-                let process = order.swap_remove(chance.below(order.len()));
-                self.now_ms += 60_000;
-                self.dial(process);
-                if !together {
-                    self.settle(&mut chance)?;
-                }
-            }
-            self.settle(&mut chance)?;
+        self.heal_in_rounds(&mut chance, together)?;
+        if self.enrol_copies_anew()? {
+            self.heal_in_rounds(&mut chance, together)?;
         }
         for process in 1..self.offices.len() {
             match self.ends.get(&process) {
@@ -920,6 +927,68 @@ impl<'l> World<'l> {
             }
         }
         self.check_end(&wanted)
+    }
+
+    /// Those who were told that they are copies: all but one of each enrol anew, as their operators are told to. Whether
+    /// there were any.
+    fn enrol_copies_anew(&mut self) -> Result<bool, Failure> {
+        let told = |end: &SessionEnd| matches!(end, SessionEnd::Refused { code, .. } if code == CLONED);
+        let fenced: BTreeSet<String> = self
+            .ends
+            .iter()
+            .filter(|(_, end)| told(end))
+            .map(|(process, _)| self.offices[*process].peer_id.clone())
+            .collect();
+        for peer_id in &fenced {
+            let copies: Vec<usize> = (1..self.offices.len())
+                .filter(|process| self.offices[*process].peer_id == *peer_id)
+                .collect();
+            // A store that was put back by hand may be taken for a copy: then it is the one that enrols anew.
+            let anew = if copies.len() > 1 {
+                &copies[1..]
+            } else {
+                &copies[..]
+            };
+            for process in anew.iter().copied() {
+                let name = format!("{peer_id}-{process}");
+                self.log
+                    .line(|| format!("{} enrols anew", self.offices[process].name));
+                self.log.count("enrolled anew");
+                let failed = |error: rollcall_store::Error| Failure::store(&error);
+                self.offices[process].enrol_anew(name).map_err(failed)?;
+                let row = enrolment(&self.country, &self.offices[process]);
+                let (former, alone, now_ms) = (peer_id.clone(), copies.len() == 1, self.now_ms);
+                let work = move |writer: &mut rollcall_store::Writer| {
+                    writer.end_fence(&row.signing_key)?;
+                    if alone {
+                        writer.revoke_enrolment(&former, "nobody works with it any more", now_ms)?;
+                    }
+                    writer.save_enrolment(&row)
+                };
+                if let Some(centre) = self.offices[0].replica() {
+                    centre.store().write("enrol", work).wait().map_err(failed)?;
+                }
+            }
+        }
+        Ok(!fenced.is_empty())
+    }
+
+    /// Lets every node sync three times, in any order.
+    fn heal_in_rounds(&mut self, chance: &mut Chance, together: bool) -> Result<(), Failure> {
+        for round in 1..=HEALING_ROUNDS {
+            self.log.line(|| format!("## round {round}"));
+            let mut order: Vec<usize> = (1..self.offices.len()).collect();
+            while !order.is_empty() {
+                let process = order.swap_remove(chance.below(order.len()));
+                self.now_ms += 60_000;
+                self.dial(process);
+                if !together {
+                    self.settle(chance)?;
+                }
+            }
+            self.settle(chance)?;
+        }
+        Ok(())
     }
 
     /// Moves on until nothing is left to do.
@@ -947,6 +1016,32 @@ impl<'l> World<'l> {
     pub(crate) fn reads(&self, process: usize, scope: &FederationId) -> bool {
         let enrolment = self.offices[process].enrolment.unwrap_or_default();
         self.country.access(enrolment).may_read(scope)
+    }
+}
+
+/// The aggregator's record of an office.
+fn enrolment(country: &Country, office: &Office) -> EnrolmentRow {
+    let number = office.enrolment.unwrap_or_default();
+    let enrolled = &country.enrolments[number];
+    EnrolmentRow {
+        peer_id: office.peer_id.clone(),
+        jurisdiction: Jurisdiction {
+            federation: enrolled.federation.clone(),
+            also: Vec::new(),
+            replicas: enrolled.replicas.clone(),
+            node_name: String::new(),
+        },
+        store_id: office.store_id,
+        certificate_serial: office.peer_id.clone(),
+        certificate_pem: String::new(),
+        signing_key: office.key.0.to_vec(),
+        enrolled_ms: BEGIN_MS,
+        not_after_ms: i64::MAX,
+        revoked: None,
+        last_heard_ms: 0,
+        version: String::new(),
+        position: 0,
+        fenced_ms: None,
     }
 }
 

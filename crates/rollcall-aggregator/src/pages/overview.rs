@@ -6,7 +6,7 @@ use rollcall_command::clock::today;
 use rollcall_core::date::Day;
 use rollcall_core::division::Divisions;
 use rollcall_core::figure::{
-    Completeness as Answered, Dimension, Figures, FiguresAnswer, MembershipRate, SubsidiesAnswer,
+    Completeness as Answered, Dimension, Figures, FiguresAnswer, MembershipRate, Rebuilding, SubsidiesAnswer,
     SubsidyDimension, SubsidyFigures, TargetVerdict,
 };
 use rollcall_core::id::FederationId;
@@ -17,9 +17,11 @@ use rollcall_replica::projection::Projection;
 use rollcall_stats::{Cube, FiguresQuery, SubsidiesQuery};
 use rollcall_web::figure::{Bounds, Completeness, Figure, FigureLine, Known, Share, Target};
 use rollcall_web::form::CheckedQuery;
-use rollcall_web::layout::Frame;
+use rollcall_web::layout::{Frame, Tone};
 use rollcall_web::login::SignedIn;
-use rollcall_web::page::overview::{AreaOrder, AreaRow, FundSums, Overview, StageRow, SubsidyRow};
+use rollcall_web::page::overview::{
+    AreaOrder, AreaRow, FundSums, Overview, OverviewNote, StageRow, SubsidyRow,
+};
 use rollcall_web::trend::{Trend, TrendPoint};
 use rollcall_web::{Error, Page};
 use serde::Deserialize;
@@ -63,6 +65,11 @@ struct Answers {
     months: FiguresAnswer,
     subsidies: SubsidiesAnswer,
     known: Known,
+    rebuilding: Option<Rebuilding>,
+    /// Peers with whose certificate two nodes work.
+    fenced: u64,
+    /// Documents with a change that is kept apart.
+    kept_apart: u64,
 }
 
 /// The nation.
@@ -194,7 +201,7 @@ async fn page(
             .collect(),
         as_of,
         known_at: question.known_at,
-        notes: Vec::new(),
+        notes: notes(&answers, &frame),
         trend: trend(&answers, as_of, |date| {
             let as_of = Some(date);
             Question { as_of, ..question }.address(&own_path)
@@ -262,7 +269,14 @@ fn answers(
         area: area.clone(),
     };
     let known_at = replica.known_at(position)?;
-    let committed_ms = replica.store().read(|reader| reader.time_of(known_at.position))?;
+    let (committed_ms, fenced, kept_apart) = replica.store().read(|reader| {
+        let peers = reader.enrolments()?;
+        Ok((
+            reader.time_of(known_at.position)?,
+            peers.iter().filter(|peer| peer.fenced_ms.is_some()).count() as u64,
+            reader.documents_quarantined()?.len() as u64,
+        ))
+    })?;
     Ok(Answers {
         name,
         parts: figures(by)?,
@@ -275,7 +289,35 @@ fn answers(
             unix_ms: committed_ms,
             unsent: known_at.unsent,
         },
+        rebuilding: replica.rebuilding()?,
+        fenced,
+        kept_apart,
     })
+}
+
+/// What touches every figure of the page: a restore, copied nodes, changes kept apart.
+fn notes(answers: &Answers, frame: &Frame) -> Vec<OverviewNote> {
+    let note = |tone, text| OverviewNote {
+        tone,
+        text,
+        href: "#areas".to_owned(),
+    };
+    let mut notes = Vec::new();
+    if let Some(rebuilding) = &answers.rebuilding {
+        let since = rebuilding.since.as_deref().unwrap_or("–");
+        let missing = frame.number(rebuilding.missing);
+        let text = frame.fill("overview.rebuilding", &[since, &missing]);
+        notes.push(note(Tone::Attention, text));
+    }
+    for (key, count) in [
+        ("overview.fenced", answers.fenced),
+        ("overview.kept_apart", answers.kept_apart),
+    ] {
+        if count > 0 {
+            notes.push(note(Tone::Waiting, frame.fill(key, &[&frame.number(count)])));
+        }
+    }
+    notes
 }
 
 fn share(ratio: Ratio) -> Share {

@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use rollcall_core::id::{LogEpoch, StoreId};
 use rollcall_replica::Replica;
 use rollcall_store::account::AccountRow;
+use rollcall_store::enrolment::{EnrolmentRow, Jurisdiction};
 use rollcall_store::{CreateOptions, Role, Store};
 use rollcall_web::headers::HostList;
 use rollcall_web::site::Program;
@@ -241,4 +242,41 @@ async fn an_earlier_position_shows_what_was_known_then() {
     let console = Console::open().await;
     let page = console.get("/?as_of=2024-12-31&known_at=0").await;
     assert!(page.words().contains("0 / 0 = no data"), "{}", page.words());
+}
+
+#[tokio::test]
+async fn a_restored_aggregator_and_a_copied_node_are_told_on_the_overview() {
+    let console = Console::open().await;
+    let words = console.get("/").await.words();
+    assert!(!words.contains("rebuilt") && !words.contains("fenced"), "{words}");
+    let store = Store::open(&console._folder.path().join("store.db")).expect("a second process");
+    let peer = EnrolmentRow {
+        peer_id: "330106-1".to_owned(),
+        jurisdiction: Jurisdiction {
+            federation: "330106".parse().expect("a federation"),
+            also: Vec::new(),
+            replicas: Vec::new(),
+            node_name: String::new(),
+        },
+        store_id: StoreId([5; 16]),
+        certificate_serial: "1".to_owned(),
+        certificate_pem: String::new(),
+        signing_key: vec![3; 32],
+        enrolled_ms: 1,
+        not_after_ms: NOW_MS,
+        revoked: None,
+        last_heard_ms: 0,
+        version: String::new(),
+        position: 0,
+        fenced_ms: Some(2),
+    };
+    let work = move |writer: &mut rollcall_store::Writer| {
+        writer.save_enrolment(&peer)?;
+        writer.begin_recovery()
+    };
+    store.write("restore", work).wait().expect("a recovery");
+    let words = console.get("/").await.words();
+    for text in ["is being rebuilt; 1 peers", "1 nodes are fenced"] {
+        assert!(words.contains(text), "{text}: {words}");
+    }
 }

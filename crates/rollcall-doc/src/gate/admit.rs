@@ -11,7 +11,7 @@ use super::trial;
 use super::walker::{self, PlainChange};
 use super::{AcceptedChange, Admission, PendingChange, Refusal, RefusedChange, rules};
 use crate::document::Document;
-use crate::{genesis, mention, schema};
+use crate::{genesis, mention, rescue, schema};
 
 /// How far operation numbers may run ahead of what a change depends on.
 const OPERATIONS_AHEAD_MAX: u64 = 1_000_000;
@@ -80,6 +80,7 @@ pub fn admit(held: &Document, held_hashes: &HashSet<[u8; 32]>, incoming: &[&[u8]
                     actor: ActorId(change.actor),
                     seq: change.seq,
                     bytes: bytes.to_vec(),
+                    rescues: rescue::rescued(change.message),
                     mentions: mention::of_change(held.kind(), genesis, &change),
                 }),
         );

@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use rollcall_command::output::Refused;
-use rollcall_replica::receipt::{documents_held, documents_proven};
 use rollcall_replica::runner::client::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_rpc::peer_identity::CertificateFacts;
 use rollcall_rpc::signing::Ed25519;
+use rollcall_store::successor::Mark;
 use rollcall_store::{Error as StoreError, Reader};
 use rollcall_sync::message::Receipt;
 use rollcall_sync::session::client::{ReceiptCheck, SessionEnd};
@@ -79,6 +79,7 @@ fn page(
         .certificate()
         .and_then(|pem| CertificateFacts::read_pem(&pem).ok());
     let ends_ms = certificate.map(|facts| facts.not_after_ms);
+    let last = crate::sync::last_receipt(&app.replica).unwrap_or_default();
     let proven = proven(app, config)?;
     let locale = frame.locale;
     let silence_max = i64::try_from(config.sync_seconds)
@@ -93,42 +94,33 @@ fn page(
         let heard_ms = upstream.map_or(0, |upstream| upstream.last_heard_ms);
         let state = SyncState {
             documents: match &proven {
-                Some(receipt) => documents_proven(reader, receipt)?,
+                Some(receipt) => receipt.documents,
                 None => reader.documents_count()?,
             },
             waiting_changes: lying.changes,
             waiting_since_unix_ms: lying.since_ms,
-            attention: reader.documents_quarantined()?.len() as u64,
+            attention: crate::sync::apart(reader, last.as_ref())?.len() as u64,
             proven_unix_ms: proven.as_ref().map(|receipt| receipt.time_ms),
             connected: config.aggregator.is_some() && now_ms.saturating_sub(heard_ms) <= silence_max,
             enrolled: config.aggregator.is_some(),
         };
-        let mut receipts = Vec::new();
-        // One after the other they are about the same scopes, so the newest one's is good for all.
-        let mut held = None;
-        for row in reader.receipts(store_id, ROWS_MAX)? {
+        let receipts = reader.receipts(store_id, ROWS_MAX)?.into_iter().map(|row| {
             let receipt = Receipt::from_bytes(&row.bytes);
-            receipts.push(ReceiptRow {
+            ReceiptRow {
                 at: locale.moment(row.time_ms),
-                documents: match &receipt {
-                    Some(receipt) => {
-                        if held.is_none() {
-                            held = Some(documents_held(reader, receipt)?);
-                        }
-                        receipt.documents().min(held.unwrap_or_default())
-                    }
-                    None => row.set.count,
-                },
+                documents: receipt
+                    .as_ref()
+                    .map_or(row.set.count, |receipt| receipt.documents),
                 digest: receipt.map_or_else(String::new, |receipt| crate::organisation::hex(receipt.root())),
                 position: row.position,
                 verified: row.verified,
-            });
-        }
+            }
+        });
         Ok((
             state,
             waiting(reader, &frame, acknowledged)?,
-            attention(reader, &frame)?,
-            receipts,
+            attention(app, reader, &frame, last.as_ref())?,
+            receipts.collect(),
         ))
     })?;
     let sessions = app.sessions().into_iter().map(|session| SessionRow {
@@ -221,8 +213,27 @@ fn with_reasons(
     Ok(rows)
 }
 
-fn attention(reader: &Reader, frame: &Frame) -> Result<Vec<AttentionRow>, StoreError> {
+fn attention(
+    app: &App,
+    reader: &Reader,
+    frame: &Frame,
+    last: Option<&Receipt>,
+) -> Result<Vec<AttentionRow>, StoreError> {
     let mut rows = Vec::new();
+    for (code, holds) in [
+        ("STORE_DAMAGED", app.replica.store().is_read_only()),
+        ("CLONED", reader.is_marked(Mark::Fenced)?),
+        ("REBUILDING", reader.is_marked(Mark::Rebuilding)?),
+    ] {
+        if holds {
+            rows.push(AttentionRow {
+                name: reader.identity().name.clone(),
+                href: None,
+                message: frame.sentence(code, ""),
+                code: code.to_owned(),
+            });
+        }
+    }
     for kept in reader.quarantine(ROWS_MAX)? {
         let (name, href) = named(reader, kept.refused.document_id)?;
         rows.push(AttentionRow {
@@ -230,6 +241,17 @@ fn attention(reader: &Reader, frame: &Frame) -> Result<Vec<AttentionRow>, StoreE
             href,
             message: frame.sentence(&kept.refused.code, &kept.refused.message),
             code: kept.refused.code,
+        });
+    }
+    let here = reader.documents_quarantined()?;
+    let above = last.into_iter().flat_map(|receipt| &receipt.quarantined);
+    for id in above.filter(|id| !here.contains(id)).take(ROWS_MAX) {
+        let (name, href) = named(reader, *id)?;
+        rows.push(AttentionRow {
+            name,
+            href,
+            message: frame.sentence("QUARANTINED_ABOVE", ""),
+            code: "QUARANTINED_ABOVE".to_owned(),
         });
     }
     Ok(rows)

@@ -4,20 +4,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rollcall_core::id::DocumentId;
 use rollcall_store::cursor::{Grant, Upstream};
 use rollcall_store::receipt::ReceiptRow;
+use rollcall_store::successor::Mark;
 use rollcall_sync::keys::{Sign, Verify};
-use rollcall_sync::limits::PROTOCOL_VERSION;
+use rollcall_sync::limits::{APART_MAX, PENDING_MS_MAX, PROTOCOL_VERSION};
 use rollcall_sync::message::{
     Ack, Batch, ClientFrame, Cursor, DigestAnswer, DigestRequest, DocumentChanges, Hello, HelloAck, Outcome,
     Receipt, ResolveAnswer, ResolveRequest, ServerFrame, SetSum,
 };
 use rollcall_sync::session::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
+use rollcall_sync::session::server::CLONED;
 use tokio::sync::mpsc;
 
 use super::blocking;
 use crate::error::Error;
-use crate::replica::Replica;
+use crate::replica::{PROGRAM, Replica};
 use crate::take_down::Taken;
 
 /// A connection to the aggregator, whatever carries it.
@@ -94,6 +97,10 @@ pub async fn sync_once<L: Link>(
 ) -> Result<SyncReport, Error> {
     let mut report = SyncReport::default();
     let begun = tokio::time::Instant::now();
+    {
+        let replica = replica.clone();
+        blocking(move || replica.rescue_forked(clock())).await?;
+    }
     for _ in 0..RESTARTS_MAX {
         let hello = {
             let (replica, version) = (replica.clone(), version.to_owned());
@@ -113,6 +120,9 @@ pub async fn sync_once<L: Link>(
         let round_trips = run.session.round_trips() + run.further_round_trips;
         report.round_trips += round_trips;
         report.end = Some(end.clone());
+        let replica = replica.clone();
+        let ended = end.clone();
+        blocking(move || replica.note_fence(&ended)).await?;
         if !matches!(end, SessionEnd::Restart(_)) {
             break;
         }
@@ -268,6 +278,7 @@ impl<L: Link> Run<'_, L> {
                 .await?
                 .into();
         let mut lacking: Vec<Vec<DocumentChanges>> = Vec::new();
+        let mut apart: Vec<DocumentId> = Vec::new();
         while let Some(request) = requests.pop_front() {
             self.further_round_trips += 1;
             let answer = match self.link.resolve(&request).await {
@@ -290,16 +301,21 @@ impl<L: Link> Run<'_, L> {
                 requests.push_front(ResolveRequest { documents: left });
             }
             let replica = self.replica.clone();
-            let (taken, more) = blocking(move || {
+            let (taken, more, refused) = blocking(move || {
                 let taken = replica.take_documents(&answer.changes, None, now_ms)?;
-                Ok::<_, Error>((taken, replica.wanted_changes(&answer.wanted)?))
+                let refused = replica.refused_of(&answer.changes)?;
+                Ok::<_, Error>((taken, replica.wanted_changes(&answer.wanted)?, refused))
             })
             .await?;
             self.report.pulled.changes += taken.changes;
             self.report.pulled.documents += taken.documents;
+            self.report.pulled.quarantined += taken.quarantined;
             lacking.extend(more);
+            apart.extend(refused);
         }
-        self.session.handle_event(ClientEvent::Repaired { lacking });
+        apart.truncate(APART_MAX);
+        self.session
+            .handle_event(ClientEvent::Repaired { lacking, apart });
         Ok(())
     }
 
@@ -364,6 +380,7 @@ impl Replica {
                     sum: set.sum,
                 },
                 receipt_hash: upstream.map(|upstream| upstream.receipt_hash).unwrap_or_default(),
+                takes_place: reader.is_marked(Mark::TakesPlace)?,
             })
         })
     }
@@ -371,6 +388,9 @@ impl Replica {
     fn adopt_peer(&self, ack: &HelloAck, now_ms: i64) -> Result<(), Error> {
         let ack = ack.clone();
         let work = move |writer: &mut rollcall_store::Writer| {
+            writer.set_mark(Mark::TakesPlace, false)?;
+            writer.set_mark(Mark::Rebuilding, ack.rebuilding)?;
+            writer.expire_pending(now_ms - PENDING_MS_MAX, PROGRAM, now_ms)?;
             let known = writer.upstream()?;
             let same = known
                 .as_ref()
@@ -418,7 +438,9 @@ impl Replica {
             bytes: receipt.to_bytes(),
             verified: true,
         };
+        let rebuilding = receipt.rebuilding;
         let work = move |writer: &mut rollcall_store::Writer| {
+            writer.set_mark(Mark::Rebuilding, rebuilding)?;
             writer.save_receipt(&row)?;
             if let Some(mut upstream) = writer.upstream()? {
                 upstream.receipt_hash = row.hash;
@@ -427,6 +449,20 @@ impl Replica {
             Ok(())
         };
         Ok(self.store().write("keep receipt", work).wait()?)
+    }
+
+    /// Remembers whether the aggregator says that this store was copied.
+    fn note_fence(&self, end: &SessionEnd) -> Result<(), Error> {
+        let fenced = match end {
+            SessionEnd::Refused { code, .. } if code == CLONED => true,
+            SessionEnd::InSync | SessionEnd::CaughtUp | SessionEnd::Repaired(_) => false,
+            _ => return Ok(()),
+        };
+        if self.read(|reader| Ok(reader.is_marked(Mark::Fenced)?))? == fenced {
+            return Ok(());
+        }
+        let work = move |writer: &mut rollcall_store::Writer| writer.set_mark(Mark::Fenced, fenced);
+        Ok(self.store().write("note fence", work).wait()?)
     }
 
     fn rotate_epoch(&self) -> Result<(), Error> {

@@ -3,11 +3,13 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use rollcall_core::id::FederationId;
+use rollcall_core::id::{DocumentId, FederationId, StoreId};
+use rollcall_store::audit::AuditEntry;
 use rollcall_store::receipt::ReceiptRow;
 use rollcall_store::{Hash, Pending, Reader};
 use rollcall_sync::fingerprint::scopes_hash;
 use rollcall_sync::keys::{Sign, Verify};
+use rollcall_sync::limits::PENDING_MS_MAX;
 use rollcall_sync::message::{
     Ack, Batch, ClientFrame, Cursor, Hello, Receipt, ScopeGrant, ServerFrame, SetSum,
 };
@@ -16,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::blocking;
 use crate::error::Error;
-use crate::replica::Replica;
+use crate::replica::{PROGRAM, Replica};
 use crate::send_down::{has_news, peer_scopes};
 use crate::take_up::{PeerContext, UpRefused};
 
@@ -49,6 +51,7 @@ pub async fn serve_session<E: std::fmt::Display>(
         clock,
         verified: Cursor::default(),
         committing: None,
+        apart: Vec::new(),
     };
     loop {
         while let Some(effect) = run.session.poll_effect() {
@@ -70,6 +73,12 @@ pub async fn serve_session<E: std::fmt::Display>(
             },
             None => inbound.recv().await,
         };
+        if let Some(Ok(ClientFrame::Applied { position, .. })) = &event {
+            run.note_alive(*position).await?;
+        }
+        if let Some(Ok(ClientFrame::WantReceipt { apart })) = &event {
+            run.apart.clone_from(apart);
+        }
         run.session.handle_event(match event {
             Some(Ok(frame)) => ServerEvent::Frame(frame),
             Some(Err(error)) => {
@@ -96,6 +105,8 @@ struct Run<'a> {
     /// Where the chain of the peer's log has been followed to in this session.
     verified: Cursor,
     committing: Option<Committing>,
+    /// Documents that the node asked to be left out of its receipt.
+    apart: Vec<DocumentId>,
 }
 
 impl Run<'_> {
@@ -116,6 +127,13 @@ impl Run<'_> {
                 }
             }
             ServerEffect::LoadPeer(hello) => {
+                if hello.takes_place && hello.store_id != self.peer.store_id {
+                    let (peer_id, store_id) = (self.peer.peer_id.clone(), hello.store_id);
+                    let replica = replica.clone();
+                    blocking(move || replica.replace_store(&peer_id, store_id)).await?;
+                    self.peer.former_stores.push(self.peer.store_id);
+                    self.peer.store_id = hello.store_id;
+                }
                 if hello.store_id != self.peer.store_id {
                     self.session.handle_event(ServerEvent::UpRefused {
                         code: "SENDER_MISMATCH".to_owned(),
@@ -135,8 +153,10 @@ impl Run<'_> {
             ServerEffect::ApplyUp(batch) => self.apply_up(*batch, now_ms).await?,
             ServerEffect::LoadDown { after, receipt } => {
                 let (peer, sign) = (self.peer.clone(), Arc::clone(&self.keys.sign));
+                let apart = receipt.then(|| self.apart.clone());
                 let (batch, receipt) = blocking(move || {
-                    let (batch, receipt) = replica.load_down(&peer, after, receipt, sign.as_ref(), now_ms)?;
+                    let (batch, receipt) =
+                        replica.load_down(&peer, after, apart.as_deref(), sign.as_ref(), now_ms)?;
                     if let Some(receipt) = &receipt {
                         replica.keep_given_receipt(&peer, receipt)?;
                     }
@@ -148,6 +168,15 @@ impl Run<'_> {
                     .handle_event(ServerEvent::DownLoaded { batch, receipt });
             }
             ServerEffect::Finish => unreachable!("the loop ends there"),
+        }
+        Ok(())
+    }
+
+    /// The node has taken the log up to a position, so it is alive; two that take turns are copies of one another.
+    async fn note_alive(&mut self, position: u64) -> Result<(), Error> {
+        let (replica, peer, now_ms) = (self.replica.clone(), self.peer.clone(), (self.clock)());
+        if blocking(move || replica.note_alive(&peer, position, now_ms)).await? {
+            self.session.handle_event(ServerEvent::Fenced);
         }
         Ok(())
     }
@@ -270,9 +299,13 @@ impl Replica {
                 && hello.down_position <= position
                 && scopes_hash_at(reader, &scopes, hello.down_position)? == hello.scopes_hash;
             let set = reader.set_sum(&scopes)?;
-            let receipt = reader
-                .last_receipt(peer.store_id)?
-                .filter(|receipt| receipt.set == set);
+            let rebuilding = reader.is_recovering()?;
+            // One that was given while the aggregator was rebuilt says so, and holds no longer than that.
+            let receipt = reader.last_receipt(peer.store_id)?.filter(|receipt| {
+                receipt.set == set
+                    && Receipt::from_bytes(&receipt.bytes).is_some_and(|given| given.rebuilding == rebuilding)
+            });
+            let enrolment = reader.enrolment(&peer.peer_id)?;
             let row = reader.peer_cursor(peer.store_id, peer.log_epoch)?;
             let mut named: BTreeSet<FederationId> = scopes.iter().cloned().collect();
             named.extend(peer.access.enrolled.write.iter().cloned());
@@ -298,11 +331,14 @@ impl Replica {
                     sum: set.sum,
                 },
                 receipt_hash: receipt.map(|receipt| receipt.hash).unwrap_or_default(),
+                rebuilding,
+                fenced: enrolment.is_some_and(|row| row.fenced_ms.is_some()),
             })
         })?;
         let (peer, version) = (peer.clone(), hello.version.clone());
         let held = hello.down_position;
         let work = move |writer: &mut rollcall_store::Writer| {
+            writer.expire_pending(now_ms - PENDING_MS_MAX, PROGRAM, now_ms)?;
             writer.save_peer_heard(peer.store_id, peer.log_epoch, now_ms, &version, &peer.peer_id)?;
             writer.save_enrolment_heard(&peer.peer_id, now_ms, &version, held)
         };
@@ -323,10 +359,50 @@ impl Replica {
             bytes: receipt.to_bytes(),
             verified: true,
         };
-        Ok(self
-            .store()
-            .write("keep receipt", move |writer| writer.save_receipt(&row))
-            .wait()?)
+        let (peer_id, now_ms) = (peer.peer_id.clone(), receipt.time_ms);
+        let work = move |writer: &mut rollcall_store::Writer| {
+            writer.save_receipt(&row)?;
+            writer.note_recovered(&peer_id, now_ms)
+        };
+        if self.store().write("keep receipt", work).wait()? {
+            tracing::warn!("everybody has been heard since the restore: the aggregator is whole again");
+        }
+        Ok(())
+    }
+
+    /// Notes that a peer has followed the log up to a position; whether its store turned out to be copied.
+    fn note_alive(&self, peer: &PeerContext, position: u64, now_ms: i64) -> Result<bool, Error> {
+        let last = self.read(|reader| Ok(reader.last_turn(peer.store_id)?))?;
+        if last.is_some_and(|(epoch, known)| epoch == peer.log_epoch || position <= known) {
+            return Ok(false);
+        }
+        let peer = peer.clone();
+        let work = move |writer: &mut rollcall_store::Writer| {
+            let copied = writer.note_turn(peer.store_id, peer.log_epoch, position)?;
+            if copied {
+                tracing::warn!(
+                    peer.id = peer.peer_id,
+                    "two stores work with one certificate; fenced"
+                );
+                writer.fence_enrolment(&peer.peer_id, now_ms)?;
+                writer.append_audit(&AuditEntry {
+                    at_ms: now_ms,
+                    account: "system".to_owned(),
+                    action: "fenced".to_owned(),
+                    detail: peer.peer_id.clone(),
+                })?;
+            }
+            Ok(copied)
+        };
+        Ok(self.store().write("note turn", work).wait()?)
+    }
+
+    /// Gives a peer the store that takes the place of the one it lost.
+    fn replace_store(&self, peer_id: &str, store_id: StoreId) -> Result<(), Error> {
+        tracing::info!(peer.id = peer_id, store = %store_id, "a new store takes the place of the one that is lost");
+        let peer_id = peer_id.to_owned();
+        let work = move |writer: &mut rollcall_store::Writer| writer.replace_store(&peer_id, store_id);
+        Ok(self.store().write("replace store", work).wait()?)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Frames of a session and the two that open it.
 
 use rollcall_core::id::{LogEpoch, StoreId};
+use rollcall_sync::limits::APART_MAX;
 use rollcall_sync::message::{
     Ack, Batch, ClientFrame, Hello, HelloAck, Receipt, RepairReason, ScopeGrant, ServerFrame, Verdict,
 };
 
 use super::{
-    Wire, cursor_from_wire, cursor_to_wire, fixed, hash_from_wire, hash_to_wire, required, scope_from_wire,
-    set_from_wire, set_to_wire,
+    Wire, column, cursor_from_wire, cursor_to_wire, fixed, hash_from_wire, hash_to_wire, required,
+    scope_from_wire, set_from_wire, set_to_wire,
 };
 use crate::error::RpcError;
 use crate::pb::sync::{self as pb, client_frame, server_frame};
@@ -33,6 +34,7 @@ impl Wire for Hello {
             scopes_hash: hash_to_wire(&self.scopes_hash),
             set: Some(set_to_wire(&self.set)),
             receipt_hash: hash_to_wire(&self.receipt_hash),
+            takes_place: self.takes_place,
         })
     }
 
@@ -60,6 +62,7 @@ impl Wire for Hello {
             scopes_hash: hash_from_wire(&wire.scopes_hash, "scopes hash")?,
             set: set_from_wire(required(wire.set, "set")?)?,
             receipt_hash: hash_from_wire(&wire.receipt_hash, "receipt hash")?,
+            takes_place: wire.takes_place,
         })
     }
 }
@@ -117,6 +120,7 @@ impl Wire for HelloAck {
             scopes: self.scopes.iter().map(grant).collect(),
             set: Some(set_to_wire(&self.set)),
             receipt_hash: hash_to_wire(&self.receipt_hash),
+            rebuilding: self.rebuilding,
         })
     }
 
@@ -141,6 +145,7 @@ impl Wire for HelloAck {
                 .collect::<Result<_, RpcError>>()?,
             set: set_from_wire(required(wire.set, "set")?)?,
             receipt_hash: hash_from_wire(&wire.receipt_hash, "receipt hash")?,
+            rebuilding: wire.rebuilding,
         })
     }
 }
@@ -157,7 +162,9 @@ impl Wire for ClientFrame {
                 position: *position,
                 set: Some(set_to_wire(set)),
             }),
-            Self::WantReceipt => Frame::WantReceipt(pb::WantReceipt {}),
+            Self::WantReceipt { apart } => Frame::WantReceipt(pb::WantReceipt {
+                apart: column::ids_to_wire(apart),
+            }),
         };
         Ok(pb::ClientFrame { frame: Some(frame) })
     }
@@ -171,7 +178,9 @@ impl Wire for ClientFrame {
                 position: applied.position,
                 set: set_from_wire(required(applied.set, "set")?)?,
             },
-            Frame::WantReceipt(pb::WantReceipt {}) => Self::WantReceipt,
+            Frame::WantReceipt(wanted) => Self::WantReceipt {
+                apart: column::ids_from_wire(&wanted.apart, APART_MAX)?,
+            },
         })
     }
 }

@@ -31,6 +31,8 @@ impl Wire for Receipt {
             scopes: self.scopes.iter().map(scope).collect(),
             quarantined: column::ids_to_wire(&self.quarantined),
             signature: self.signature.clone(),
+            documents: self.documents,
+            rebuilding: self.rebuilding,
         })
     }
 
@@ -57,6 +59,8 @@ impl Wire for Receipt {
                 .collect::<Result<_, RpcError>>()?,
             quarantined: column::ids_from_wire(&wire.quarantined, usize::MAX)?,
             signature: signature_from_wire(wire.signature)?,
+            documents: wire.documents,
+            rebuilding: wire.rebuilding,
         })
     }
 }

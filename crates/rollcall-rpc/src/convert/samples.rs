@@ -92,6 +92,7 @@ pub(crate) fn hello() -> Hello {
             sum: noise.bytes(),
         },
         receipt_hash: noise.bytes(),
+        takes_place: true,
     }
 }
 
@@ -113,6 +114,7 @@ pub(crate) fn hello_ack() -> HelloAck {
             sum: noise.bytes(),
         },
         receipt_hash: noise.bytes(),
+        rebuilding: true,
     }
 }
 
@@ -135,6 +137,8 @@ pub(super) fn receipt() -> Receipt {
             })
             .collect(),
         quarantined: vec![DocumentId(noise.bytes()), DocumentId(noise.bytes())],
+        documents: 12,
+        rebuilding: true,
         signature: noise.bytes::<64>().to_vec(),
     }
 }
@@ -185,7 +189,10 @@ pub(crate) fn client_frames() -> Vec<ClientFrame> {
             position: 0,
             set: SetSum::default(),
         },
-        ClientFrame::WantReceipt,
+        ClientFrame::WantReceipt { apart: vec![] },
+        ClientFrame::WantReceipt {
+            apart: vec![DocumentId([7; 16]), DocumentId([8; 16])],
+        },
     ];
     let mut plain = hello();
     plain.known_peer = None;

@@ -90,7 +90,7 @@ impl SyncService for Echo {
                 Ok(ClientFrame::Applied { position, .. }) => ServerFrame::Busy {
                     retry_after_ms: position,
                 },
-                Ok(ClientFrame::WantReceipt) => return Ok(()),
+                Ok(ClientFrame::WantReceipt { .. }) => return Ok(()),
                 Err(_) => return Ok(()),
             };
             if outbound.send(answer).await.is_err() {

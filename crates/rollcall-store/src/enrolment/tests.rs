@@ -36,6 +36,7 @@ fn peer(name: &str, serial: &str) -> EnrolmentRow {
         last_heard_ms: 0,
         version: String::new(),
         position: 0,
+        fenced_ms: None,
     }
 }
 

@@ -87,7 +87,7 @@ fn a_refused_change_counts_attempts_until_it_is_released() {
     let release = || {
         fixture
             .store
-            .write("release", move |w| w.release_quarantine(first, 90))
+            .write("release", move |w| w.settle_quarantine(first, "taken", "", 90))
             .wait()
     };
     release().expect("released");

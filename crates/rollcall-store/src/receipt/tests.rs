@@ -80,6 +80,7 @@ fn the_first_signature_for_a_position_stays() {
         signature: vec![signature; 64],
         signing_key: vec![2; 32],
         received_at_ms: 7,
+        links: vec![signature; LINK_BYTES],
     };
     for evidence in [evidence(9, 1), evidence(4, 2), evidence(9, 3)] {
         fixture

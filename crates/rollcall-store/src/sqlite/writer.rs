@@ -46,6 +46,8 @@ pub(crate) enum WriterHandle {
     },
     /// Whoever steps it commits.
     Stepped(Arc<Stepped>),
+    /// Nobody: the store is damaged and nothing more is written to it.
+    Refusing,
 }
 
 /// A writer without a thread: closures wait until somebody steps it.
@@ -135,6 +137,14 @@ impl WriterHandle {
                     stepped: None,
                 }
             }
+            Self::Refusing => {
+                let (_, finish) = (job.run)(Err(Error::ReadOnly));
+                finish(None);
+                Pending {
+                    receiver,
+                    stepped: None,
+                }
+            }
             Self::Stepped(stepped) => {
                 let mut waiting = stepped.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 waiting.push_back(job);
@@ -150,6 +160,7 @@ impl WriterHandle {
     pub(crate) fn close(&self) {
         let (sender, thread) = match self {
             Self::Thread { sender, thread } => (sender, thread),
+            Self::Refusing => return,
             Self::Stepped(stepped) => {
                 let mut waiting = stepped.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 let lost = std::mem::take(&mut *waiting);

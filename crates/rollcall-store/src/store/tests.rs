@@ -236,8 +236,13 @@ fn an_unclean_stop_leads_to_a_check_that_finds_damage() {
     }
     std::fs::write(&image, &bytes).expect("write");
     assert!(matches!(Store::open(&image), Err(Error::Corrupt(_))));
-    // Without a log left behind the stop was clean, and nothing is checked beyond what is read.
     std::fs::write(beside(&image, "-wal"), []).expect("empty log");
+    assert!(
+        matches!(Store::open(&image), Err(Error::Corrupt(_))),
+        "it is remembered when the log that led to the check is gone"
+    );
+    // Without either the stop was clean, and nothing is checked beyond what is read.
+    std::fs::remove_file(beside(&image, DAMAGED)).expect("the note");
     assert!(Store::open(&image).is_ok());
 }
 

@@ -4,6 +4,8 @@
 
 use std::collections::VecDeque;
 
+use rollcall_core::id::DocumentId;
+
 use crate::limits::{BATCHES_IN_FLIGHT_MAX, REPAIRS_MAX};
 use crate::message::{
     Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hello, HelloAck, Receipt, RepairReason, ServerFrame,
@@ -34,6 +36,8 @@ pub enum ClientEvent {
     Repaired {
         /// In batches that fit.
         lacking: Vec<Vec<DocumentChanges>>,
+        /// Documents of which the gate here refused what it brought.
+        apart: Vec<DocumentId>,
     },
     /// The connection is gone.
     LinkLost,
@@ -203,7 +207,7 @@ impl ClientSession {
                 self.check_receipt();
             }
             ClientEvent::ReceiptChecked(check) => self.handle_check(check),
-            ClientEvent::Repaired { lacking } => {
+            ClientEvent::Repaired { lacking, apart } => {
                 for documents in lacking {
                     let batch = Batch {
                         from: 0,
@@ -216,7 +220,7 @@ impl ClientSession {
                     self.in_flight += 1;
                     self.send(ClientFrame::Batch(Box::new(batch)));
                 }
-                self.send(ClientFrame::WantReceipt);
+                self.send(ClientFrame::WantReceipt { apart });
             }
             ClientEvent::LinkLost => self.finish(SessionEnd::LinkLost),
         }
@@ -270,7 +274,7 @@ impl ClientSession {
             Verdict::InSync if ack.set == self.hello.set && ack.receipt_hash == self.hello.receipt_hash => {
                 self.finish(SessionEnd::InSync);
             }
-            Verdict::InSync => self.send(ClientFrame::WantReceipt),
+            Verdict::InSync => self.send(ClientFrame::WantReceipt { apart: Vec::new() }),
             Verdict::CatchUp => {}
             Verdict::Repair(reason) => {
                 self.repair = Some(reason);

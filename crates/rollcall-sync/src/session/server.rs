@@ -32,7 +32,16 @@ pub struct PeerState {
     pub set: SetSum,
     /// Hash of the last receipt given to it, zero if none.
     pub receipt_hash: [u8; 32],
+    /// This aggregator was restored and has not heard everybody since.
+    pub rebuilding: bool,
+    /// Two stores work with this peer's certificate; see [`CLONED`].
+    pub fenced: bool,
 }
+
+/// Code that a fenced peer is sent away with, once what it brought is taken (`protocol.md` 4.7, R5).
+pub const CLONED: &str = "CLONED";
+const CLONED_MESSAGE: &str = "Two nodes work with this certificate: the store was copied. What this one sent has been \
+    taken and nothing is lost, but neither is sent anything until one of them runs enrol with a new token.";
 
 /// What came in.
 #[derive(Debug)]
@@ -67,6 +76,8 @@ pub enum ServerEvent {
         /// Statement over the peer's scopes.
         receipt: Option<Box<Receipt>>,
     },
+    /// Two stores turned out to work with this peer's certificate.
+    Fenced,
     /// The node sends no more.
     ClientClosed,
 }
@@ -107,6 +118,7 @@ pub struct ServerSession {
     down_drained: bool,
     down_in_flight: usize,
     receipt_due: bool,
+    fenced: bool,
 }
 
 impl Default for ServerSession {
@@ -132,6 +144,7 @@ impl ServerSession {
             down_drained: false,
             down_in_flight: 0,
             receipt_due: true,
+            fenced: false,
         }
     }
 
@@ -160,9 +173,14 @@ impl ServerSession {
                 self.down_drained = false;
                 self.effects.push_back(ServerEffect::Send(ServerFrame::Ack(ack)));
                 self.load_down();
+                self.go_away_if_fenced();
             }
             ServerEvent::UpRefused { code, message } => self.go_away(&code, &message),
             ServerEvent::DownLoaded { batch, receipt } => self.handle_down(*batch, receipt),
+            ServerEvent::Fenced => {
+                self.fenced = true;
+                self.go_away_if_fenced();
+            }
             ServerEvent::ClientClosed => {
                 self.ended = true;
                 self.effects.push_back(ServerEffect::Finish);
@@ -192,16 +210,17 @@ impl ServerSession {
                 self.down_in_flight = self.down_in_flight.saturating_sub(1);
                 self.load_down();
             }
-            ClientFrame::WantReceipt if self.greeted => {
+            ClientFrame::WantReceipt { .. } if self.greeted => {
                 self.receipt_due = true;
                 self.down_drained = false;
                 self.up_drained = true;
                 self.load_down();
+                self.go_away_if_fenced();
             }
             ClientFrame::Hello(_)
             | ClientFrame::Batch(_)
             | ClientFrame::Applied { .. }
-            | ClientFrame::WantReceipt => {
+            | ClientFrame::WantReceipt { .. } => {
                 self.go_away(
                     "PROTOCOL_ORDER",
                     "The frame makes no sense at this point of the session.",
@@ -214,7 +233,11 @@ impl ServerSession {
         let Some(hello) = self.hello.clone() else { return };
         self.greeted = true;
         let held = state.cursor.unwrap_or_default();
-        let verdict = verdict(&hello, &state);
+        self.fenced = state.fenced;
+        let verdict = match verdict(&hello, &state) {
+            Verdict::InSync if self.fenced => Verdict::CatchUp,
+            other => other,
+        };
         // A log held further than the node knows: an ack was lost. Taking it again from where the node stands gives
         // the positions once more; the chain must meet the held cursor on the way.
         let resent =
@@ -254,6 +277,7 @@ impl ServerSession {
             },
             set: state.set,
             receipt_hash: state.receipt_hash,
+            rebuilding: state.rebuilding,
         };
         self.effects
             .push_back(ServerEffect::Send(ServerFrame::HelloAck(Box::new(ack))));
@@ -267,6 +291,7 @@ impl ServerSession {
                     self.take_batch(batch);
                 }
                 self.load_down();
+                self.go_away_if_fenced();
             }
         }
     }
@@ -307,6 +332,7 @@ impl ServerSession {
         let receipt = self.up_drained && self.applying == 0 && self.receipt_due;
         let wanted = !self.down_drained || receipt;
         if wanted
+            && !self.fenced
             && !self.down_loading
             && self.down_in_flight < BATCHES_IN_FLIGHT_MAX
             && (receipt || !self.busy_up())
@@ -322,6 +348,13 @@ impl ServerSession {
     /// While the node still sends, its own log is not chased position by position.
     fn busy_up(&self) -> bool {
         self.applying > 0 || !self.up_drained
+    }
+
+    /// A fenced peer is told so once everything that it has is taken.
+    fn go_away_if_fenced(&mut self) {
+        if self.fenced && self.greeted && self.up_drained && self.applying == 0 && !self.ended {
+            self.go_away(CLONED, CLONED_MESSAGE);
+        }
     }
 
     fn go_away(&mut self, code: &str, message: &str) {

@@ -27,6 +27,7 @@ struct World {
     centre_cursor: Option<Cursor>,
     centre_receipt: Hash,
     lose_acks: bool,
+    fenced: bool,
     batch: usize,
 }
 
@@ -127,6 +128,8 @@ impl World {
             origin: self.centre_cursor.unwrap_or_default(),
             scopes: Vec::new(),
             quarantined: Vec::new(),
+            documents: 0,
+            rebuilding: false,
             signature: vec![1],
         }
     }
@@ -154,6 +157,7 @@ impl World {
             scopes_hash: [0; 32],
             set: sum(self.node.iter().copied()),
             receipt_hash: self.node_receipt,
+            takes_place: false,
         };
         let mut client = ClientSession::new(hello);
         let mut server = ServerSession::new();
@@ -200,7 +204,10 @@ impl World {
                     ClientEffect::Repair => {
                         self.node
                             .extend(self.centre_log.iter().map(|(change, _)| *change));
-                        client.handle_event(ClientEvent::Repaired { lacking: Vec::new() });
+                        client.handle_event(ClientEvent::Repaired {
+                            lacking: Vec::new(),
+                            apart: Vec::new(),
+                        });
                     }
                     ClientEffect::RotateEpoch => self.node_acked = Cursor::default(),
                     ClientEffect::Finish(how) => {
@@ -231,6 +238,8 @@ impl World {
                             }],
                             set: self.centre_set(),
                             receipt_hash: self.centre_receipt,
+                            rebuilding: false,
+                            fenced: self.fenced,
                         };
                         server.handle_event(ServerEvent::PeerLoaded {
                             state: Box::new(state),
@@ -371,7 +380,9 @@ fn a_set_that_differs_after_draining_is_repaired_by_digest() {
 #[test]
 fn frames_out_of_order_end_the_session_with_a_reason() {
     let mut server = ServerSession::new();
-    server.handle_event(ServerEvent::Frame(crate::message::ClientFrame::WantReceipt));
+    server.handle_event(ServerEvent::Frame(crate::message::ClientFrame::WantReceipt {
+        apart: Vec::new(),
+    }));
     assert!(matches!(
         server.poll_effect(),
         Some(ServerEffect::Send(crate::message::ServerFrame::Goaway { code, .. })) if code == "PROTOCOL_ORDER"
@@ -398,6 +409,7 @@ fn hello(acknowledged: u64, end: u64) -> Hello {
         scopes_hash: [0; 32],
         set: SetSum::default(),
         receipt_hash: [0; 32],
+        takes_place: false,
     }
 }
 
@@ -419,6 +431,8 @@ fn a_restored_aggregator_reads_both_logs_from_the_start_and_early_batches_are_fo
             grants: Vec::new(),
             set: SetSum::default(),
             receipt_hash: [0; 32],
+            rebuilding: false,
+            fenced: false,
         }),
         time_ms: 7,
     });
@@ -434,4 +448,42 @@ fn a_restored_aggregator_reads_both_logs_from_the_start_and_early_batches_are_fo
     client.handle_event(ClientEvent::Frame(ack.expect("a verdict")));
     assert!(matches!(client.poll_effect(), Some(ClientEffect::AdoptPeer(_))));
     assert_eq!(client.poll_effect(), Some(ClientEffect::ForgetSent));
+}
+
+#[test]
+fn a_fenced_node_is_heard_to_the_end_and_then_sent_away() {
+    let mut world = World {
+        fenced: true,
+        ..World::default()
+    };
+    for change in 1..=5 {
+        world.edit(change);
+    }
+    for _ in 0..2 {
+        let (end, _) = world.run();
+        assert!(
+            matches!(&end, SessionEnd::Refused { code, .. } if code == super::server::CLONED),
+            "{end:?}"
+        );
+        assert_eq!(world.centre_log.len(), 5, "what it brought is taken");
+    }
+    world.fenced = false;
+    assert!(matches!(world.run().0, SessionEnd::CaughtUp | SessionEnd::InSync));
+}
+
+#[test]
+fn what_the_gate_refuses_again_after_a_repair_is_left_out_of_the_receipt() {
+    let mut client = ClientSession::new(hello(3, 3));
+    while client.poll_effect().is_some() {}
+    let apart = vec![document(7)];
+    client.handle_event(ClientEvent::Repaired {
+        lacking: Vec::new(),
+        apart: apart.clone(),
+    });
+    assert_eq!(
+        client.poll_effect(),
+        Some(ClientEffect::Send(crate::message::ClientFrame::WantReceipt {
+            apart
+        }))
+    );
 }
