@@ -375,6 +375,16 @@ impl Node {
             .expect("the workspace's address is printed")
     }
 
+    /// Serves the workspace and syncs by itself.
+    pub(crate) fn serve_syncing(&mut self) {
+        self.office.serve(&["--web-addr", "127.0.0.1:0"], 1);
+    }
+
+    /// What the serving process has logged.
+    pub(crate) fn serve_log(&self) -> String {
+        std::fs::read_to_string(self.beside("serve.log")).unwrap_or_default()
+    }
+
     /// Starts a command without waiting for it; its output goes to files.
     pub(crate) fn spawn_into(&self, args: &[&str], out: &Path, err: &Path) -> Child {
         let data = self.data();

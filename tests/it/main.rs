@@ -9,6 +9,7 @@
 mod harness;
 mod kill;
 mod lists;
+mod live;
 mod offline;
 mod oracle;
 mod proofs;

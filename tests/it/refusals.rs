@@ -141,6 +141,16 @@ fn written(record: &serde_json::Value) -> DocumentChanges {
     }
 }
 
+/// A session under way, until it is dropped.
+struct Held {
+    _session: (
+        Client,
+        tokio::sync::mpsc::Sender<ClientFrame>,
+        tokio::sync::mpsc::Receiver<Result<ServerFrame, rollcall_rpc::RpcError>>,
+    ),
+    _runtime: tokio::runtime::Runtime,
+}
+
 /// A peer with good keys and bad intentions.
 struct Hostile {
     config: ClientConfig,
@@ -200,26 +210,57 @@ impl Hostile {
         batch
     }
 
-    /// Says Hello, sends the batch, and gives the first answer to it.
-    fn send(&self, batch: Batch) -> ServerFrame {
-        let hello = Hello {
+    fn hello(&self, origin_end: Cursor) -> ClientFrame {
+        ClientFrame::Hello(Box::new(Hello {
             protocol: PROTOCOL_VERSION,
             version: "hostile".to_owned(),
             session_id: [7; 16],
             store_id: self.store,
             log_epoch: self.epoch,
             boot_id: [7; 16],
-            origin_end: Cursor {
-                position: batch.to,
-                chain: batch.end_chain,
-            },
+            origin_end,
             acknowledged: Cursor::default(),
             known_peer: None,
             down_position: 0,
             scopes_hash: [0; 32],
             set: SetSum::default(),
             receipt_hash: [0; 32],
-        };
+            grants_hash: [0; 8],
+            live: false,
+        }))
+    }
+
+    /// A session that says it has something to send and never does.
+    fn hold(&self) -> Held {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let session = runtime.block_on(async {
+            let client = Client::connect(&self.config).await.expect("a connection");
+            let (frames, mut answers) = client.exchange();
+            let end = Cursor {
+                position: 1,
+                chain: [1; 32],
+            };
+            frames.send(self.hello(end)).await.expect("sent");
+            let answer = answers.recv().await.expect("an answer").expect("no error");
+            assert!(matches!(answer, ServerFrame::HelloAck(_)), "{answer:?}");
+            (client, frames, answers)
+        });
+        Held {
+            _session: session,
+            _runtime: runtime,
+        }
+    }
+
+    /// Says Hello, sends the batch, and gives the first answer to it.
+    fn send(&self, batch: Batch) -> ServerFrame {
+        let hello = self.hello(Cursor {
+            position: batch.to,
+            chain: batch.end_chain,
+        });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -227,10 +268,7 @@ impl Hostile {
         runtime.block_on(async {
             let client = Client::connect(&self.config).await.expect("a connection");
             let (frames, mut answers) = client.exchange();
-            frames
-                .send(ClientFrame::Hello(Box::new(hello)))
-                .await
-                .expect("sent");
+            frames.send(hello).await.expect("sent");
             frames
                 .send(ClientFrame::Batch(Box::new(batch)))
                 .await
@@ -345,4 +383,37 @@ fn a_batch_with_a_wrong_chain_or_signature_is_refused_whole() {
         matches!(hostile.send(batch), ServerFrame::Ack(_)),
         "the service lives and takes the good one"
     );
+}
+
+#[test]
+fn above_its_limit_the_aggregator_says_when_to_come_back_and_nodes_do() {
+    let mut aggregator = Aggregator::start();
+    let slow = aggregator.node("330106", &[]);
+    let mut other = aggregator.node("330105", &[]);
+    aggregator.stop();
+    let config = aggregator.data().join("aggregator.toml");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    let limited = text.replace("sessions_max = 256", "sessions_max = 1");
+    assert_ne!(text, limited, "the setting is written with its default");
+    std::fs::write(&config, limited).expect("a configuration");
+    aggregator.serve();
+
+    let held = Hostile::with_keys_of(&slow, &aggregator).hold();
+    let refused = other.said(&["sync", "--json"]);
+    assert_eq!(
+        (refused.status, refused.code()),
+        (Some(1), "BUSY"),
+        "{}",
+        refused.out
+    );
+    other.serve_syncing();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(!other.serve_log().contains("in sync"), "there is no place yet");
+    drop(held);
+    let begun = std::time::Instant::now();
+    while !other.serve_log().contains("in sync") {
+        assert!(begun.elapsed().as_secs() < 10, "{}", other.serve_log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    other.stop();
 }

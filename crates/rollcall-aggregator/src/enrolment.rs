@@ -1,13 +1,13 @@
 //! Which peer may write what: tokens made and consumed, certificates issued, access looked up for every call.
 //! The jurisdiction is what the token said; nothing a node claims widens it (`reliability.md` 2.2, 2.3).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_command::clock::{now_ms, random};
-use rollcall_core::id::LogEpoch;
-use rollcall_replica::grants::{Access, Enrolled};
+use rollcall_core::id::{FederationId, LogEpoch};
+use rollcall_replica::grants::Access;
 use rollcall_replica::take_up::PeerContext;
 use rollcall_rpc::enrolment::{EnrolAnswer, EnrolRequest};
 use rollcall_rpc::peer_identity::CertificateFacts;
@@ -161,50 +161,105 @@ fn token_error(error: Error) -> EnrolError {
     }
 }
 
-/// The peer behind a certificate, with what it may do at this moment.
-///
-/// # Errors
-/// A refusal for a certificate that is not on record or has been revoked.
-pub fn peer_context(reader: &Reader, identity: &PeerIdentity) -> Result<Result<PeerContext, Refusal>, Error> {
-    let Some(row) = reader.enrolment_by_serial(&identity.serial)? else {
+/// Which peers there are and what each may do. Scopes that have a writer are one list that all of them share.
+#[derive(Default)]
+pub struct Enrolled {
+    writers: Mutex<Option<(u64, Arc<BTreeSet<FederationId>>)>>,
+}
+
+/// Every peer, as of one snapshot.
+pub struct Peers {
+    rows: HashMap<String, EnrolmentRow>,
+    writers: Arc<BTreeSet<FederationId>>,
+}
+
+impl Peers {
+    /// The peer behind a certificate.
+    ///
+    /// # Errors
+    /// A refusal for a certificate that is not on record or has been revoked.
+    pub fn peer(&self, identity: &PeerIdentity) -> Result<PeerContext, Refusal> {
+        context(self.rows.get(&identity.serial).cloned(), &self.writers)
+    }
+}
+
+impl Enrolled {
+    /// The peer behind a certificate, with what it may do at this moment.
+    ///
+    /// # Errors
+    /// The store's; a refusal for a certificate that is not on record or has been revoked.
+    pub fn peer(
+        &self,
+        reader: &Reader,
+        identity: &PeerIdentity,
+    ) -> Result<Result<PeerContext, Refusal>, Error> {
+        let row = reader.enrolment_by_serial(&identity.serial)?;
+        Ok(context(row, &self.writers(reader)?))
+    }
+
+    /// Every peer at once.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn all(&self, reader: &Reader) -> Result<Peers, Error> {
+        let rows = reader.enrolments()?;
+        Ok(Peers {
+            rows: rows
+                .into_iter()
+                .map(|row| (row.certificate_serial.clone(), row))
+                .collect(),
+            writers: self.writers(reader)?,
+        })
+    }
+
+    fn writers(&self, reader: &Reader) -> Result<Arc<BTreeSet<FederationId>>, Error> {
+        let revision = reader.enrolments_revision()?;
+        let mut known = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, writers)) = known.as_ref().filter(|(of, _)| *of == revision) {
+            return Ok(Arc::clone(writers));
+        }
+        let mut writers = BTreeSet::new();
+        for peer in reader
+            .enrolments()?
+            .into_iter()
+            .filter(|peer| peer.revoked.is_none())
+        {
+            writers.insert(peer.jurisdiction.federation);
+            writers.extend(peer.jurisdiction.also);
+        }
+        let writers = Arc::new(writers);
+        *known = Some((revision, Arc::clone(&writers)));
+        Ok(writers)
+    }
+}
+
+fn context(row: Option<EnrolmentRow>, writers: &Arc<BTreeSet<FederationId>>) -> Result<PeerContext, Refusal> {
+    let Some(row) = row else {
         let message = "This certificate is not on record here; enrol the node again.";
-        return Ok(Err(Refusal::new(
+        return Err(Refusal::new(
             RefusalKind::Unauthenticated,
             "PEER_UNKNOWN",
             message,
-        )));
+        ));
     };
     if let Some((_, reason)) = &row.revoked {
         let message = format!("This node has been revoked: {reason}.");
-        return Ok(Err(Refusal::new(
-            RefusalKind::Unauthenticated,
-            "KEY_REVOKED",
-            message,
-        )));
+        return Err(Refusal::new(RefusalKind::Unauthenticated, "KEY_REVOKED", message));
     }
-    let mut access = Access {
-        enrolled: enrolled(&row.jurisdiction),
-        ..Access::default()
-    };
-    for peer in reader
-        .enrolments()?
-        .into_iter()
-        .filter(|peer| peer.revoked.is_none())
-    {
-        access.writers.insert(peer.jurisdiction.federation);
-        access.writers.extend(peer.jurisdiction.also);
-    }
-    Ok(Ok(PeerContext {
+    Ok(PeerContext {
         peer_id: row.peer_id,
         store_id: row.store_id,
         log_epoch: LogEpoch::default(),
         signing_key: row.signing_key,
-        access,
-    }))
+        access: Access {
+            enrolled: enrolled(&row.jurisdiction),
+            writers: Arc::clone(writers),
+        },
+    })
 }
 
-fn enrolled(jurisdiction: &Jurisdiction) -> Enrolled {
-    Enrolled {
+fn enrolled(jurisdiction: &Jurisdiction) -> rollcall_replica::grants::Enrolled {
+    rollcall_replica::grants::Enrolled {
         write: std::iter::once(&jurisdiction.federation)
             .chain(&jurisdiction.also)
             .cloned()

@@ -8,6 +8,9 @@ use crate::Hash;
 use crate::error::{Error, TokenFault};
 use crate::sqlite::{Reader, RowExt, Writer, to_i64};
 
+/// Counter behind [`Reader::enrolments_revision`].
+const REVISION: &str = "enrolments_revision";
+
 /// What an enrolment allows: the same in the token and in the peer that used it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jurisdiction {
@@ -151,6 +154,11 @@ impl Reader {
         )
     }
 
+    /// Grows whenever a peer is enrolled, changed or revoked.
+    pub fn enrolments_revision(&self) -> Result<u64, Error> {
+        Ok(self.counter(REVISION)?.unsigned_abs())
+    }
+
     /// One peer.
     pub fn enrolment(&self, peer_id: &str) -> Result<Option<EnrolmentRow>, Error> {
         self.one(select_enrolment!("WHERE peer_id = ?1"), [peer_id], enrolment_row)
@@ -230,6 +238,7 @@ impl Writer {
                 to_i64(peer.position)
             ],
         )?;
+        self.set_counter(REVISION, self.counter(REVISION)? + 1);
         Ok(())
     }
 
@@ -242,6 +251,7 @@ impl Writer {
             "UPDATE enrolment SET revoked_ms = ?2, revoked_reason = ?3 WHERE peer_id = ?1 AND revoked_ms IS NULL",
             (peer_id, now_ms, reason),
         )?;
+        self.set_counter(REVISION, self.counter(REVISION)? + 1);
         Ok(())
     }
 

@@ -28,3 +28,17 @@ pub const PENDING_CHANGES_MAX: usize = 256;
 pub const DIGEST_BUCKETS: usize = 2048;
 /// Repairs of one session before it gives up.
 pub const REPAIRS_MAX: u32 = 2;
+/// Batches judged at a time at the aggregator, for each core.
+pub const APPLYING_PER_CORE: usize = 2;
+/// Sessions under way at a time, those whose batches are judged and those that wait; above it peers come back later.
+pub const SESSIONS_UNDER_WAY_MAX: usize = 256;
+/// Of those, sessions of one peer.
+pub const SESSIONS_PER_PEER_MAX: usize = 2;
+/// Longest wait that a peer is told, milliseconds.
+pub const RETRY_AFTER_MS_MAX: u64 = 5 * 60 * 1_000;
+/// Time for what is under way when a live session is asked to end, milliseconds.
+pub const DRAIN_MS: u64 = 5_000;
+/// A live session's receipt waits this long for whatever else happens, milliseconds.
+pub const RECEIPT_GATHER_MS: u64 = 250;
+/// A live session this old is opened anew by the node, give or take a fifth, milliseconds.
+pub const SESSION_AGE_MS: u64 = 12 * 60 * 1_000;

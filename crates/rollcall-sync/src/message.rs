@@ -53,6 +53,12 @@ pub struct Hello {
     pub set: SetSum,
     /// Hash of the last verified receipt, zero if none.
     pub receipt_hash: Hash,
+    /// Hash over the grants it holds ([`grants_hash`]); zero where it does not say.
+    ///
+    /// [`grants_hash`]: crate::fingerprint::grants_hash
+    pub grants_hash: [u8; 8],
+    /// Whether it wants the session to stay open after the receipt.
+    pub live: bool,
 }
 
 /// Why a session repairs (`protocol.md` 4.3).
@@ -96,12 +102,14 @@ pub struct HelloAck {
     pub position: u64,
     /// Its clock, Unix milliseconds.
     pub time_ms: i64,
-    /// Scopes this peer may write, then those it may read; empty where `scopes_hash` agreed.
+    /// Scopes this peer may write or read, sorted; empty where the node holds the same.
     pub scopes: Vec<ScopeGrant>,
     /// Sum over the peer's scopes here.
     pub set: SetSum,
     /// Hash of the receipt that still holds (verdict `InSync`), zero otherwise.
     pub receipt_hash: Hash,
+    /// Whether the session stays open after the receipt.
+    pub live: bool,
 }
 
 /// A scope a peer is enrolled for.
@@ -245,6 +253,8 @@ pub enum ClientFrame {
     },
     /// Asks for a fresh receipt now.
     WantReceipt,
+    /// Asks what the other end holds (live sessions).
+    Compare,
 }
 
 /// Frames from the aggregator.
@@ -269,6 +279,13 @@ pub enum ServerFrame {
         code: String,
         /// Plain sentence.
         message: String,
+        /// For so many milliseconds what is under way is still answered; 0 where the session is over.
+        drain_ms: u64,
+    },
+    /// Answer to `Compare`.
+    Compared {
+        /// Sum over the peer's scopes here.
+        set: SetSum,
     },
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn describe_up(frame: &ClientFrame) -> String {
             format!("applied {position} set {}:{}", set.count, short(&set.sum))
         }
         ClientFrame::WantReceipt => "want receipt".to_owned(),
+        ClientFrame::Compare => "compare".to_owned(),
     }
 }
 
@@ -105,6 +106,7 @@ pub(crate) fn describe_down(frame: &ServerFrame) -> String {
         ),
         ServerFrame::Busy { retry_after_ms } => format!("busy {retry_after_ms}"),
         ServerFrame::Goaway { code, .. } => format!("goaway {code}"),
+        ServerFrame::Compared { set } => format!("compared {}", set.count),
     }
 }
 
@@ -152,7 +154,7 @@ pub(crate) fn corrupt_up(frame: &mut ClientFrame, chance: &mut Chance) {
             _ => hello.protocol ^= 1,
         },
         ClientFrame::Applied { position, .. } => *position = position.saturating_sub(1),
-        ClientFrame::WantReceipt => {}
+        ClientFrame::WantReceipt | ClientFrame::Compare => {}
     }
 }
 
@@ -174,6 +176,7 @@ pub(crate) fn corrupt_down(frame: &mut ServerFrame, chance: &mut Chance) {
             _ => flip(&mut ack.set.sum, chance),
         },
         ServerFrame::Ack(ack) => flip(&mut ack.cursor.chain, chance),
+        ServerFrame::Compared { set } => flip(&mut set.sum, chance),
         ServerFrame::Busy { .. } | ServerFrame::Goaway { .. } => {}
     }
 }

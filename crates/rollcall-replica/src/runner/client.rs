@@ -1,4 +1,5 @@
-//! The node's end: one sync session over a link, again after a restart it asks for itself.
+//! The node's end: one sync session over a link, again after a restart it asks for itself. It ends with the receipt, or
+//! stays open ([`sync_live`]) until one of the ends or time says otherwise.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use rollcall_store::cursor::{Grant, Upstream};
 use rollcall_store::receipt::ReceiptRow;
+use rollcall_sync::fingerprint::grants_hash;
 use rollcall_sync::keys::{Sign, Verify};
 use rollcall_sync::limits::PROTOCOL_VERSION;
 use rollcall_sync::message::{
@@ -13,7 +15,7 @@ use rollcall_sync::message::{
     Receipt, ResolveAnswer, ResolveRequest, ServerFrame, SetSum,
 };
 use rollcall_sync::session::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::blocking;
 use crate::error::Error;
@@ -81,6 +83,23 @@ const RESTARTS_MAX: usize = 3;
 /// How long the aggregator may keep silent.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
+/// What a session that stays open is told from outside, and whom it tells.
+pub struct Staying<'a> {
+    /// End of the own log, as it grows by whichever process.
+    pub own_end: watch::Receiver<u64>,
+    /// Whether somebody here wants the session to end.
+    pub close: watch::Receiver<bool>,
+    /// How often both ends compare what they hold while nothing changes.
+    pub compare_every: Duration,
+    /// How old the session becomes.
+    pub age: Duration,
+    /// Told each time both ends are proven equal: what came of it since the last time.
+    pub settled: &'a mut (dyn FnMut(&SyncReport) + Send),
+}
+
+/// How long a session that is to end may take for what is under way.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
+
 /// Runs a session to its end.
 ///
 /// # Errors
@@ -92,12 +111,46 @@ pub async fn sync_once<L: Link>(
     version: &str,
     clock: fn() -> i64,
 ) -> Result<SyncReport, Error> {
+    sync(replica, link, keys, version, clock, None).await
+}
+
+/// Runs a session that stays open, where the aggregator lets it; with one that does not it ends as [`sync_once`] does.
+/// What it reports is about the time since both ends were last proven equal.
+///
+/// # Errors
+/// The store's; what was acknowledged until then stays.
+pub async fn sync_live<L: Link>(
+    replica: &Replica,
+    link: &mut L,
+    keys: &NodeKeys,
+    version: &str,
+    clock: fn() -> i64,
+    staying: Staying<'_>,
+) -> Result<SyncReport, Error> {
+    sync(replica, link, keys, version, clock, Some(staying)).await
+}
+
+async fn sync<L: Link>(
+    replica: &Replica,
+    link: &mut L,
+    keys: &NodeKeys,
+    version: &str,
+    clock: fn() -> i64,
+    mut staying: Option<Staying<'_>>,
+) -> Result<SyncReport, Error> {
     let mut report = SyncReport::default();
     let begun = tokio::time::Instant::now();
+    let ends = staying.as_ref().map(|staying| begun + staying.age);
     for _ in 0..RESTARTS_MAX {
         let hello = {
-            let (replica, version) = (replica.clone(), version.to_owned());
-            blocking(move || replica.hello(&version)).await?
+            let (replica, version, live) = (replica.clone(), version.to_owned(), staying.is_some());
+            blocking(move || {
+                Ok::<_, Error>(Hello {
+                    live,
+                    ..replica.hello(&version)?
+                })
+            })
+            .await?
         };
         let mut run = Run {
             session: ClientSession::new(hello),
@@ -108,20 +161,31 @@ pub async fn sync_once<L: Link>(
             sent: VecDeque::new(),
             report: &mut report,
             further_round_trips: 0,
+            round_began: begun,
+            round_trips_before: 0,
+            staying: staying.as_mut(),
+            ends,
+            closing: None,
+            compare_at: None,
         };
         let end = run.until_end().await?;
-        let round_trips = run.session.round_trips() + run.further_round_trips;
+        let round_trips = run.round_trips();
+        let round_began = run.round_began;
         report.round_trips += round_trips;
+        report.duration_ms = milliseconds_since(round_began);
         report.end = Some(end.clone());
         if !matches!(end, SessionEnd::Restart(_)) {
             break;
         }
     }
-    report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(report)
 }
 
-struct Run<'a, L: Link> {
+fn milliseconds_since(begun: tokio::time::Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+struct Run<'a, 's, L: Link> {
     session: ClientSession,
     replica: &'a Replica,
     link: &'a mut L,
@@ -131,9 +195,24 @@ struct Run<'a, L: Link> {
     sent: VecDeque<Arc<Batch>>,
     report: &'a mut SyncReport,
     further_round_trips: u32,
+    /// When both ends were last proven equal, or the session began.
+    round_began: tokio::time::Instant,
+    round_trips_before: u32,
+    staying: Option<&'a mut Staying<'s>>,
+    /// When it is old enough.
+    ends: Option<tokio::time::Instant>,
+    /// When a session that is to end is cut.
+    closing: Option<tokio::time::Instant>,
+    /// When both ends compare what they hold.
+    compare_at: Option<tokio::time::Instant>,
 }
 
-impl<L: Link> Run<'_, L> {
+impl<L: Link> Run<'_, '_, L> {
+    /// Flights there and back since both ends were last proven equal.
+    fn round_trips(&self) -> u32 {
+        self.session.round_trips() + self.further_round_trips - self.round_trips_before
+    }
+
     async fn until_end(&mut self) -> Result<SessionEnd, Error> {
         let (frames_out, mut frames_in) = self.link.open();
         loop {
@@ -143,7 +222,20 @@ impl<L: Link> Run<'_, L> {
                 }
                 self.carry_out(effect, &frames_out).await?;
             }
-            let event = match tokio::time::timeout(SILENCE_MAX, frames_in.recv()).await {
+            let frame = if self.staying.is_some() {
+                match self.frame_or_word(&mut frames_in).await {
+                    Ok(frame) => Ok(frame),
+                    Err(event) => {
+                        self.session.handle_event(event);
+                        continue;
+                    }
+                }
+            } else {
+                tokio::time::timeout(SILENCE_MAX, frames_in.recv())
+                    .await
+                    .map_err(|_| ())
+            };
+            let event = match frame {
                 Ok(Some(Ok(frame))) => ClientEvent::Frame(frame),
                 Ok(Some(Err(error))) => {
                     let code = L::code(&error);
@@ -156,10 +248,76 @@ impl<L: Link> Run<'_, L> {
                         message: error.to_string(),
                     });
                 }
-                Ok(None) | Err(_) => ClientEvent::LinkLost,
+                Ok(None) | Err(()) => ClientEvent::LinkLost,
             };
             self.session.handle_event(event);
         }
+    }
+
+    /// The next frame of a session that stays open, or what else there is to tell it.
+    async fn frame_or_word(
+        &mut self,
+        frames_in: &mut mpsc::Receiver<Result<ServerFrame, L::Error>>,
+    ) -> Result<Option<Result<ServerFrame, L::Error>>, ClientEvent> {
+        let Some(staying) = self.staying.as_deref_mut() else {
+            return Ok(frames_in.recv().await);
+        };
+        let silent = self
+            .session
+            .is_waiting()
+            .then(|| tokio::time::Instant::now() + SILENCE_MAX);
+        let old = self.ends.filter(|_| self.closing.is_none());
+        let timers = [silent, self.compare_at, self.closing, old];
+        let timer = timers.into_iter().flatten().min();
+        let due = async {
+            match timer {
+                Some(timer) => tokio::time::sleep_until(timer).await,
+                None => std::future::pending().await,
+            }
+        };
+        let edited = async {
+            if staying.own_end.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
+        let close = async {
+            if self.closing.is_some() || staying.close.wait_for(|close| *close).await.is_err() {
+                std::future::pending().await
+            }
+        };
+        let word = tokio::select! {
+            frame = frames_in.recv() => return Ok(frame),
+            () = edited => ClientEvent::Edited,
+            () = close => ClientEvent::Close,
+            () = due => {
+                if timer == self.compare_at {
+                    self.compare_at = Some(tokio::time::Instant::now() + staying.compare_every);
+                    ClientEvent::CompareDue
+                } else if timer == old {
+                    ClientEvent::Close
+                } else {
+                    ClientEvent::LinkLost
+                }
+            }
+        };
+        if matches!(word, ClientEvent::Close) {
+            self.closing = Some(tokio::time::Instant::now() + CLOSING_MAX);
+        }
+        Err(word)
+    }
+
+    /// Tells what a round of a session that stays open came to, and begins the next.
+    fn tell_settled(&mut self, end: SessionEnd) {
+        self.report.end = Some(end);
+        self.report.round_trips = self.round_trips();
+        self.report.duration_ms = milliseconds_since(self.round_began);
+        if let Some(staying) = self.staying.as_deref_mut() {
+            (staying.settled)(self.report);
+            self.compare_at = Some(tokio::time::Instant::now() + staying.compare_every);
+        }
+        *self.report = SyncReport::default();
+        self.round_began = tokio::time::Instant::now();
+        self.round_trips_before = self.session.round_trips() + self.further_round_trips;
     }
 
     async fn carry_out(
@@ -221,6 +379,15 @@ impl<L: Link> Run<'_, L> {
             }
             ClientEffect::Repair => self.repair(now_ms).await?,
             ClientEffect::RotateEpoch => blocking(move || replica.rotate_epoch()).await?,
+            ClientEffect::LoadSet => {
+                let set = blocking(move || {
+                    replica.note_heard(now_ms)?;
+                    replica.set_sum()
+                })
+                .await?;
+                self.session.handle_event(ClientEvent::SetLoaded(set));
+            }
+            ClientEffect::Settled(end) => self.tell_settled(end),
             ClientEffect::Finish(_) => unreachable!("the loop ends there"),
         }
         Ok(())
@@ -364,6 +531,11 @@ impl Replica {
                     sum: set.sum,
                 },
                 receipt_hash: upstream.map(|upstream| upstream.receipt_hash).unwrap_or_default(),
+                grants_hash: {
+                    let grants = reader.grants()?;
+                    grants_hash(grants.iter().map(|grant| (&grant.scope, grant.write)))
+                },
+                live: false,
             })
         })
     }
@@ -402,6 +574,18 @@ impl Replica {
             Ok(())
         };
         Ok(self.store().write("adopt peer", work).wait()?)
+    }
+
+    /// Notes that the aggregator was heard.
+    fn note_heard(&self, now_ms: i64) -> Result<(), Error> {
+        let work = move |writer: &mut rollcall_store::Writer| {
+            let Some(mut upstream) = writer.upstream()? else {
+                return Ok(());
+            };
+            upstream.last_heard_ms = now_ms;
+            writer.save_upstream(&upstream)
+        };
+        Ok(self.store().write("note heard", work).wait()?)
     }
 
     fn keep_receipt(&self, receipt: &Receipt) -> Result<(), Error> {

@@ -1,20 +1,24 @@
-//! The aggregator's end: serves one peer's session over frames.
+//! The aggregator's end: serves one peer's session over frames. A session that stays open is told from outside what
+//! is new and when to end ([`Told`]); it never asks the store by itself.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rollcall_core::id::FederationId;
 use rollcall_store::receipt::ReceiptRow;
 use rollcall_store::{Hash, Pending, Reader};
-use rollcall_sync::fingerprint::scopes_hash;
+use rollcall_sync::fingerprint::{grants_hash, scopes_hash};
 use rollcall_sync::keys::{Sign, Verify};
+use rollcall_sync::limits::{DRAIN_MS, RECEIPT_GATHER_MS};
 use rollcall_sync::message::{
     Ack, Batch, ClientFrame, Cursor, Hello, Receipt, ScopeGrant, ServerFrame, SetSum,
 };
 use rollcall_sync::session::server::{PeerState, ServerEffect, ServerEvent, ServerSession};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::blocking;
+use super::turns::Turn;
 use crate::error::Error;
 use crate::replica::Replica;
 use crate::send_down::{has_news, peer_scopes};
@@ -29,6 +33,37 @@ pub struct AggregatorKeys {
     pub verify: Arc<dyn Verify>,
 }
 
+/// What an open session is told.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Last position at which the log grew in the peer's scopes.
+    pub position: u64,
+    /// That it is to end, and why.
+    pub leave: Option<Leave>,
+}
+
+/// What a session has beside its frames.
+pub struct Standing {
+    /// What it is told while it is open.
+    pub told: watch::Receiver<Told>,
+    /// Its turn; none where nobody else is there to wait for.
+    pub turn: Option<Turn>,
+}
+
+/// How a session is to end, before the node has it end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leave {
+    /// Stable code, told to the node.
+    pub code: String,
+    /// Plain sentence, told to the node.
+    pub message: String,
+    /// What is under way is still answered.
+    pub drain: bool,
+}
+
+/// Silence after which a node that owes an answer counts as gone.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
 /// Serves a session until it ends. Frames that cannot be read are `Err`; the session ends with them.
 ///
 /// # Errors
@@ -36,6 +71,7 @@ pub struct AggregatorKeys {
 pub async fn serve_session<E: std::fmt::Display>(
     replica: &Replica,
     peer: PeerContext,
+    standing: Standing,
     keys: &AggregatorKeys,
     mut inbound: mpsc::Receiver<Result<ClientFrame, E>>,
     outbound: mpsc::Sender<ServerFrame>,
@@ -49,6 +85,11 @@ pub async fn serve_session<E: std::fmt::Display>(
         clock,
         verified: Cursor::default(),
         committing: None,
+        heard: tokio::time::Instant::now(),
+        told: Some(standing.told),
+        turn: standing.turn,
+        gathered: None,
+        give_up: None,
     };
     loop {
         while let Some(effect) = run.session.poll_effect() {
@@ -58,6 +99,11 @@ pub async fn serve_session<E: std::fmt::Display>(
             }
             run.carry_out(effect, &outbound).await?;
         }
+        if run.session.is_proven()
+            && let Some(turn) = &mut run.turn
+        {
+            turn.settle();
+        }
         let event = match &mut run.committing {
             Some(committing) => tokio::select! {
                 // In order, so that the same events give the same effects: an answer that is there goes out first.
@@ -66,18 +112,37 @@ pub async fn serve_session<E: std::fmt::Display>(
                     run.committed(ack).await?;
                     continue;
                 }
-                frame = inbound.recv() => frame,
+                frame = inbound.recv() => frame_event(&run.peer, frame),
             },
-            None => inbound.recv().await,
+            None if run.session.is_live() => tokio::select! {
+                biased;
+                event = run.hear() => event,
+                frame = inbound.recv() => frame_event(&run.peer, frame),
+            },
+            None => frame_event(&run.peer, inbound.recv().await),
         };
-        run.session.handle_event(match event {
-            Some(Ok(frame)) => ServerEvent::Frame(frame),
-            Some(Err(error)) => {
-                tracing::info!(peer.id = run.peer.peer_id, "session cut: {error}");
-                ServerEvent::ClientClosed
+        match &event {
+            ServerEvent::Frame(_) => run.heard = tokio::time::Instant::now(),
+            ServerEvent::Drain { .. } => {
+                run.give_up = Some(tokio::time::Instant::now() + Duration::from_millis(DRAIN_MS));
             }
-            None => ServerEvent::ClientClosed,
-        });
+            _ => {}
+        }
+        run.session.handle_event(event);
+    }
+}
+
+fn frame_event<E: std::fmt::Display>(
+    peer: &PeerContext,
+    frame: Option<Result<ClientFrame, E>>,
+) -> ServerEvent {
+    match frame {
+        Some(Ok(frame)) => ServerEvent::Frame(frame),
+        Some(Err(error)) => {
+            tracing::info!(peer.id = peer.peer_id, "session cut: {error}");
+            ServerEvent::ClientClosed
+        }
+        None => ServerEvent::ClientClosed,
     }
 }
 
@@ -96,9 +161,61 @@ struct Run<'a> {
     /// Where the chain of the peer's log has been followed to in this session.
     verified: Cursor,
     committing: Option<Committing>,
+    /// When the node was last heard.
+    heard: tokio::time::Instant,
+    turn: Option<Turn>,
+    /// None once nobody can tell anything any more.
+    told: Option<watch::Receiver<Told>>,
+    /// When the receipt has waited long enough.
+    gathered: Option<tokio::time::Instant>,
+    /// When a session that was asked to end is cut.
+    give_up: Option<tokio::time::Instant>,
 }
 
 impl Run<'_> {
+    /// Waits for what concerns an open session beside frames.
+    async fn hear(&mut self) -> ServerEvent {
+        let silent = self.session.is_waiting().then(|| self.heard + SILENCE_MAX);
+        loop {
+            let timer = [self.gathered, self.give_up, silent].into_iter().flatten().min();
+            let due = async {
+                match timer {
+                    Some(timer) => tokio::time::sleep_until(timer).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let heard = async {
+                match &mut self.told {
+                    Some(told) => told.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                heard = heard => {
+                    let Some(told) = self.told.as_mut().filter(|_| heard.is_ok()) else {
+                        self.told = None;
+                        continue;
+                    };
+                    let Told { position, leave } = told.borrow_and_update().clone();
+                    return match leave {
+                        Some(Leave { code, message, drain: true }) => ServerEvent::Drain { code, message },
+                        Some(Leave { code, message, drain: false }) => ServerEvent::Cut { code, message },
+                        None => ServerEvent::News { position },
+                    };
+                }
+                () = due => {
+                    if timer == self.gathered {
+                        self.gathered = None;
+                        return ServerEvent::Gathered;
+                    }
+                    tracing::info!(peer.id = self.peer.peer_id, "the node owes an answer and is silent");
+                    return ServerEvent::ClientClosed;
+                }
+            }
+        }
+    }
+
     async fn carry_out(
         &mut self,
         effect: ServerEffect,
@@ -147,6 +264,14 @@ impl Run<'_> {
                 self.session
                     .handle_event(ServerEvent::DownLoaded { batch, receipt });
             }
+            ServerEffect::Gather => {
+                self.gathered = Some(tokio::time::Instant::now() + Duration::from_millis(RECEIPT_GATHER_MS));
+            }
+            ServerEffect::LoadSet => {
+                let peer = self.peer.clone();
+                let set = blocking(move || replica.set_sum_of(&peer)).await?;
+                self.session.handle_event(ServerEvent::SetLoaded(set));
+            }
             ServerEffect::Finish => unreachable!("the loop ends there"),
         }
         Ok(())
@@ -173,6 +298,10 @@ impl Run<'_> {
         let (replica, peer) = (self.replica.clone(), self.peer.clone());
         let (verify, verified) = (Arc::clone(&self.keys.verify), self.verified);
         let batch = Arc::new(batch);
+        let permit = match &self.turn {
+            Some(turn) => turn.judge().await,
+            None => None,
+        };
         let judged = {
             let batch = Arc::clone(&batch);
             blocking(move || {
@@ -189,6 +318,7 @@ impl Run<'_> {
             })
             .await
         };
+        drop(permit);
         self.finish_commit().await?;
         match judged {
             Ok((judged, reached)) => {
@@ -276,7 +406,15 @@ impl Replica {
             let row = reader.peer_cursor(peer.store_id, peer.log_epoch)?;
             let mut named: BTreeSet<FederationId> = scopes.iter().cloned().collect();
             named.extend(peer.access.enrolled.write.iter().cloned());
+            let grants: Vec<ScopeGrant> = named
+                .into_iter()
+                .map(|scope| ScopeGrant {
+                    write: peer.access.may_write(&scope),
+                    scope,
+                })
+                .collect();
             Ok(PeerState {
+                grants_hash: grants_hash(grants.iter().map(|grant| (&grant.scope, grant.write))),
                 store_id: identity.store_id,
                 log_epoch: identity.log_epoch,
                 cursor: row.map(|row| Cursor {
@@ -286,13 +424,7 @@ impl Replica {
                 position,
                 down_fits,
                 down_waiting: !down_fits || has_news(reader, peer, &scopes, hello.down_position)?,
-                grants: named
-                    .into_iter()
-                    .map(|scope| ScopeGrant {
-                        write: peer.access.may_write(&scope),
-                        scope,
-                    })
-                    .collect(),
+                grants,
                 set: SetSum {
                     count: set.count,
                     sum: set.sum,
@@ -309,6 +441,17 @@ impl Replica {
         // Only a note: nothing waits for it, and a session that ends now has lost nothing.
         drop(self.store().write("note peer", work));
         Ok(state)
+    }
+
+    /// Sum over what a peer's scopes hold.
+    fn set_sum_of(&self, peer: &PeerContext) -> Result<SetSum, Error> {
+        self.read(|reader| {
+            let set = reader.set_sum(&peer_scopes(reader, peer)?)?;
+            Ok(SetSum {
+                count: set.count,
+                sum: set.sum,
+            })
+        })
     }
 
     fn keep_given_receipt(&self, peer: &PeerContext, receipt: &Receipt) -> Result<(), Error> {

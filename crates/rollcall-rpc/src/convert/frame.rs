@@ -33,6 +33,12 @@ impl Wire for Hello {
             scopes_hash: hash_to_wire(&self.scopes_hash),
             set: Some(set_to_wire(&self.set)),
             receipt_hash: hash_to_wire(&self.receipt_hash),
+            grants_hash: if self.grants_hash == [0; 8] {
+                Vec::new()
+            } else {
+                self.grants_hash.to_vec()
+            },
+            live: self.live,
         })
     }
 
@@ -60,6 +66,12 @@ impl Wire for Hello {
             scopes_hash: hash_from_wire(&wire.scopes_hash, "scopes hash")?,
             set: set_from_wire(required(wire.set, "set")?)?,
             receipt_hash: hash_from_wire(&wire.receipt_hash, "receipt hash")?,
+            grants_hash: if wire.grants_hash.is_empty() {
+                [0; 8]
+            } else {
+                fixed(&wire.grants_hash, "grants hash")?
+            },
+            live: wire.live,
         })
     }
 }
@@ -117,6 +129,7 @@ impl Wire for HelloAck {
             scopes: self.scopes.iter().map(grant).collect(),
             set: Some(set_to_wire(&self.set)),
             receipt_hash: hash_to_wire(&self.receipt_hash),
+            live: self.live,
         })
     }
 
@@ -141,6 +154,7 @@ impl Wire for HelloAck {
                 .collect::<Result<_, RpcError>>()?,
             set: set_from_wire(required(wire.set, "set")?)?,
             receipt_hash: hash_from_wire(&wire.receipt_hash, "receipt hash")?,
+            live: wire.live,
         })
     }
 }
@@ -158,6 +172,7 @@ impl Wire for ClientFrame {
                 set: Some(set_to_wire(set)),
             }),
             Self::WantReceipt => Frame::WantReceipt(pb::WantReceipt {}),
+            Self::Compare => Frame::Compare(pb::Compare {}),
         };
         Ok(pb::ClientFrame { frame: Some(frame) })
     }
@@ -172,6 +187,7 @@ impl Wire for ClientFrame {
                 set: set_from_wire(required(applied.set, "set")?)?,
             },
             Frame::WantReceipt(pb::WantReceipt {}) => Self::WantReceipt,
+            Frame::Compare(pb::Compare {}) => Self::Compare,
         })
     }
 }
@@ -189,9 +205,17 @@ impl Wire for ServerFrame {
             Self::Busy { retry_after_ms } => Frame::Busy(pb::Busy {
                 retry_after_ms: *retry_after_ms,
             }),
-            Self::Goaway { code, message } => Frame::Goaway(pb::Goaway {
+            Self::Goaway {
+                code,
+                message,
+                drain_ms,
+            } => Frame::Goaway(pb::Goaway {
                 code: code.clone(),
                 message: message.clone(),
+                drain_ms: *drain_ms,
+            }),
+            Self::Compared { set } => Frame::Compared(pb::Compared {
+                set: Some(set_to_wire(set)),
             }),
         };
         Ok(pb::ServerFrame { frame: Some(frame) })
@@ -210,6 +234,10 @@ impl Wire for ServerFrame {
             Frame::Goaway(goaway) => Self::Goaway {
                 code: goaway.code,
                 message: goaway.message,
+                drain_ms: goaway.drain_ms,
+            },
+            Frame::Compared(compared) => Self::Compared {
+                set: set_from_wire(required(compared.set, "set")?)?,
             },
         })
     }

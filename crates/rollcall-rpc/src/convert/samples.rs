@@ -92,6 +92,8 @@ pub(crate) fn hello() -> Hello {
             sum: noise.bytes(),
         },
         receipt_hash: noise.bytes(),
+        grants_hash: noise.bytes(),
+        live: true,
     }
 }
 
@@ -113,6 +115,7 @@ pub(crate) fn hello_ack() -> HelloAck {
             sum: noise.bytes(),
         },
         receipt_hash: noise.bytes(),
+        live: true,
     }
 }
 
@@ -186,6 +189,7 @@ pub(super) fn client_frames() -> Vec<ClientFrame> {
             set: SetSum::default(),
         },
         ClientFrame::WantReceipt,
+        ClientFrame::Compare,
     ];
     let mut plain = hello();
     plain.known_peer = None;
@@ -250,6 +254,18 @@ pub(super) fn server_frames() -> Vec<ServerFrame> {
         ServerFrame::Goaway {
             code: "ENVELOPE_NEWER".into(),
             message: "update this node".into(),
+            drain_ms: 0,
+        },
+        ServerFrame::Goaway {
+            code: "STOPPING".into(),
+            message: "come back in a moment".into(),
+            drain_ms: 5_000,
+        },
+        ServerFrame::Compared {
+            set: SetSum {
+                count: 3,
+                sum: [7; 32],
+            },
         },
     ];
     let repairs = [

@@ -4,4 +4,6 @@ pub mod client;
 pub mod server;
 
 #[cfg(test)]
+mod live_tests;
+#[cfg(test)]
 mod tests;

@@ -154,6 +154,8 @@ impl World {
             scopes_hash: [0; 32],
             set: sum(self.node.iter().copied()),
             receipt_hash: self.node_receipt,
+            grants_hash: [0; 8],
+            live: false,
         };
         let mut client = ClientSession::new(hello);
         let mut server = ServerSession::new();
@@ -164,6 +166,7 @@ impl World {
                     ClientEffect::Send(frame) => server.handle_event(ServerEvent::Frame(frame)),
                     ClientEffect::LoadUp(after) => client.handle_event(self.load_up(after)),
                     ClientEffect::AdoptPeer(_) | ClientEffect::ForgetSent => {}
+                    ClientEffect::LoadSet | ClientEffect::Settled(_) => unreachable!("no live session"),
                     ClientEffect::StoreAck(ack) => {
                         if self.lose_acks {
                             client.handle_event(ClientEvent::LinkLost);
@@ -231,6 +234,7 @@ impl World {
                             }],
                             set: self.centre_set(),
                             receipt_hash: self.centre_receipt,
+                            grants_hash: [0; 8],
                         };
                         server.handle_event(ServerEvent::PeerLoaded {
                             state: Box::new(state),
@@ -280,6 +284,7 @@ impl World {
                             receipt,
                         });
                     }
+                    ServerEffect::Gather | ServerEffect::LoadSet => unreachable!("no live session"),
                     ServerEffect::Finish => {}
                 }
             } else {
@@ -398,6 +403,8 @@ fn hello(acknowledged: u64, end: u64) -> Hello {
         scopes_hash: [0; 32],
         set: SetSum::default(),
         receipt_hash: [0; 32],
+        grants_hash: [0; 8],
+        live: false,
     }
 }
 
@@ -419,6 +426,7 @@ fn a_restored_aggregator_reads_both_logs_from_the_start_and_early_batches_are_fo
             grants: Vec::new(),
             set: SetSum::default(),
             receipt_hash: [0; 32],
+            grants_hash: [0; 8],
         }),
         time_ms: 7,
     });

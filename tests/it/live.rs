@@ -1,0 +1,143 @@
+//! Sessions that stay open, with the shipped programs: how soon an edit is everywhere, what the badge says, who lets go
+//! when another process syncs, and how an open session ends.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{Aggregator, Node, count, database, fixture, sync_all};
+
+const KINDERGARTEN: &str = "52330106XXXX000357";
+/// The promise is one second; a machine that builds something beside may take longer.
+const SOON: Duration = Duration::from_secs(5);
+
+fn set(node: &Node, fields: &[&str]) {
+    let mut args = vec!["organisation", "set", KINDERGARTEN];
+    args.extend(fields);
+    args.extend(["--reason", "下乡核实"]);
+    node.ok(&args);
+}
+
+fn changes(store: &std::path::Path) -> u64 {
+    count(&database(store), "SELECT count(*) FROM change")
+}
+
+/// Waits until something is so; how long it took.
+fn until(what: &str, begun: Instant, mut is_so: impl FnMut() -> bool) -> Duration {
+    while !is_so() {
+        assert!(begun.elapsed() < SOON, "{what}: not within {} s", SOON.as_secs());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    begun.elapsed()
+}
+
+/// Position of the last receipt, and whether nothing waits.
+fn proven(node: &Node) -> (u64, bool) {
+    let status = node.json(&["status"]);
+    let position = status["last_receipt"]["position"].as_u64().unwrap_or_default();
+    (position, status["waiting"]["changes"] == 0)
+}
+
+fn peer(aggregator: &Aggregator, name: &str) -> String {
+    let peers = aggregator.json(&["peers"]);
+    let peers: Vec<&Value> = peers.as_array().expect("a list").iter().collect();
+    let found = peers.iter().find(|peer| peer.to_string().contains(name));
+    found.expect("enrolled")["peer"]
+        .as_str()
+        .expect("a name")
+        .to_owned()
+}
+
+#[test]
+fn an_edit_is_at_the_aggregator_and_at_other_nodes_within_a_second() {
+    let mut aggregator = Aggregator::start();
+    let mut office = aggregator.node("330106", &["--name", "office"]);
+    let office_peer = peer(&aggregator, "330106");
+    let mut province = aggregator.node("330000", &["--replicas", "330000"]);
+    office.import(&fixture("country/330106.jsonl"));
+    sync_all(&[&office, &province]);
+    office.serve_syncing();
+    province.serve_syncing();
+    for node in [&office, &province] {
+        until("the first round", Instant::now(), || {
+            node.serve_log().contains("in sync")
+        });
+    }
+
+    // At the node by the command line beside `serve`, which is another process.
+    for round in 0..3 {
+        let (centre, other) = (changes(&aggregator.store()), changes(&province.store()));
+        let before = proven(&office).0;
+        set(&office, &[&format!("address=文三路{round}号")]);
+        let begun = Instant::now();
+        let there = until("at the aggregator", begun, || {
+            changes(&aggregator.store()) > centre
+        });
+        let everywhere = until("at the other node", begun, || changes(&province.store()) > other);
+        println!("at the aggregator after {there:?}, at the other node after {everywhere:?}");
+        let badge = until("a new receipt", begun, || {
+            let (position, is_sent) = proven(&office);
+            position > before && is_sent
+        });
+        println!("proven again after {badge:?}");
+    }
+    let shown = province.json(&["organisation", "show", KINDERGARTEN]);
+    assert_eq!(shown["record"]["address"], "文三路2号");
+
+    // A session of another process: the open one lets go and comes back.
+    let begun = Instant::now();
+    let report = office.sync();
+    println!("sync beside serve took {:?}", begun.elapsed());
+    assert_eq!(
+        (&report["outcome"], &report["round_trips"]),
+        (&"in_sync".into(), &1.into())
+    );
+    assert_eq!(report["receipt"]["verified"], true);
+    let other = changes(&province.store());
+    set(&office, &["address=文二路1号"]);
+    until("after the open session is back", Instant::now(), || {
+        changes(&province.store()) > other
+    });
+
+    // The aggregator stops in order, says so, and is found again.
+    let begun = Instant::now();
+    aggregator.stop();
+    println!(
+        "the aggregator stopped in {:?} with two sessions open",
+        begun.elapsed()
+    );
+    assert!(
+        begun.elapsed() < SOON,
+        "nobody is waited for that has nothing to say"
+    );
+    until("the reason", Instant::now(), || {
+        office.serve_log().contains("STOPPING")
+    });
+    set(&office, &["address=文二路2号"]);
+    aggregator.serve();
+    let other = changes(&province.store());
+    let begun = Instant::now();
+    while changes(&province.store()) == other {
+        assert!(begun.elapsed() < 4 * SOON, "nodes connect again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    // A revoked node's session is cut where it stands.
+    aggregator.ok(&["revoke", &office_peer, "--reason", "lost laptop"]);
+    let begun = Instant::now();
+    let cut = until("the open session is cut", begun, || {
+        office.serve_log().contains("KEY_REVOKED")
+    });
+    println!("a revoked node's session was cut after {cut:?}");
+    let centre = changes(&aggregator.store());
+    set(&office, &["address=文二路3号"]);
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!(
+        changes(&aggregator.store()),
+        centre,
+        "nothing of a revoked node is taken"
+    );
+
+    office.stop();
+    province.stop();
+}
