@@ -141,3 +141,73 @@ fn an_edit_is_at_the_aggregator_and_at_other_nodes_within_a_second() {
     office.stop();
     province.stop();
 }
+
+#[test]
+fn what_differs_is_found_while_the_session_is_open_and_repaired() {
+    let aggregator = Aggregator::start();
+    let office = aggregator.node("330106", &[]);
+    let mut province = aggregator.node("330000", &["--replicas", "330000"]);
+    office.import(&fixture("country/330106.jsonl"));
+    sync_all(&[&office, &province]);
+    let config = province.data().join("node.toml");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, text.replace("sync_seconds = 60", "sync_seconds = 1")).expect("a configuration");
+    province.serve_syncing();
+    until("the first round", Instant::now(), || {
+        province.serve_log().contains("in sync")
+    });
+
+    // A document of somebody else's vanishes from the file, as from a bad disk.
+    let lost = database(&province.store());
+    let id: Vec<u8> = lost
+        .query_row(
+            "SELECT document_id FROM scope_document WHERE scope = '330106' ORDER BY document_id LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .expect("a document");
+    lost.pragma_update(None, "foreign_keys", false)
+        .expect("a setting");
+    for table in [
+        "fact",
+        "listing",
+        "name",
+        "alias",
+        "change",
+        "scope_document",
+        "document",
+    ] {
+        lost.execute(&format!("DELETE FROM {table} WHERE document_id = ?1"), [&id])
+            .expect("deleted");
+    }
+    lost.execute(
+        "UPDATE scope SET documents_count = documents_count - 1 WHERE scope = '330106'",
+        [],
+    )
+    .expect("updated");
+    drop(lost);
+
+    let begun = Instant::now();
+    let mut checked = Value::Null;
+    while checked["repairs"] == 0 || checked["corrected_scopes"] == 0 || checked.is_null() {
+        assert!(begun.elapsed() < 4 * SOON, "{checked}: {}", province.serve_log());
+        std::thread::sleep(Duration::from_millis(50));
+        checked = province.json(&["status"])["self_check"].clone();
+    }
+    println!("found and repaired after {:?}: {checked}", begun.elapsed());
+    assert_eq!(
+        (&checked["repairs"], &checked["repaired_documents"]),
+        (&1.into(), &1.into())
+    );
+    let found = count(
+        &database(&province.store()),
+        &format!(
+            "SELECT count(*) FROM document WHERE document_id = x'{}'",
+            id.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        ),
+    );
+    assert_eq!(found, 1, "it is back");
+    province.stop();
+    assert_eq!(province.sync()["outcome"], "in_sync");
+    province.ok(&["verify"]);
+}

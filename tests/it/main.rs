@@ -10,6 +10,7 @@ mod harness;
 mod kill;
 mod lists;
 mod live;
+mod office;
 mod offline;
 mod oracle;
 mod proofs;

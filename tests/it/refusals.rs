@@ -6,7 +6,7 @@ use rollcall_doc::{Document, EditBy};
 use rollcall_rpc::authority::read_private;
 use rollcall_rpc::{Client, ClientConfig, SigningKey, Timeouts};
 use rollcall_sync::fingerprint::{change_hash, origin_chain};
-use rollcall_sync::limits::PROTOCOL_VERSION;
+use rollcall_sync::limits::{CHANGE_BYTES_MAX, PROTOCOL_VERSION};
 use rollcall_sync::message::{
     Batch, ChangeEntry, ClientFrame, Cursor, DocumentChanges, Hello, Outcome, ServerFrame, SetSum,
 };
@@ -227,6 +227,7 @@ impl Hostile {
             receipt_hash: [0; 32],
             grants_hash: [0; 8],
             live: false,
+            partial_receipts: false,
         }))
     }
 
@@ -347,6 +348,25 @@ fn foreign_and_garbage_documents_are_kept_apart_and_the_rest_of_the_batch_is_app
     );
     sync_all(&[&keeper]);
     assert_eq!(aggregator.json(&["verify"])["faults"], json!([]));
+}
+
+#[test]
+fn a_change_above_the_limit_is_kept_apart_by_name() {
+    let aggregator = Aggregator::start();
+    for (length, is_too_big) in [(CHANGE_BYTES_MAX + 1, true), (CHANGE_BYTES_MAX, false)] {
+        let node = aggregator.node("330106", &[]);
+        let hostile = Hostile::with_keys_of(&node, &aggregator);
+        let mut document =
+            written(&json!({"type": "organisation", "id": "large", "name": "丙", "responsible": "330106"}));
+        document.changes[0].bytes = vec![0; length];
+        let answer = hostile.send(hostile.batch(vec![document]));
+        let ServerFrame::Ack(ack) = answer else {
+            panic!("an ack: {answer:?}")
+        };
+        let code = code_of(&ack.outcomes[0].outcome);
+        assert_ne!(code, "applied");
+        assert_eq!(code == "CHANGE_TOO_BIG", is_too_big, "{length} bytes: {code}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use rollcall_command::output::{Refused, print_line};
 use rollcall_replica::Replica;
 use rollcall_replica::runner::server::AggregatorKeys;
 use rollcall_replica::runner::turns::Turns;
+use rollcall_replica::self_check::recount_daily;
 use rollcall_rpc::signing::Ed25519;
 use rollcall_rpc::{ServerConfig, ServerTls};
 use rollcall_web::headers::HostList;
@@ -91,6 +92,10 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
 
     let shutdown = CancellationToken::new();
     let sync_addr = sync.local_addr().context("read the sync server's address")?;
+    let recount_task = {
+        let (replica, shutdown) = (replica.clone(), shutdown.clone());
+        tokio::spawn(async move { shutdown.run_until_cancelled(recount_daily(replica, now_ms)).await })
+    };
     let live_task = tokio::spawn(live::follow(live, replica, enrolled, shutdown.clone()));
     let sync_task = tokio::spawn(rollcall_rpc::serve(
         sync,
@@ -111,6 +116,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     tracing::info!("stopping");
     shutdown.cancel();
     sync_task.await.context("stop the sync server")?;
+    recount_task.await.context("stop counting")?;
     live_task.await.context("stop telling sessions")?;
     web_task.await.context("stop the console")?;
     store.close();

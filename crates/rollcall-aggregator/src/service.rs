@@ -123,6 +123,7 @@ impl SyncService for SyncHandler {
         );
         let asked_to_end = async {
             tokio::select! {
+                biased;
                 () = closing.stopping.cancelled() => {
                     entry.drain("STOPPING", "The aggregator stops; the node connects again.");
                 }

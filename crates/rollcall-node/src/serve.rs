@@ -7,6 +7,7 @@ use anyhow::Context;
 use rollcall_command::clock::now_ms;
 use rollcall_command::output::{Refused, print_line};
 use rollcall_replica::Replica;
+use rollcall_replica::self_check::recount_daily;
 use rollcall_web::headers::HostList;
 use rollcall_web::site::Program;
 use rollcall_web::{Site, SiteConfig};
@@ -69,6 +70,10 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         site.wrap(router::pages(app)),
         shutdown.clone(),
     ));
+    let recount_task = {
+        let (replica, shutdown) = (replica.clone(), shutdown.clone());
+        tokio::spawn(async move { shutdown.run_until_cancelled(recount_daily(replica, now_ms)).await })
+    };
     let dialer_task = (!args.no_sync && config.aggregator.is_some()).then(|| {
         let interval = Duration::from_secs(config.sync_seconds.max(1));
         tokio::spawn(dialer::run(files, replica, interval, shutdown.clone()))
@@ -81,6 +86,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     if let Some(task) = dialer_task {
         task.await.context("stop syncing")?;
     }
+    recount_task.await.context("stop counting")?;
     store.close();
     Ok(())
 }

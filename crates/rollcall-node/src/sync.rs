@@ -64,6 +64,17 @@ struct ShownStatus {
     quarantined: u64,
     certificate: Certificate,
     store: ShownStore,
+    self_check: ShownSelfCheck,
+}
+
+/// What the node found to differ from the aggregator or from its own sums, and put right.
+#[derive(Debug, Serialize)]
+struct ShownSelfCheck {
+    repairs: u64,
+    repaired_documents: u64,
+    repaired: Option<String>,
+    recounted: Option<String>,
+    corrected_scopes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -331,7 +342,16 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
             .upstream()?
             .map_or(0, |upstream| upstream.acknowledged.position);
         let waiting = reader.waiting(acknowledged)?;
+        let checked = reader.self_check()?;
+        let time = |ms: i64| (ms > 0).then(|| time_text(ms));
         Ok(ShownStatus {
+            self_check: ShownSelfCheck {
+                repairs: checked.repairs,
+                repaired_documents: checked.repaired_documents,
+                repaired: time(checked.repaired_ms),
+                recounted: time(checked.recounted_ms),
+                corrected_scopes: checked.corrected_scopes,
+            },
             federation: config.federation.clone(),
             documents: reader.documents_count()?,
             waiting: Waiting {
@@ -368,5 +388,9 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
     print_line(format_args!(
         "{} changes waiting, {} conflicts, {} documents in quarantine",
         status.waiting.changes, status.conflicts, status.quarantined
+    ))?;
+    print_line(format_args!(
+        "{} repairs of {} documents, {} sums corrected",
+        status.self_check.repairs, status.self_check.repaired_documents, status.self_check.corrected_scopes
     ))
 }

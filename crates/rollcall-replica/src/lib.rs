@@ -22,6 +22,7 @@ pub mod records;
 pub mod repair;
 pub mod replica;
 pub mod runner;
+pub mod self_check;
 pub mod send_down;
 pub mod send_up;
 pub mod take_down;

@@ -13,6 +13,7 @@ use rollcall_sync::limits::BATCH_DOCUMENTS_MAX;
 
 use crate::error::Error;
 use crate::prepare::{Held, Origin, open};
+use crate::receipt::Roots;
 
 /// The documents one process holds. Clones share it.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ struct Inner {
     boot_id: [u8; 16],
     actors: Mutex<BTreeMap<String, ActorId>>,
     settings: Settings,
+    roots: Roots,
 }
 
 /// Where random bytes come from.
@@ -75,6 +77,7 @@ impl Replica {
                 boot_id,
                 actors: Mutex::default(),
                 settings,
+                roots: Roots::default(),
             }),
         }
     }
@@ -89,6 +92,11 @@ impl Replica {
         let mut bytes = [0; N];
         self.inner.settings.random.fill(&mut bytes);
         bytes
+    }
+
+    /// Roots of scopes read so far.
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.inner.roots
     }
 
     /// Its store.

@@ -82,7 +82,7 @@ impl Replica {
                 drained,
             };
             let receipt = if receipt && drained {
-                Some(make_receipt(reader, peer, &scopes, keys, now_ms)?)
+                Some(make_receipt(reader, peer, &scopes, keys, self.roots(), now_ms)?)
             } else {
                 None
             };

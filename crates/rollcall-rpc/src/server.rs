@@ -214,7 +214,9 @@ async fn serve_connection<S: SyncService, E: EnrolService>(
             }
         };
         if close && closing.is_none() {
-            ageing.cancel();
+            if !shutdown.is_cancelled() {
+                ageing.cancel();
+            }
             connection.as_mut().graceful_shutdown();
             closing = Some(Instant::now());
         }

@@ -22,6 +22,7 @@ mod migration;
 pub mod quarantine;
 pub mod receipt;
 pub mod scope;
+pub mod self_check;
 mod sqlite;
 pub mod store;
 #[cfg(test)]

@@ -59,6 +59,8 @@ pub struct Hello {
     pub grants_hash: [u8; 8],
     /// Whether it wants the session to stay open after the receipt.
     pub live: bool,
+    /// Whether receipts may name only what differs from one that it holds.
+    pub partial_receipts: bool,
 }
 
 /// Why a session repairs (`protocol.md` 4.3).
@@ -202,7 +204,7 @@ pub struct Ack {
 }
 
 /// One scope in a receipt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScopeReceipt {
     /// Which.
     pub scope: FederationId,
@@ -237,6 +239,17 @@ pub struct Receipt {
     pub signature: Vec<u8>,
 }
 
+/// A receipt on its way to a node that holds an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialReceipt {
+    /// Hash of the earlier one.
+    pub based_on: Hash,
+    /// The receipt, without the scopes that stand in both alike.
+    pub differing: Receipt,
+    /// Scopes of the earlier one that are not in this one.
+    pub gone: Vec<FederationId>,
+}
+
 /// Frames from the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientFrame {
@@ -268,6 +281,8 @@ pub enum ServerFrame {
     Ack(Box<Ack>),
     /// Its statement.
     Receipt(Box<Receipt>),
+    /// Its statement, as what differs from one that the node holds.
+    PartialReceipt(Box<PartialReceipt>),
     /// Come back later.
     Busy {
         /// Milliseconds to wait.
@@ -294,6 +309,8 @@ pub enum ServerFrame {
 pub struct DigestRequest {
     /// Scope and the sums of its buckets, each the first 8 bytes of the sum of its document digests.
     pub scopes: Vec<(FederationId, Vec<[u8; 8]>)>,
+    /// Whether the first 8 bytes of each document's digest will do for an answer.
+    pub short: bool,
 }
 
 /// One document of a differing bucket.
@@ -303,8 +320,15 @@ pub struct DigestEntry {
     pub scope: FederationId,
     /// Which.
     pub document_id: DocumentId,
-    /// Its digest.
+    /// Its digest; of a short answer the first 8 bytes, then zeros.
     pub digest: Hash,
+}
+
+impl DigestEntry {
+    /// Whether a document has this digest, as far as the entry tells.
+    pub fn is_of(&self, digest: &Hash) -> bool {
+        self.digest == *digest || (self.digest[8..] == [0; 24] && self.digest[..8] == digest[..8])
+    }
 }
 
 /// Every document of the differing buckets, and which buckets those are.
@@ -316,6 +340,8 @@ pub struct DigestAnswer {
     pub buckets: Vec<(FederationId, Vec<u32>)>,
     /// Their documents.
     pub entries: Vec<DigestEntry>,
+    /// Digests are cut to 8 bytes.
+    pub short: bool,
 }
 
 /// For documents that differ: which changes the node holds.

@@ -104,6 +104,7 @@ pub(crate) fn describe_down(frame: &ServerFrame) -> String {
             receipt.scopes.len(),
             receipt.quarantined.len()
         ),
+        ServerFrame::PartialReceipt(partial) => format!("receipt over {}", short(&partial.based_on)),
         ServerFrame::Busy { retry_after_ms } => format!("busy {retry_after_ms}"),
         ServerFrame::Goaway { code, .. } => format!("goaway {code}"),
         ServerFrame::Compared { set } => format!("compared {}", set.count),
@@ -170,6 +171,7 @@ pub(crate) fn corrupt_down(frame: &mut ServerFrame, chance: &mut Chance) {
                 .for_each(|scope| flip(&mut scope.root, chance)),
             _ => flip_number(&mut receipt.position, chance),
         },
+        ServerFrame::PartialReceipt(partial) => flip(&mut partial.based_on, chance),
         ServerFrame::HelloAck(ack) => match chance.below(3) {
             0 => flip_number(&mut ack.cursor.position, chance),
             1 => flip(&mut ack.cursor.chain, chance),

@@ -161,6 +161,7 @@ async fn sync<L: Link>(
             sent: VecDeque::new(),
             report: &mut report,
             further_round_trips: 0,
+            received: None,
             round_began: begun,
             round_trips_before: 0,
             staying: staying.as_mut(),
@@ -195,6 +196,8 @@ struct Run<'a, 's, L: Link> {
     sent: VecDeque<Arc<Batch>>,
     report: &'a mut SyncReport,
     further_round_trips: u32,
+    /// The last receipt that came in this session.
+    received: Option<Receipt>,
     /// When both ends were last proven equal, or the session began.
     round_began: tokio::time::Instant,
     round_trips_before: u32,
@@ -236,7 +239,13 @@ impl<L: Link> Run<'_, '_, L> {
                     .map_err(|_| ())
             };
             let event = match frame {
-                Ok(Some(Ok(frame))) => ClientEvent::Frame(frame),
+                Ok(Some(Ok(frame))) => match self.whole(frame).await? {
+                    Some(frame) => ClientEvent::Frame(frame),
+                    None => {
+                        tracing::warn!("a receipt is based on one that is not held here");
+                        ClientEvent::LinkLost
+                    }
+                },
                 Ok(Some(Err(error))) => {
                     let code = L::code(&error);
                     tracing::info!(code, "the session was cut: {error}");
@@ -252,6 +261,38 @@ impl<L: Link> Run<'_, '_, L> {
             };
             self.session.handle_event(event);
         }
+    }
+
+    /// A frame with a receipt made whole; `None` where that cannot be done.
+    async fn whole(&mut self, frame: ServerFrame) -> Result<Option<ServerFrame>, Error> {
+        let receipt = match frame {
+            ServerFrame::Receipt(receipt) => receipt,
+            ServerFrame::HelloAck(_)
+            | ServerFrame::Batch(_)
+            | ServerFrame::Ack(_)
+            | ServerFrame::Busy { .. }
+            | ServerFrame::Goaway { .. }
+            | ServerFrame::Compared { .. } => return Ok(Some(frame)),
+            ServerFrame::PartialReceipt(partial) => {
+                let earlier = match self
+                    .received
+                    .take()
+                    .filter(|earlier| earlier.hash() == partial.based_on)
+                {
+                    Some(earlier) => Some(earlier),
+                    None => {
+                        let (replica, hash) = (self.replica.clone(), partial.based_on);
+                        blocking(move || replica.receipt(&hash)).await?
+                    }
+                };
+                match earlier.and_then(|earlier| partial.over(&earlier)) {
+                    Some(receipt) => Box::new(receipt),
+                    None => return Ok(None),
+                }
+            }
+        };
+        self.received = Some((*receipt).clone());
+        Ok(Some(ServerFrame::Receipt(receipt)))
     }
 
     /// The next frame of a session that stays open, or what else there is to tell it.
@@ -365,7 +406,7 @@ impl<L: Link> Run<'_, '_, L> {
             ClientEffect::CheckReceipt(receipt) => {
                 let (key, verify) = (self.keys.receipt_key.clone(), Arc::clone(&self.keys.verify));
                 let (check, receipt) = blocking(move || {
-                    let check = replica.check_receipt(&receipt, &key, verify.as_ref())?;
+                    let check = replica.check_receipt_in_session(&receipt, &key, verify.as_ref())?;
                     if check == ReceiptCheck::Equal {
                         replica.keep_receipt(&receipt)?;
                     }
@@ -386,6 +427,9 @@ impl<L: Link> Run<'_, '_, L> {
                 })
                 .await?;
                 self.session.handle_event(ClientEvent::SetLoaded(set));
+            }
+            ClientEffect::Recount => {
+                blocking(move || replica.recount(now_ms)).await?;
             }
             ClientEffect::Settled(end) => self.tell_settled(end),
             ClientEffect::Finish(_) => unreachable!("the loop ends there"),
@@ -434,6 +478,7 @@ impl<L: Link> Run<'_, '_, L> {
             blocking(move || replica.resolve_requests(&request, &answer))
                 .await?
                 .into();
+        let differing: usize = requests.iter().map(|request| request.documents.len()).sum();
         let mut lacking: Vec<Vec<DocumentChanges>> = Vec::new();
         while let Some(request) = requests.pop_front() {
             self.further_round_trips += 1;
@@ -465,6 +510,10 @@ impl<L: Link> Run<'_, '_, L> {
             self.report.pulled.changes += taken.changes;
             self.report.pulled.documents += taken.documents;
             lacking.extend(more);
+        }
+        if differing > 0 {
+            let replica = self.replica.clone();
+            blocking(move || replica.note_repair(differing as u64, now_ms)).await?;
         }
         self.session.handle_event(ClientEvent::Repaired { lacking });
         Ok(())
@@ -536,6 +585,7 @@ impl Replica {
                     grants_hash(grants.iter().map(|grant| (&grant.scope, grant.write)))
                 },
                 live: false,
+                partial_receipts: true,
             })
         })
     }
@@ -574,6 +624,12 @@ impl Replica {
             Ok(())
         };
         Ok(self.store().write("adopt peer", work).wait()?)
+    }
+
+    /// A receipt that was kept.
+    pub(crate) fn receipt(&self, hash: &rollcall_store::Hash) -> Result<Option<Receipt>, Error> {
+        let row = self.read(|reader| Ok(reader.receipt(hash)?))?;
+        Ok(row.and_then(|row| Receipt::from_bytes(&row.bytes)))
     }
 
     /// Notes that the aggregator was heard.

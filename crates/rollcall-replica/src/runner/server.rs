@@ -10,9 +10,11 @@ use rollcall_store::receipt::ReceiptRow;
 use rollcall_store::{Hash, Pending, Reader};
 use rollcall_sync::fingerprint::{grants_hash, scopes_hash};
 use rollcall_sync::keys::{Sign, Verify};
-use rollcall_sync::limits::{DRAIN_MS, RECEIPT_GATHER_MS};
+use rollcall_sync::limits::{
+    DRAIN_MS, RECEIPT_GATHER_MS, RECEIPT_GATHER_MS_MAX, RECEIPT_GATHER_MS_PER_SCOPE,
+};
 use rollcall_sync::message::{
-    Ack, Batch, ClientFrame, Cursor, Hello, Receipt, ScopeGrant, ServerFrame, SetSum,
+    Ack, Batch, ClientFrame, Cursor, Hello, PartialReceipt, Receipt, ScopeGrant, ServerFrame, SetSum,
 };
 use rollcall_sync::session::server::{PeerState, ServerEffect, ServerEvent, ServerSession};
 use tokio::sync::{mpsc, watch};
@@ -61,6 +63,8 @@ pub struct Leave {
     pub drain: bool,
 }
 
+/// Scopes of a receipt from which on the next one names only those that differ.
+const SCOPES_MANY: usize = 16;
 /// Silence after which a node that owes an answer counts as gone.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
@@ -88,6 +92,8 @@ pub async fn serve_session<E: std::fmt::Display>(
         heard: tokio::time::Instant::now(),
         told: Some(standing.told),
         turn: standing.turn,
+        partial_receipts: false,
+        given: None,
         gathered: None,
         give_up: None,
     };
@@ -121,12 +127,10 @@ pub async fn serve_session<E: std::fmt::Display>(
             },
             None => frame_event(&run.peer, inbound.recv().await),
         };
-        match &event {
-            ServerEvent::Frame(_) => run.heard = tokio::time::Instant::now(),
-            ServerEvent::Drain { .. } => {
-                run.give_up = Some(tokio::time::Instant::now() + Duration::from_millis(DRAIN_MS));
-            }
-            _ => {}
+        if matches!(event, ServerEvent::Frame(_)) {
+            run.heard = tokio::time::Instant::now();
+        } else if matches!(event, ServerEvent::Drain { .. }) {
+            run.give_up = Some(tokio::time::Instant::now() + Duration::from_millis(DRAIN_MS));
         }
         run.session.handle_event(event);
     }
@@ -164,6 +168,9 @@ struct Run<'a> {
     /// When the node was last heard.
     heard: tokio::time::Instant,
     turn: Option<Turn>,
+    /// Whether the node takes partial receipts, and the last receipt it holds.
+    partial_receipts: bool,
+    given: Option<Receipt>,
     /// None once nobody can tell anything any more.
     told: Option<watch::Receiver<Told>>,
     /// When the receipt has waited long enough.
@@ -173,6 +180,24 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// A receipt as what differs from the one before, where the node takes that and it is shorter.
+    fn shortened(&mut self, frame: ServerFrame) -> ServerFrame {
+        let ServerFrame::Receipt(receipt) = frame else {
+            return frame;
+        };
+        let earlier = self
+            .given
+            .replace((*receipt).clone())
+            .filter(|_| self.partial_receipts);
+        match earlier.filter(|earlier| earlier.scopes.len() >= SCOPES_MANY) {
+            Some(earlier) => {
+                let partial = PartialReceipt::between(&earlier, &receipt);
+                ServerFrame::PartialReceipt(Box::new(partial))
+            }
+            None => ServerFrame::Receipt(receipt),
+        }
+    }
+
     /// Waits for what concerns an open session beside frames.
     async fn hear(&mut self) -> ServerEvent {
         let silent = self.session.is_waiting().then(|| self.heard + SILENCE_MAX);
@@ -228,6 +253,7 @@ impl Run<'_> {
                 if let ServerFrame::HelloAck(ack) = &frame {
                     self.verified = ack.cursor;
                 }
+                let frame = self.shortened(frame);
                 if frames.send(frame).await.is_err() {
                     self.session.handle_event(ServerEvent::ClientClosed);
                 }
@@ -242,6 +268,13 @@ impl Run<'_> {
                     return Ok(());
                 }
                 self.peer.log_epoch = hello.log_epoch;
+                self.partial_receipts = hello.partial_receipts;
+                if hello.partial_receipts {
+                    let (replica, hash) = (self.replica.clone(), hello.receipt_hash);
+                    self.given = blocking(move || replica.receipt(&hash))
+                        .await?
+                        .filter(|given| given.origin_store == self.peer.store_id);
+                }
                 let peer = self.peer.clone();
                 let state = blocking(move || replica.peer_state(&peer, &hello, now_ms)).await?;
                 self.session.handle_event(ServerEvent::PeerLoaded {
@@ -265,7 +298,11 @@ impl Run<'_> {
                     .handle_event(ServerEvent::DownLoaded { batch, receipt });
             }
             ServerEffect::Gather => {
-                self.gathered = Some(tokio::time::Instant::now() + Duration::from_millis(RECEIPT_GATHER_MS));
+                // A receipt over many scopes is large, is kept at both ends, and something always happens in one of them.
+                let scopes = self.given.as_ref().map_or(0, |given| given.scopes.len() as u64);
+                let wait_ms = RECEIPT_GATHER_MS + RECEIPT_GATHER_MS_PER_SCOPE * scopes;
+                let wait = Duration::from_millis(wait_ms.min(RECEIPT_GATHER_MS_MAX));
+                self.gathered = Some(tokio::time::Instant::now() + wait);
             }
             ServerEffect::LoadSet => {
                 let peer = self.peer.clone();

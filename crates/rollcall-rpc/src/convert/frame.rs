@@ -2,7 +2,8 @@
 
 use rollcall_core::id::{LogEpoch, StoreId};
 use rollcall_sync::message::{
-    Ack, Batch, ClientFrame, Hello, HelloAck, Receipt, RepairReason, ScopeGrant, ServerFrame, Verdict,
+    Ack, Batch, ClientFrame, Hello, HelloAck, PartialReceipt, Receipt, RepairReason, ScopeGrant, ServerFrame,
+    Verdict,
 };
 
 use super::{
@@ -39,6 +40,7 @@ impl Wire for Hello {
                 self.grants_hash.to_vec()
             },
             live: self.live,
+            partial_receipts: self.partial_receipts,
         })
     }
 
@@ -72,6 +74,7 @@ impl Wire for Hello {
                 fixed(&wire.grants_hash, "grants hash")?
             },
             live: wire.live,
+            partial_receipts: wire.partial_receipts,
         })
     }
 }
@@ -202,6 +205,7 @@ impl Wire for ServerFrame {
             Self::Batch(batch) => Frame::Batch(batch.to_wire()?),
             Self::Ack(ack) => Frame::Ack(ack.to_wire()?),
             Self::Receipt(receipt) => Frame::Receipt(receipt.to_wire()?),
+            Self::PartialReceipt(partial) => Frame::PartialReceipt(partial.to_wire()?),
             Self::Busy { retry_after_ms } => Frame::Busy(pb::Busy {
                 retry_after_ms: *retry_after_ms,
             }),
@@ -228,6 +232,9 @@ impl Wire for ServerFrame {
             Frame::Batch(batch) => Self::Batch(Box::new(Batch::from_wire(batch)?)),
             Frame::Ack(ack) => Self::Ack(Box::new(Ack::from_wire(ack)?)),
             Frame::Receipt(receipt) => Self::Receipt(Box::new(Receipt::from_wire(receipt)?)),
+            Frame::PartialReceipt(partial) => {
+                Self::PartialReceipt(Box::new(PartialReceipt::from_wire(partial)?))
+            }
             Frame::Busy(busy) => Self::Busy {
                 retry_after_ms: busy.retry_after_ms,
             },

@@ -3,7 +3,7 @@
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
 use rollcall_sync::message::{
     Ack, Batch, ChangeEntry, ClientFrame, Cursor, DocumentChanges, DocumentOutcome, Hello, HelloAck, Outcome,
-    Receipt, RepairReason, ScopeGrant, ScopeReceipt, ServerFrame, SetSum, Verdict,
+    PartialReceipt, Receipt, RepairReason, ScopeGrant, ScopeReceipt, ServerFrame, SetSum, Verdict,
 };
 
 /// Bytes that do not compress, the same in every run.
@@ -94,6 +94,7 @@ pub(crate) fn hello() -> Hello {
         receipt_hash: noise.bytes(),
         grants_hash: noise.bytes(),
         live: true,
+        partial_receipts: true,
     }
 }
 
@@ -249,6 +250,11 @@ pub(super) fn server_frames() -> Vec<ServerFrame> {
             quarantined: vec![],
             signature: vec![],
             ..receipt()
+        })),
+        ServerFrame::PartialReceipt(Box::new(PartialReceipt {
+            based_on: [3; 32],
+            differing: receipt(),
+            gone: scopes(),
         })),
         ServerFrame::Busy { retry_after_ms: 1500 },
         ServerFrame::Goaway {

@@ -115,6 +115,7 @@ impl SyncService for Echo {
             digest: noise.bytes(),
         });
         let entries = entries.collect();
+        let short = request.short;
         let buckets = request
             .scopes
             .into_iter()
@@ -124,6 +125,7 @@ impl SyncService for Echo {
             position: 1,
             buckets,
             entries,
+            short,
         })
     }
 

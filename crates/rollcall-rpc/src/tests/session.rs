@@ -29,6 +29,7 @@ async fn a_node_with_a_certificate_is_answered() {
     assert_eq!(client.hello(&hello()).await.expect("answers"), hello_ack());
     let digest = DigestRequest {
         scopes: vec![(FederationId::national(), vec![[1; 8]; 5])],
+        short: false,
     };
     let answer = client.digest(&digest).await.expect("answers");
     assert_eq!(answer.buckets, [(FederationId::national(), vec![5])]);

@@ -82,6 +82,8 @@ pub enum ClientEffect {
     Repair,
     /// Start a new spell of the own log: what was written stays, positions start anew (`protocol.md` R1).
     RotateEpoch,
+    /// The sums differ though the documents do not: count them again.
+    Recount,
     /// Sum up what is held here, to compare it with this sum of the aggregator's.
     LoadSet,
     /// Both ends are proven equal, as a session that does not stay open would have ended; this one stays.
@@ -156,6 +158,7 @@ pub struct ClientSession {
     settled: bool,
     comparing: Option<SetSum>,
     asked: bool,
+    sums_differ: bool,
     closing: bool,
     leaving: Option<(String, String)>,
 }
@@ -185,6 +188,7 @@ impl ClientSession {
             settled: false,
             comparing: None,
             asked: false,
+            sums_differ: false,
             closing: false,
             leaving: None,
             hello,
@@ -276,6 +280,7 @@ impl ClientSession {
                 if self.settled && theirs.is_some_and(|theirs| theirs != set) {
                     // Either something is on its way, or they do differ: the receipt will tell.
                     self.settled = false;
+                    self.sums_differ = true;
                     self.send(ClientFrame::WantReceipt);
                 }
             }
@@ -334,6 +339,7 @@ impl ClientSession {
             }
             ServerFrame::HelloAck(_)
             | ServerFrame::Compared { .. }
+            | ServerFrame::PartialReceipt(_)
             | ServerFrame::Ack(_)
             | ServerFrame::Batch(_)
             | ServerFrame::Receipt(_) => {
@@ -402,6 +408,13 @@ impl ClientSession {
     fn handle_check(&mut self, check: ReceiptCheck) {
         self.checking = false;
         match check {
+            ReceiptCheck::Equal if self.sums_differ && !self.changed => {
+                self.sums_differ = false;
+                if self.repair.is_none() {
+                    self.effects.push_back(ClientEffect::Recount);
+                }
+                self.handle_check(ReceiptCheck::Equal);
+            }
             ReceiptCheck::Equal => self.settle(match (self.repair, self.changed) {
                 (Some(reason), _) => SessionEnd::Repaired(reason),
                 (None, true) => SessionEnd::CaughtUp,
@@ -457,6 +470,7 @@ impl ClientSession {
             return;
         }
         (self.repair, self.repairs, self.changed) = (None, 0, false);
+        self.sums_differ = false;
         // An edit of this moment is on its way already; its receipt settles again.
         self.settled = self.in_flight == 0 && self.storing == 0 && self.applying == 0;
         self.effects.push_back(ClientEffect::Settled(end));

@@ -24,7 +24,7 @@ fn cursor(position: u64) -> Cursor {
     }
 }
 
-fn hello() -> Hello {
+pub(super) fn hello() -> Hello {
     Hello {
         protocol: crate::limits::PROTOCOL_VERSION,
         version: "test".to_owned(),
@@ -41,10 +41,11 @@ fn hello() -> Hello {
         receipt_hash: [4; 32],
         grants_hash: GRANTS,
         live: true,
+        partial_receipts: false,
     }
 }
 
-fn state() -> PeerState {
+pub(super) fn state() -> PeerState {
     PeerState {
         store_id: CENTRE.0,
         log_epoch: CENTRE.1,
@@ -77,7 +78,7 @@ fn ack(live: bool) -> ServerFrame {
     }))
 }
 
-fn batch(from: u64, to: u64, documents: usize) -> Batch {
+pub(super) fn batch(from: u64, to: u64, documents: usize) -> Batch {
     let document = DocumentChanges {
         document_id: DocumentId([to as u8; 16]),
         kind: DocumentKind::Organisation,
@@ -94,7 +95,7 @@ fn batch(from: u64, to: u64, documents: usize) -> Batch {
     }
 }
 
-fn receipt(position: u64) -> Receipt {
+pub(super) fn receipt(position: u64) -> Receipt {
     Receipt {
         store_id: CENTRE.0,
         log_epoch: CENTRE.1,
@@ -110,7 +111,7 @@ fn receipt(position: u64) -> Receipt {
 }
 
 /// A node's session past its first round.
-fn settled() -> ClientSession {
+pub(super) fn settled() -> ClientSession {
     let mut session = ClientSession::new(hello());
     assert!(matches!(
         session.poll_effect(),
@@ -126,7 +127,7 @@ fn settled() -> ClientSession {
     session
 }
 
-fn next(session: &mut ClientSession, event: ClientEvent) -> Option<ClientEffect> {
+pub(super) fn next(session: &mut ClientSession, event: ClientEvent) -> Option<ClientEffect> {
     session.handle_event(event);
     session.poll_effect()
 }
@@ -242,6 +243,27 @@ fn a_difference_found_by_comparing_is_repaired_within_the_session() {
 }
 
 #[test]
+fn sums_that_differ_over_equal_documents_are_counted_again() {
+    let mut session = settled();
+    next(&mut session, ClientEvent::CompareDue);
+    let other = ServerFrame::Compared {
+        set: SetSum::default(),
+    };
+    next(&mut session, ClientEvent::Frame(other));
+    next(&mut session, ClientEvent::SetLoaded(HELD));
+    next(
+        &mut session,
+        ClientEvent::Frame(ServerFrame::Receipt(Box::new(receipt(5)))),
+    );
+    let recount = next(&mut session, ClientEvent::ReceiptChecked(ReceiptCheck::Equal));
+    assert_eq!(recount, Some(ClientEffect::Recount));
+    assert_eq!(
+        session.poll_effect(),
+        Some(ClientEffect::Settled(SessionEnd::InSync))
+    );
+}
+
+#[test]
 fn a_session_that_is_to_end_waits_for_what_is_under_way() {
     let closed = Some(ClientEffect::Finish(SessionEnd::Closed));
     assert_eq!(next(&mut settled(), ClientEvent::Close), closed);
@@ -292,7 +314,7 @@ fn proven() -> ServerSession {
     session
 }
 
-fn answer(session: &mut ServerSession, event: ServerEvent) -> Vec<ServerEffect> {
+pub(super) fn answer(session: &mut ServerSession, event: ServerEvent) -> Vec<ServerEffect> {
     session.handle_event(event);
     std::iter::from_fn(|| session.poll_effect()).collect()
 }

@@ -156,6 +156,7 @@ impl World {
             receipt_hash: self.node_receipt,
             grants_hash: [0; 8],
             live: false,
+            partial_receipts: false,
         };
         let mut client = ClientSession::new(hello);
         let mut server = ServerSession::new();
@@ -166,7 +167,9 @@ impl World {
                     ClientEffect::Send(frame) => server.handle_event(ServerEvent::Frame(frame)),
                     ClientEffect::LoadUp(after) => client.handle_event(self.load_up(after)),
                     ClientEffect::AdoptPeer(_) | ClientEffect::ForgetSent => {}
-                    ClientEffect::LoadSet | ClientEffect::Settled(_) => unreachable!("no live session"),
+                    ClientEffect::LoadSet | ClientEffect::Recount | ClientEffect::Settled(_) => {
+                        unreachable!("no live session")
+                    }
                     ClientEffect::StoreAck(ack) => {
                         if self.lose_acks {
                             client.handle_event(ClientEvent::LinkLost);
@@ -405,6 +408,7 @@ fn hello(acknowledged: u64, end: u64) -> Hello {
         receipt_hash: [0; 32],
         grants_hash: [0; 8],
         live: false,
+        partial_receipts: false,
     }
 }
 
