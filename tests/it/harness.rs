@@ -321,6 +321,15 @@ impl Aggregator {
         self.sync = url;
     }
 
+    /// Memory of the serving process, bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let pid = self.office.serving.as_ref().expect("it serves").child.id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the system tells");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        1024 * kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a number")
+    }
+
     /// Where nodes reach it.
     pub(crate) fn url(&self) -> String {
         format!("https://{}", self.sync)

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{Aggregator, Node, count, database, fixture, sync_all};
+use crate::harness::{Aggregator, Node, count, database, fixture, full, sync_all};
+use crate::refusals::{Held, Hostile};
 
 const KINDERGARTEN: &str = "52330106XXXX000357";
 /// The promise is one second; a machine that builds something beside may take longer.
@@ -210,4 +211,31 @@ fn what_differs_is_found_while_the_session_is_open_and_repaired() {
     province.stop();
     assert_eq!(province.sync()["outcome"], "in_sync");
     province.ok(&["verify"]);
+}
+
+#[test]
+fn an_open_session_with_nothing_to_do_costs_little_memory() {
+    let peers = if full() { 150 } else { 12 };
+    let aggregator = Aggregator::start();
+    let nodes: Vec<Node> = (0..peers).map(|_| aggregator.node("330106", &[])).collect();
+    let hostile: Vec<Hostile> = nodes
+        .iter()
+        .map(|node| Hostile::with_keys_of(node, &aggregator))
+        .collect();
+    // What the first session costs the process is not each one's. Its place has to be free again before the next.
+    drop(hostile[0].stay());
+    std::thread::sleep(Duration::from_millis(300));
+    let before = aggregator.memory_bytes();
+    // As many connections as one certificate may have.
+    let open: Vec<Held> = hostile
+        .iter()
+        .flat_map(|hostile| [hostile.stay(), hostile.stay()])
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let each = aggregator.memory_bytes().saturating_sub(before) / open.len() as u64;
+    println!("{} open sessions cost {} KiB each", open.len(), each / 1024);
+    assert!(
+        each < 256 * 1024,
+        "{each} bytes: 3,000 would not fit 1.5 GB with what else there is"
+    );
 }

@@ -141,18 +141,20 @@ fn written(record: &serde_json::Value) -> DocumentChanges {
     }
 }
 
-/// A session under way, until it is dropped.
-struct Held {
-    _session: (
-        Client,
-        tokio::sync::mpsc::Sender<ClientFrame>,
-        tokio::sync::mpsc::Receiver<Result<ServerFrame, rollcall_rpc::RpcError>>,
-    ),
-    _runtime: tokio::runtime::Runtime,
+type Session = (
+    Client,
+    tokio::sync::mpsc::Sender<ClientFrame>,
+    tokio::sync::mpsc::Receiver<Result<ServerFrame, rollcall_rpc::RpcError>>,
+    tokio::runtime::Runtime,
+);
+
+/// A session, until it is dropped.
+pub(crate) struct Held {
+    _session: Session,
 }
 
 /// A peer with good keys and bad intentions.
-struct Hostile {
+pub(crate) struct Hostile {
     config: ClientConfig,
     key: SigningKey,
     store: StoreId,
@@ -160,7 +162,7 @@ struct Hostile {
 }
 
 impl Hostile {
-    fn with_keys_of(node: &Node, aggregator: &Aggregator) -> Self {
+    pub(crate) fn with_keys_of(node: &Node, aggregator: &Aggregator) -> Self {
         let read = |name: &str| {
             read_private(&node.data().join("keys").join(name))
                 .or_else(|_| std::fs::read(node.data().join("keys").join(name)))
@@ -232,28 +234,39 @@ impl Hostile {
     }
 
     /// A session that says it has something to send and never does.
-    fn hold(&self) -> Held {
+    pub(crate) fn hold(&self) -> Held {
+        let session = self.open(Cursor {
+            position: 1,
+            chain: [1; 32],
+        });
+        Held { _session: session }
+    }
+
+    /// A session that has nothing to send and stays open.
+    pub(crate) fn stay(&self) -> Held {
+        let session = self.open(Cursor::default());
+        Held { _session: session }
+    }
+
+    fn open(&self, origin_end: Cursor) -> Session {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a runtime");
-        let session = runtime.block_on(async {
+        let (client, frames, answers) = runtime.block_on(async {
             let client = Client::connect(&self.config).await.expect("a connection");
             let (frames, mut answers) = client.exchange();
-            let end = Cursor {
-                position: 1,
-                chain: [1; 32],
+            let ClientFrame::Hello(mut hello) = self.hello(origin_end) else {
+                panic!("a hello")
             };
-            frames.send(self.hello(end)).await.expect("sent");
+            hello.live = origin_end.position == 0;
+            frames.send(ClientFrame::Hello(hello)).await.expect("sent");
             let answer = answers.recv().await.expect("an answer").expect("no error");
             assert!(matches!(answer, ServerFrame::HelloAck(_)), "{answer:?}");
             (client, frames, answers)
         });
-        Held {
-            _session: session,
-            _runtime: runtime,
-        }
+        (client, frames, answers, runtime)
     }
 
     /// Says Hello, sends the batch, and gives the first answer to it.
