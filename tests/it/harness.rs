@@ -338,6 +338,15 @@ impl Aggregator {
         self.sync = url;
     }
 
+    /// Memory of the serving process, bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let pid = self.office.serving.as_ref().expect("it serves").child.id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the system tells");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        1024 * kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a number")
+    }
+
     /// Where nodes reach it.
     pub(crate) fn url(&self) -> String {
         format!("https://{}", self.sync)
@@ -399,6 +408,16 @@ impl Node {
         };
         copy_folder(&self.data(), &copy.data());
         copy
+    }
+
+    /// Serves the workspace and syncs by itself.
+    pub(crate) fn serve_syncing(&mut self) {
+        self.office.serve(&["--web-addr", "127.0.0.1:0"], 1);
+    }
+
+    /// What the serving process has logged.
+    pub(crate) fn serve_log(&self) -> String {
+        std::fs::read_to_string(self.beside("serve.log")).unwrap_or_default()
     }
 
     /// Starts a command without waiting for it; its output goes to files.

@@ -12,6 +12,8 @@ mod hostile;
 mod javascript;
 mod kill;
 mod lists;
+mod live;
+mod office;
 mod offline;
 mod oracle;
 mod peer;

@@ -4,12 +4,13 @@ use rollcall_core::id::{ActorId, LogEpoch, StoreId};
 use rollcall_core::record::Record;
 use rollcall_doc::{Document, EditBy};
 use rollcall_rpc::authority::read_private;
-use rollcall_rpc::{Client, ClientConfig, SigningKey, Timeouts};
+use rollcall_rpc::{Client, ClientConfig, RpcError, SigningKey, Timeouts};
 use rollcall_sync::fingerprint::{change_hash, origin_chain};
 use rollcall_sync::limits::PROTOCOL_VERSION;
 use rollcall_sync::message::{
     Batch, ChangeEntry, ClientFrame, Cursor, DocumentChanges, Hello, Outcome, ServerFrame, SetSum,
 };
+use tokio::sync::mpsc;
 
 use crate::harness::{Aggregator, Node, database};
 
@@ -40,6 +41,16 @@ pub(crate) fn written(record: &serde_json::Value) -> DocumentChanges {
             bytes: change.bytes,
         }],
     }
+}
+
+/// A session, until it is dropped.
+pub(crate) struct Held {
+    _session: (
+        Client,
+        mpsc::Sender<ClientFrame>,
+        mpsc::Receiver<Result<ServerFrame, RpcError>>,
+    ),
+    _runtime: tokio::runtime::Runtime,
 }
 
 /// A peer with good keys and bad intentions.
@@ -113,8 +124,55 @@ impl Hostile {
         self.converse(hello, vec![batch]).pop().expect("an answer")
     }
 
+    /// A session that says it has something to send and never does.
+    pub(crate) fn hold(&self) -> Held {
+        let nowhere = Cursor {
+            position: 1,
+            chain: [1; 32],
+        };
+        self.open(self.hello_at(nowhere))
+    }
+
+    /// A session that has nothing to send and stays open.
+    pub(crate) fn stay(&self) -> Held {
+        self.open(Hello {
+            live: true,
+            ..self.hello_at(Cursor::default())
+        })
+    }
+
+    fn open(&self, hello: Hello) -> Held {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let session = runtime.block_on(async {
+            let client = Client::connect(&self.config).await.expect("a connection");
+            let (frames, mut answers) = client.exchange();
+            frames
+                .send(ClientFrame::Hello(Box::new(hello)))
+                .await
+                .expect("sent");
+            let answer = answers.recv().await.expect("an answer").expect("no error");
+            assert!(matches!(answer, ServerFrame::HelloAck(_)), "{answer:?}");
+            (client, frames, answers)
+        });
+        Held {
+            _session: session,
+            _runtime: runtime,
+        }
+    }
+
     /// A Hello that fits this batch.
     pub(crate) fn hello(&self, batch: &Batch) -> Hello {
+        self.hello_at(Cursor {
+            position: batch.to,
+            chain: batch.end_chain,
+        })
+    }
+
+    fn hello_at(&self, origin_end: Cursor) -> Hello {
         Hello {
             protocol: PROTOCOL_VERSION,
             version: "hostile".to_owned(),
@@ -122,10 +180,7 @@ impl Hostile {
             store_id: self.store,
             log_epoch: self.epoch,
             boot_id: [7; 16],
-            origin_end: Cursor {
-                position: batch.to,
-                chain: batch.end_chain,
-            },
+            origin_end,
             acknowledged: Cursor::default(),
             known_peer: None,
             down_position: 0,
@@ -133,6 +188,9 @@ impl Hostile {
             set: SetSum::default(),
             receipt_hash: [0; 32],
             takes_place: false,
+            grants_hash: [0; 8],
+            live: false,
+            partial_receipts: false,
         }
     }
 
@@ -160,6 +218,7 @@ impl Hostile {
                             return vec![ServerFrame::Goaway {
                                 code: error.code().to_owned(),
                                 message: error.to_string(),
+                                drain_ms: 0,
                             }];
                         }
                         None => return answered,

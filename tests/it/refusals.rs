@@ -1,6 +1,7 @@
 //! Who does not belong is refused with a code, what is foreign or broken is kept apart, the rest is applied, the service lives.
 
 use rollcall_core::id::DocumentId;
+use rollcall_sync::limits::CHANGE_BYTES_MAX;
 use rollcall_sync::message::ServerFrame;
 use serde_json::json;
 
@@ -162,6 +163,25 @@ fn foreign_and_garbage_documents_are_kept_apart_and_the_rest_of_the_batch_is_app
 }
 
 #[test]
+fn a_change_above_the_limit_is_kept_apart_by_name() {
+    let aggregator = Aggregator::start();
+    for (length, is_too_big) in [(CHANGE_BYTES_MAX + 1, true), (CHANGE_BYTES_MAX, false)] {
+        let node = aggregator.node("330106", &[]);
+        let hostile = Hostile::with_keys_of(&node, &aggregator);
+        let mut document =
+            written(&json!({"type": "organisation", "id": "large", "name": "丙", "responsible": "330106"}));
+        document.changes[0].bytes = vec![0; length];
+        let answer = hostile.send(hostile.batch(vec![document]));
+        let ServerFrame::Ack(ack) = answer else {
+            panic!("an ack: {answer:?}")
+        };
+        let code = code_of(&ack.outcomes[0].outcome);
+        assert_ne!(code, "applied");
+        assert_eq!(code == "CHANGE_TOO_BIG", is_too_big, "{length} bytes: {code}");
+    }
+}
+
+#[test]
 fn a_batch_with_a_wrong_chain_or_signature_is_refused_whole() {
     let aggregator = Aggregator::start();
     let node = aggregator.node("330106", &[]);
@@ -195,4 +215,37 @@ fn a_batch_with_a_wrong_chain_or_signature_is_refused_whole() {
         matches!(hostile.send(batch), ServerFrame::Ack(_)),
         "the service lives and takes the good one"
     );
+}
+
+#[test]
+fn above_its_limit_the_aggregator_says_when_to_come_back_and_nodes_do() {
+    let mut aggregator = Aggregator::start();
+    let slow = aggregator.node("330106", &[]);
+    let mut other = aggregator.node("330105", &[]);
+    aggregator.stop();
+    let config = aggregator.data().join("aggregator.toml");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    let limited = text.replace("sessions_max = 256", "sessions_max = 1");
+    assert_ne!(text, limited, "the setting is written with its default");
+    std::fs::write(&config, limited).expect("a configuration");
+    aggregator.serve();
+
+    let held = Hostile::with_keys_of(&slow, &aggregator).hold();
+    let refused = other.said(&["sync", "--json"]);
+    assert_eq!(
+        (refused.status, refused.code()),
+        (Some(1), "BUSY"),
+        "{}",
+        refused.out
+    );
+    other.serve_syncing();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(!other.serve_log().contains("in sync"), "there is no place yet");
+    drop(held);
+    let begun = std::time::Instant::now();
+    while !other.serve_log().contains("in sync") {
+        assert!(begun.elapsed().as_secs() < 10, "{}", other.serve_log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    other.stop();
 }

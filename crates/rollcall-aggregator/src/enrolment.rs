@@ -1,13 +1,13 @@
 //! Which peer may write what: tokens made and consumed, certificates issued, access looked up for every call.
 //! The jurisdiction is what the token said; nothing a node claims widens it (`reliability.md` 2.2, 2.3).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_command::clock::{now_ms, random};
-use rollcall_core::id::LogEpoch;
-use rollcall_replica::grants::{Access, Enrolled};
+use rollcall_core::id::{FederationId, LogEpoch, StoreId};
+use rollcall_replica::grants::Access;
 use rollcall_replica::take_up::PeerContext;
 use rollcall_rpc::enrolment::{EnrolAnswer, EnrolRequest};
 use rollcall_rpc::peer_identity::CertificateFacts;
@@ -171,28 +171,116 @@ fn token_error(error: Error) -> EnrolError {
     }
 }
 
-/// The peer behind a certificate, with what it may do at this moment.
-///
-/// # Errors
-/// A refusal for a certificate that is not on record or has been revoked.
-pub fn peer_context(reader: &Reader, identity: &PeerIdentity) -> Result<Result<PeerContext, Refusal>, Error> {
-    let Some(row) = reader.enrolment_by_serial(&identity.serial)? else {
-        let message = "This certificate is not on record here; enrol the node again.";
-        return Ok(Err(Refusal::new(
-            RefusalKind::Unauthenticated,
-            "PEER_UNKNOWN",
-            message,
-        )));
-    };
-    if let Some((_, reason)) = &row.revoked {
-        let message = format!("This node has been revoked: {reason}.");
-        return Ok(Err(Refusal::new(
-            RefusalKind::Unauthenticated,
-            "KEY_REVOKED",
-            message,
-        )));
+/// Which peers there are and what each may do. What concerns all of them is one list that they share.
+#[derive(Default)]
+pub struct Enrolled {
+    known: Mutex<Option<(u64, Arc<Known>)>>,
+}
+
+/// What is known of all peers together, as of one revision of the enrolments.
+struct Known {
+    /// Scopes that have a writer of their own.
+    writers: Arc<BTreeSet<FederationId>>,
+    /// Stores by the signing key that they were enrolled with, revoked ones too.
+    stores: HashMap<Vec<u8>, Vec<StoreId>>,
+}
+
+impl Known {
+    fn read(reader: &Reader) -> Result<Self, Error> {
+        let mut writers = BTreeSet::new();
+        let mut stores: HashMap<Vec<u8>, Vec<StoreId>> = HashMap::new();
+        for peer in reader.enrolments()? {
+            stores.entry(peer.signing_key).or_default().push(peer.store_id);
+            if peer.revoked.is_none() {
+                writers.insert(peer.jurisdiction.federation);
+                writers.extend(peer.jurisdiction.also);
+            }
+        }
+        Ok(Self {
+            writers: Arc::new(writers),
+            stores,
+        })
     }
-    Ok(Ok(context_of(reader, row)?))
+
+    fn context(&self, row: EnrolmentRow) -> PeerContext {
+        let stores = self.stores.get(&row.signing_key).into_iter().flatten();
+        PeerContext {
+            former_stores: stores.copied().filter(|store| *store != row.store_id).collect(),
+            peer_id: row.peer_id,
+            store_id: row.store_id,
+            log_epoch: LogEpoch::default(),
+            signing_key: row.signing_key,
+            access: Access {
+                enrolled: enrolled(&row.jurisdiction),
+                writers: Arc::clone(&self.writers),
+            },
+        }
+    }
+}
+
+/// Every peer, as of one snapshot.
+pub struct Peers {
+    rows: HashMap<String, EnrolmentRow>,
+    known: Arc<Known>,
+}
+
+impl Peers {
+    /// The peer behind a certificate.
+    ///
+    /// # Errors
+    /// A refusal for a certificate that is not on record or has been revoked.
+    pub fn peer(&self, identity: &PeerIdentity) -> Result<PeerContext, Refusal> {
+        let row = admitted(self.rows.get(&identity.serial).cloned())?;
+        Ok(self.known.context(row))
+    }
+
+    /// Whether two stores work with this certificate.
+    pub fn is_fenced(&self, identity: &PeerIdentity) -> bool {
+        let row = self.rows.get(&identity.serial);
+        row.is_some_and(|row| row.fenced_ms.is_some())
+    }
+}
+
+impl Enrolled {
+    /// The peer behind a certificate, with what it may do at this moment.
+    ///
+    /// # Errors
+    /// The store's; a refusal for a certificate that is not on record or has been revoked.
+    pub fn peer(
+        &self,
+        reader: &Reader,
+        identity: &PeerIdentity,
+    ) -> Result<Result<PeerContext, Refusal>, Error> {
+        let row = reader.enrolment_by_serial(&identity.serial)?;
+        let known = self.known(reader)?;
+        Ok(admitted(row).map(|row| known.context(row)))
+    }
+
+    /// Every peer at once.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn all(&self, reader: &Reader) -> Result<Peers, Error> {
+        let rows = reader.enrolments()?;
+        Ok(Peers {
+            rows: rows
+                .into_iter()
+                .map(|row| (row.certificate_serial.clone(), row))
+                .collect(),
+            known: self.known(reader)?,
+        })
+    }
+
+    fn known(&self, reader: &Reader) -> Result<Arc<Known>, Error> {
+        let revision = reader.enrolments_revision()?;
+        let mut cached = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = cached.as_ref().filter(|(of, _)| *of == revision) {
+            return Ok(Arc::clone(known));
+        }
+        let known = Arc::new(Known::read(reader)?);
+        *cached = Some((revision, Arc::clone(&known)));
+        Ok(known)
+    }
 }
 
 /// What a peer may do at this moment, revoked or not.
@@ -200,33 +288,31 @@ pub fn peer_context(reader: &Reader, identity: &PeerIdentity) -> Result<Result<P
 /// # Errors
 /// The store's.
 pub fn context_of(reader: &Reader, row: EnrolmentRow) -> Result<PeerContext, Error> {
-    let mut former_stores = Vec::new();
-    let mut access = Access {
-        enrolled: enrolled(&row.jurisdiction),
-        ..Access::default()
-    };
-    for peer in reader.enrolments()? {
-        if peer.signing_key == row.signing_key && peer.store_id != row.store_id {
-            former_stores.push(peer.store_id);
-        }
-        if peer.revoked.is_some() {
-            continue;
-        }
-        access.writers.insert(peer.jurisdiction.federation);
-        access.writers.extend(peer.jurisdiction.also);
-    }
-    Ok(PeerContext {
-        peer_id: row.peer_id,
-        store_id: row.store_id,
-        log_epoch: LogEpoch::default(),
-        signing_key: row.signing_key,
-        access,
-        former_stores,
-    })
+    Ok(Known::read(reader)?.context(row))
 }
 
-fn enrolled(jurisdiction: &Jurisdiction) -> Enrolled {
-    Enrolled {
+/// The row of a peer that may be answered.
+fn admitted(row: Option<EnrolmentRow>) -> Result<EnrolmentRow, Refusal> {
+    let Some(row) = row else {
+        let message = "This certificate is not on record here; enrol the node again.";
+        return Err(Refusal::new(
+            RefusalKind::Unauthenticated,
+            "PEER_UNKNOWN",
+            message,
+        ));
+    };
+    match &row.revoked {
+        Some((_, reason)) => Err(Refusal::new(
+            RefusalKind::Unauthenticated,
+            "KEY_REVOKED",
+            format!("This node has been revoked: {reason}."),
+        )),
+        None => Ok(row),
+    }
+}
+
+fn enrolled(jurisdiction: &Jurisdiction) -> rollcall_replica::grants::Enrolled {
+    rollcall_replica::grants::Enrolled {
         write: std::iter::once(&jurisdiction.federation)
             .chain(&jurisdiction.also)
             .cloned()

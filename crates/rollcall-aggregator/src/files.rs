@@ -7,6 +7,7 @@ use rollcall_command::output::Refused;
 use rollcall_rpc::authority::{read_private, write_private};
 use rollcall_rpc::{Authority, RpcError, SigningKey};
 use rollcall_store::Store;
+use rollcall_sync::limits::SESSIONS_UNDER_WAY_MAX;
 use serde::{Deserialize, Serialize};
 
 /// Paths within the data directory.
@@ -30,6 +31,10 @@ pub struct Config {
     /// Address of the console; plain HTTP, so loopback only.
     #[serde(default = "default_web_addr")]
     pub web_addr: String,
+    /// Sync sessions under way at a time, those that stay open and have nothing to do not counted; above it nodes are
+    /// told when to come back.
+    #[serde(default = "default_sessions_max")]
+    pub sessions_max: usize,
     /// Filter of the log, in the notation of `tracing`.
     #[serde(default = "default_log")]
     pub log: String,
@@ -46,6 +51,10 @@ fn default_web_addr() -> String {
     "127.0.0.1:7480".to_owned()
 }
 
+fn default_sessions_max() -> usize {
+    SESSIONS_UNDER_WAY_MAX
+}
+
 fn default_log() -> String {
     "info".to_owned()
 }
@@ -58,6 +67,7 @@ impl Config {
             hosts,
             sync_addr: default_sync_addr(),
             web_addr: default_web_addr(),
+            sessions_max: default_sessions_max(),
             log: default_log(),
             log_json: false,
         }

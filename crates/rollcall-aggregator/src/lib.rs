@@ -9,6 +9,7 @@ pub mod enrolment;
 pub mod federation;
 pub mod files;
 pub mod init;
+pub mod live;
 pub mod pages;
 pub mod peers;
 pub mod recovery;

@@ -7,6 +7,8 @@ use rollcall_command::clock::now_ms;
 use rollcall_command::output::{Refused, print_line};
 use rollcall_replica::Replica;
 use rollcall_replica::runner::server::AggregatorKeys;
+use rollcall_replica::runner::turns::Turns;
+use rollcall_replica::self_check::recount_daily;
 use rollcall_rpc::signing::Ed25519;
 use rollcall_rpc::{ServerConfig, ServerTls};
 use rollcall_web::headers::HostList;
@@ -18,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::StoreAccounts;
 use crate::app::App;
 use crate::cli::Serve;
-use crate::enrolment::{EnrolHandler, Enrolments};
+use crate::enrolment::{EnrolHandler, Enrolled, Enrolments};
 use crate::files::Files;
+use crate::live::{self, Live};
 use crate::retry;
 use crate::router;
 use crate::service::SyncHandler;
@@ -66,7 +69,15 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         sign: Arc::new(signing_key),
         verify: Arc::new(Ed25519),
     };
-    let handler = Arc::new(SyncHandler::new(replica, keys));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (enrolled, live) = (Arc::new(Enrolled::default()), Live::default());
+    let handler = Arc::new(SyncHandler::new(
+        replica.clone(),
+        keys,
+        Arc::clone(&enrolled),
+        live.clone(),
+        Turns::new(config.sessions_max, cores),
+    ));
     let enrol = Arc::new(EnrolHandler(Arc::new(Enrolments::new(
         store.clone(),
         authority,
@@ -88,6 +99,11 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
 
     let shutdown = CancellationToken::new();
     let sync_addr = sync.local_addr().context("read the sync server's address")?;
+    let recount_task = {
+        let (replica, shutdown) = (replica.clone(), shutdown.clone());
+        tokio::spawn(async move { shutdown.run_until_cancelled(recount_daily(replica, now_ms)).await })
+    };
+    let live_task = tokio::spawn(live::follow(live, replica, enrolled, shutdown.clone()));
     let sync_task = tokio::spawn(rollcall_rpc::serve(
         sync,
         tls,
@@ -107,6 +123,8 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     tracing::info!("stopping");
     shutdown.cancel();
     sync_task.await.context("stop the sync server")?;
+    recount_task.await.context("stop counting")?;
+    live_task.await.context("stop telling sessions")?;
     web_task.await.context("stop the console")?;
     store.close();
     Ok(())

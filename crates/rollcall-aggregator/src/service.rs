@@ -1,45 +1,46 @@
 //! The sync service: every call looks its peer up anew, then hands the work to the replica.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use rollcall_command::clock::now_ms;
 use rollcall_replica::Replica;
-use rollcall_replica::runner::server::{AggregatorKeys, serve_session};
+use rollcall_replica::runner::server::{AggregatorKeys, Standing, serve_session};
+use rollcall_replica::runner::turns::Turns;
 use rollcall_replica::take_up::PeerContext;
-use rollcall_rpc::{PeerIdentity, Refusal, RefusalKind, RpcError, SyncService};
+use rollcall_rpc::{Closing, PeerIdentity, Refusal, RefusalKind, RpcError, SyncService};
 use rollcall_sync::message::{
     ClientFrame, DigestAnswer, DigestRequest, Hello, HelloAck, ResolveAnswer, ResolveRequest, ServerFrame,
 };
 use rollcall_sync::session::server::{ServerEffect, ServerEvent, ServerSession};
 use tokio::sync::mpsc;
 
-use crate::enrolment::peer_context;
-
-/// How often an open session is asked whether its peer still may hold one: a revoked certificate is cut off well within
-/// the minute that `reliability.md` 2.3 gives.
-const REVOKED_CHECK: Duration = Duration::from_secs(5);
+use crate::enrolment::Enrolled;
+use crate::live::Live;
 
 /// Answers peers.
 pub struct SyncHandler {
     replica: Replica,
     keys: AggregatorKeys,
+    enrolled: Arc<Enrolled>,
+    live: Live,
+    turns: Arc<Turns>,
 }
 
 impl SyncHandler {
     /// Over this replica.
-    pub fn new(replica: Replica, keys: AggregatorKeys) -> Self {
-        Self { replica, keys }
-    }
-
-    /// Ends when the peer may no longer be answered, with the reason.
-    async fn revoked(&self, identity: PeerIdentity) -> Refusal {
-        loop {
-            tokio::time::sleep(REVOKED_CHECK).await;
-            if let Err(refusal) = self.with_peer(identity.clone(), |_, _| Ok(())).await
-                && refusal.kind != RefusalKind::Internal
-            {
-                return refusal;
-            }
+    pub fn new(
+        replica: Replica,
+        keys: AggregatorKeys,
+        enrolled: Arc<Enrolled>,
+        live: Live,
+        turns: Arc<Turns>,
+    ) -> Self {
+        Self {
+            replica,
+            keys,
+            enrolled,
+            live,
+            turns,
         }
     }
 
@@ -48,11 +49,11 @@ impl SyncHandler {
         identity: PeerIdentity,
         work: impl FnOnce(&Replica, PeerContext) -> Result<T, rollcall_replica::Error> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let replica = self.replica.clone();
+        let (replica, enrolled) = (self.replica.clone(), Arc::clone(&self.enrolled));
         let done = tokio::task::spawn_blocking(move || {
             let peer = replica
                 .store()
-                .read(|reader| peer_context(reader, &identity))
+                .read(|reader| enrolled.peer(reader, &identity))
                 .map_err(|error| internal(&error))??;
             work(&replica, peer).map_err(|error| internal(&error))
         });
@@ -94,13 +95,47 @@ impl SyncService for SyncHandler {
         identity: PeerIdentity,
         inbound: mpsc::Receiver<Result<ClientFrame, RpcError>>,
         outbound: mpsc::Sender<ServerFrame>,
+        closing: Closing,
     ) -> Result<(), Refusal> {
+        let turn = match self.turns.enter(identity.fingerprint) {
+            Ok(turn) => turn,
+            Err(retry_after_ms) => {
+                tracing::debug!(peer.id = identity.name, retry_after_ms, "too much is under way");
+                // A peer that is gone by now comes back all the same.
+                let _ = outbound.send(ServerFrame::Busy { retry_after_ms }).await;
+                return Ok(());
+            }
+        };
         let peer = self.with_peer(identity.clone(), |_, peer| Ok(peer)).await?;
-        let session = serve_session(&self.replica, peer, &self.keys, inbound, outbound, now_ms);
+        let (entry, told) = self.live.enter(identity, peer.clone());
+        let standing = Standing {
+            told,
+            turn: Some(turn),
+        };
+        let session = serve_session(
+            &self.replica,
+            peer,
+            standing,
+            &self.keys,
+            inbound,
+            outbound,
+            now_ms,
+        );
+        let asked_to_end = async {
+            tokio::select! {
+                biased;
+                () = closing.stopping.cancelled() => {
+                    entry.drain("STOPPING", "The aggregator stops; the node connects again.");
+                }
+                () = closing.ageing.cancelled() => {
+                    entry.drain("SESSION_AGE", "This connection is old enough; the node opens another.");
+                }
+            }
+            std::future::pending().await
+        };
         tokio::select! {
             ended = session => ended.map_err(|error| internal(&error)),
-            // What has been handed to the store is kept all the same; it is only not acknowledged.
-            refusal = self.revoked(identity) => Err(refusal),
+            () = asked_to_end => Ok(()),
         }
     }
 

@@ -1,68 +1,112 @@
-//! Syncing in the background of `serve`: soon after an edit, otherwise at the set interval, with back-off after failures.
+//! Syncing in the background of `serve`: one session that stays open, opened again when it ends, with back-off after
+//! failures; where the aggregator does not let it stay open, one soon after an edit and at the set interval.
 
 use std::time::Duration;
 
 use rollcall_command::clock::random;
 use rollcall_replica::Replica;
+use rollcall_replica::runner::client::SyncReport;
+use rollcall_rpc::Traffic;
 use rollcall_sync::backoff::delay_ms;
 use rollcall_sync::session::client::SessionEnd;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::files::Files;
-use crate::link::sync_now;
+use crate::link::{LiveSession, sync_until};
 
-/// How often it looks whether something was edited.
+/// How often it looks whether something was edited while no session is open.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// What comes after a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Another at once.
+    Again,
+    /// Another after an edit, or the set interval.
+    AtInterval,
+    /// Another after a failure; the wait that was asked for, milliseconds, if any.
+    Later(Option<u64>),
+}
 
 /// Runs until `shutdown`; a session under way is finished.
 pub async fn run(files: Files, replica: Replica, interval: Duration, shutdown: CancellationToken) {
-    let mut failures = 0;
-    let mut next = Instant::now();
-    let mut sent = 0;
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(LOOK) => {}
-        }
-        let edited = replica
-            .store()
-            .read(|reader| Ok(reader.origin_end()?.position))
-            .unwrap_or(sent);
-        let due = Instant::now() >= next || (failures == 0 && edited != sent);
-        if !due {
-            continue;
-        }
-        match sync_now(&files, &replica).await {
-            Ok((report, _)) => {
-                let wait = match report.end {
-                    Some(SessionEnd::InSync | SessionEnd::CaughtUp | SessionEnd::Repaired(_)) => None,
-                    Some(SessionEnd::Busy { retry_after_ms }) => Some(Some(retry_after_ms)),
-                    _ => Some(None),
-                };
-                match wait {
-                    None => {
-                        failures = 0;
-                        sent = edited;
-                        next = Instant::now() + interval;
-                        continue;
-                    }
-                    Some(stated) => {
-                        failures += 1;
-                        tracing::info!(failures, "sync session ended as {:?}", report.end);
-                        next = Instant::now() + wait_for(failures, stated);
-                    }
-                }
-            }
+    let mut failures: u32 = 0;
+    while !shutdown.is_cancelled() {
+        let sent = own_end(&replica);
+        let mut rounds = 0;
+        let mut settled = |report: &SyncReport, traffic: Traffic| {
+            rounds += 1;
+            tracing::info!(
+                pushed.changes_count = report.pushed.changes,
+                pulled.changes_count = report.pulled.changes,
+                duration_ms = report.duration_ms,
+                size_bytes = traffic.bytes_sent + traffic.bytes_received,
+                "in sync: {:?}",
+                report.end
+            );
+        };
+        let session = LiveSession {
+            compare_every: interval,
+            shutdown: &shutdown,
+            settled: &mut settled,
+        };
+        let next = match sync_until(&files, &replica, session).await {
+            Ok(None) => return,
+            Ok(Some(report)) => next(report.end.as_ref()),
             Err(error) => {
-                failures += 1;
                 tracing::info!(failures, "no sync session: {error:#}");
-                next = Instant::now() + wait_for(failures, None);
+                Next::Later(None)
             }
+        };
+        // Whatever ended a session that had got as far as a proof, the way there is open.
+        failures = if rounds > 0 { 0 } else { failures };
+        let wait = match next {
+            Next::Again => {
+                failures = 0;
+                continue;
+            }
+            Next::AtInterval => {
+                failures = 0;
+                interval
+            }
+            Next::Later(stated) => {
+                failures += 1;
+                Duration::from_millis(delay_ms(failures, u64::from_be_bytes(random()), stated))
+            }
+        };
+        wait_or_edit(&replica, wait, (failures == 0).then_some(sent), &shutdown).await;
+    }
+}
+
+fn next(end: Option<&SessionEnd>) -> Next {
+    match end {
+        Some(SessionEnd::InSync | SessionEnd::CaughtUp | SessionEnd::Repaired(_)) => Next::AtInterval,
+        Some(SessionEnd::Closed) => Next::Again,
+        Some(SessionEnd::Busy { retry_after_ms }) => Next::Later(Some(*retry_after_ms)),
+        end => {
+            tracing::info!("sync session ended as {end:?}");
+            Next::Later(None)
         }
     }
 }
 
-fn wait_for(failures: u32, stated: Option<u64>) -> Duration {
-    Duration::from_millis(delay_ms(failures, u64::from_be_bytes(random()), stated))
+/// Waits, for an edit at most where `sent` says how far the own log was sent.
+async fn wait_or_edit(replica: &Replica, wait: Duration, sent: Option<u64>, shutdown: &CancellationToken) {
+    let until = tokio::time::Instant::now() + wait;
+    while tokio::time::Instant::now() < until {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep_until(until.min(tokio::time::Instant::now() + LOOK)) => {}
+        }
+        if sent.is_some_and(|sent| own_end(replica) != sent) {
+            return;
+        }
+    }
+}
+
+fn own_end(replica: &Replica) -> u64 {
+    replica
+        .store()
+        .read(|reader| Ok(reader.origin_end()?.position))
+        .unwrap_or_default()
 }

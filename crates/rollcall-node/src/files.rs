@@ -32,7 +32,8 @@ pub struct Config {
     /// Address of the workspace; plain HTTP, so loopback only.
     #[serde(default = "default_web_addr")]
     pub web_addr: String,
-    /// Seconds between sync sessions when nothing was edited here.
+    /// Seconds between comparisons with the aggregator while nothing changes at either end; between sync sessions, where
+    /// the aggregator does not let them stay open.
     #[serde(default = "default_sync_seconds")]
     pub sync_seconds: u64,
     /// Filter of the log, in the notation of `tracing`.
@@ -134,6 +135,11 @@ impl Files {
     /// Locked by the one process that is syncing.
     pub fn sync_lock(&self) -> PathBuf {
         self.folder.join("sync.lock")
+    }
+
+    /// Locked by whoever waits for the process that is syncing to let go.
+    pub fn sync_wanted(&self) -> PathBuf {
+        self.folder.join("sync.wanted")
     }
 
     /// Opens the store; one that is damaged is only read.

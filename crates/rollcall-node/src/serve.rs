@@ -7,6 +7,7 @@ use anyhow::Context;
 use rollcall_command::clock::now_ms;
 use rollcall_command::output::{Refused, print_line};
 use rollcall_replica::Replica;
+use rollcall_replica::self_check::recount_daily;
 use rollcall_web::headers::HostList;
 use rollcall_web::site::Program;
 use rollcall_web::{Site, SiteConfig};
@@ -78,7 +79,12 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         site.wrap(router::pages(app)),
         shutdown.clone(),
     ));
-    let syncs = !args.no_sync && config.aggregator.is_some() && !store.is_read_only();
+    let writes = !store.is_read_only();
+    let recount_task = writes.then(|| {
+        let (replica, shutdown) = (replica.clone(), shutdown.clone());
+        tokio::spawn(async move { shutdown.run_until_cancelled(recount_daily(replica, now_ms)).await })
+    });
+    let syncs = !args.no_sync && config.aggregator.is_some() && writes;
     let dialer_task = syncs.then(|| {
         let interval = Duration::from_secs(config.sync_seconds.max(1));
         tokio::spawn(dialer::run(files, replica, interval, shutdown.clone()))
@@ -90,6 +96,9 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     web_task.await.context("stop the workspace")?;
     if let Some(task) = dialer_task {
         task.await.context("stop syncing")?;
+    }
+    if let Some(task) = recount_task {
+        task.await.context("stop counting")?;
     }
     store.close();
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context;
-use rollcall_command::clock::time_text;
+use rollcall_command::clock::{random, time_text};
 use rollcall_command::output::{Refused, print_json, print_line};
 use rollcall_core::id::DocumentId;
 use rollcall_replica::Replica;
@@ -14,13 +14,15 @@ use rollcall_rpc::peer_identity::CertificateFacts;
 use rollcall_rpc::signing::Ed25519;
 use rollcall_store::successor::Mark;
 use rollcall_store::{Error as StoreError, Reader};
+use rollcall_sync::backoff::delay_ms;
 use rollcall_sync::message::{Receipt, RepairReason};
 use rollcall_sync::session::client::{ReceiptCheck, SessionEnd};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli;
 use crate::files::Files;
-use crate::link::sync_now;
+use crate::link::{LiveSession, sync_now, sync_until};
 
 /// `sync --json`.
 #[derive(Debug, Serialize)]
@@ -74,6 +76,17 @@ struct ShownStatus {
     fenced: bool,
     /// The data file is damaged and only read.
     damaged: bool,
+    self_check: ShownSelfCheck,
+}
+
+/// What the node found to differ from the aggregator or from its own sums, and put right.
+#[derive(Debug, Serialize)]
+struct ShownSelfCheck {
+    repairs: u64,
+    repaired_documents: u64,
+    repaired: Option<String>,
+    recounted: Option<String>,
+    corrected_scopes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -102,40 +115,116 @@ pub fn run(args: &cli::Sync) -> anyhow::Result<()> {
     let replica = Replica::new(files.open_store()?);
     let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
     runtime.block_on(async {
-        loop {
-            let (report, traffic) = sync_now(&files, &replica).await?;
-            let mut shown = show(&report, traffic, held_receipt(&files, &replica, &report)?);
-            shown.rebuilding = replica.store().read(|reader| reader.is_marked(Mark::Rebuilding))?;
-            let differs = shown.receipt.as_ref().is_some_and(|receipt| receipt.verified == Some(false));
-            if differs {
-                (shown.outcome, shown.reason) = ("refused", Some("RECEIPT_DIFFERS".to_owned()));
-            }
-            if args.json {
-                print_json(&shown)?;
-            } else {
-                print_line(format_args!(
-                    "{}: sent {} changes, received {}, {} round trips, {} + {} bytes",
-                    shown.outcome,
-                    shown.pushed.changes,
-                    shown.pulled.changes,
-                    shown.round_trips,
-                    shown.bytes_sent,
-                    shown.bytes_received
-                ))?;
-            }
-            if let Some(error) = refusal(report.end.as_ref()) {
-                return Err(error.into());
-            }
-            if differs {
-                let message = "The receipt is about other documents than those stored here; run verify, then rebuild or restore.";
-                return Err(Refused::new("RECEIPT_DIFFERS", message).into());
-            }
-            if !args.watch {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_secs(files.load_config()?.sync_seconds.max(1))).await;
+        if args.watch {
+            return watch(args, &files, &replica).await;
         }
+        let (report, traffic) = sync_now(&files, &replica).await?;
+        print_round(args, &files, &replica, &report, traffic)
     })
+}
+
+/// `sync --watch`: a session that stays open, a line for every round of it, until a signal or a refusal.
+async fn watch(args: &cli::Sync, files: &Files, replica: &Replica) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    let on_signal = shutdown.clone();
+    let signal = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            on_signal.cancel();
+        }
+    });
+    let interval = Duration::from_secs(files.load_config()?.sync_seconds.max(1));
+    let mut failures = 0;
+    while !shutdown.is_cancelled() {
+        let (mut fault, mut rounds) = (None, 0);
+        let mut settled = |report: &SyncReport, traffic| {
+            rounds += 1;
+            fault = fault
+                .take()
+                .or(print_round(args, files, replica, report, traffic).err());
+        };
+        let session = LiveSession {
+            compare_every: interval,
+            shutdown: &shutdown,
+            settled: &mut settled,
+        };
+        let report = sync_until(files, replica, session).await?;
+        if let Some(error) = fault {
+            return Err(error);
+        }
+        let Some(report) = report else { break };
+        failures = if rounds > 0 { 0 } else { failures };
+        let wait = match &report.end {
+            Some(SessionEnd::Closed) => Duration::ZERO,
+            Some(SessionEnd::InSync | SessionEnd::CaughtUp | SessionEnd::Repaired(_)) => {
+                print_round(args, files, replica, &report, Traffic::default())?;
+                interval
+            }
+            Some(SessionEnd::Busy { retry_after_ms }) => {
+                failures += 1;
+                wait_for(failures, Some(*retry_after_ms))
+            }
+            Some(SessionEnd::GoneAway { .. } | SessionEnd::LinkLost) if rounds > 0 => {
+                failures += 1;
+                wait_for(failures, None)
+            }
+            _ => return print_round(args, files, replica, &report, Traffic::default()),
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    signal.abort();
+    Ok(())
+}
+
+fn wait_for(failures: u32, stated_ms: Option<u64>) -> Duration {
+    Duration::from_millis(delay_ms(failures, u64::from_be_bytes(random()), stated_ms))
+}
+
+/// Prints what a session or a round of one came to.
+///
+/// # Errors
+/// Its refusal.
+fn print_round(
+    args: &cli::Sync,
+    files: &Files,
+    replica: &Replica,
+    report: &SyncReport,
+    traffic: Traffic,
+) -> anyhow::Result<()> {
+    let mut shown = show(report, traffic, held_receipt(files, replica, report)?);
+    shown.rebuilding = replica
+        .store()
+        .read(|reader| reader.is_marked(Mark::Rebuilding))?;
+    let differs = shown
+        .receipt
+        .as_ref()
+        .is_some_and(|receipt| receipt.verified == Some(false));
+    if differs {
+        (shown.outcome, shown.reason) = ("refused", Some("RECEIPT_DIFFERS".to_owned()));
+    }
+    if args.json {
+        print_json(&shown)?;
+    } else {
+        print_line(format_args!(
+            "{}: sent {} changes, received {}, {} round trips, {} + {} bytes",
+            shown.outcome,
+            shown.pushed.changes,
+            shown.pulled.changes,
+            shown.round_trips,
+            shown.bytes_sent,
+            shown.bytes_received
+        ))?;
+    }
+    if let Some(error) = refusal(report.end.as_ref()) {
+        return Err(error.into());
+    }
+    if differs {
+        let message = "The receipt is about other documents than those stored here; run verify, then rebuild or restore.";
+        return Err(Refused::new("RECEIPT_DIFFERS", message).into());
+    }
+    Ok(())
 }
 
 /// The last receipt kept, with its time.
@@ -203,6 +292,8 @@ fn show(report: &SyncReport, traffic: Traffic, receipt: Option<ShownReceipt>) ->
         Some(SessionEnd::Busy { .. }) => ("refused", Some("BUSY".to_owned())),
         Some(SessionEnd::Refused { code, .. }) => ("refused", Some(code.clone())),
         Some(SessionEnd::Diverged) => ("refused", Some("DIVERGED".to_owned())),
+        Some(SessionEnd::GoneAway { code, .. }) => ("refused", Some(code.clone())),
+        Some(SessionEnd::Closed) => ("in_sync", None),
         Some(SessionEnd::LinkLost) | None => ("refused", Some("LINK_LOST".to_owned())),
     };
     ShownSync {
@@ -239,8 +330,12 @@ fn reason_name(reason: RepairReason) -> &'static str {
 
 fn refusal(end: Option<&SessionEnd>) -> Option<Refused> {
     match end {
-        Some(SessionEnd::InSync | SessionEnd::CaughtUp | SessionEnd::Repaired(_)) => None,
-        Some(SessionEnd::Refused { code, message }) => Some(Refused::new(code.clone(), message.clone())),
+        Some(SessionEnd::InSync | SessionEnd::CaughtUp | SessionEnd::Repaired(_) | SessionEnd::Closed) => {
+            None
+        }
+        Some(SessionEnd::Refused { code, message } | SessionEnd::GoneAway { code, message }) => {
+            Some(Refused::new(code.clone(), message.clone()))
+        }
         Some(SessionEnd::Busy { retry_after_ms }) => Some(Refused::new(
             "BUSY",
             format!("The aggregator is busy; try again in {retry_after_ms} ms."),
@@ -273,7 +368,16 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
             .upstream()?
             .map_or(0, |upstream| upstream.acknowledged.position);
         let waiting = reader.waiting(acknowledged)?;
+        let checked = reader.self_check()?;
+        let time = |ms: i64| (ms > 0).then(|| time_text(ms));
         Ok(ShownStatus {
+            self_check: ShownSelfCheck {
+                repairs: checked.repairs,
+                repaired_documents: checked.repaired_documents,
+                repaired: time(checked.repaired_ms),
+                recounted: time(checked.recounted_ms),
+                corrected_scopes: checked.corrected_scopes,
+            },
             federation: config.federation.clone(),
             documents: reader.documents_count()?,
             waiting: Waiting {
@@ -313,6 +417,10 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
     print_line(format_args!(
         "{} changes waiting, {} conflicts, {} documents in quarantine",
         status.waiting.changes, status.conflicts, status.quarantined
+    ))?;
+    print_line(format_args!(
+        "{} repairs of {} documents, {} sums corrected",
+        status.self_check.repairs, status.self_check.repaired_documents, status.self_check.corrected_scopes
     ))?;
     if status.rebuilding {
         print_line("the aggregator was restored and is being rebuilt; others may still hold what it lacks")?;

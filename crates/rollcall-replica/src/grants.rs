@@ -2,6 +2,7 @@
 //! A federation above keeps the scopes below it for those that have no writer of their own.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rollcall_core::division::Divisions;
 use rollcall_core::id::FederationId;
@@ -20,8 +21,8 @@ pub struct Enrolled {
 pub struct Access {
     /// What it is enrolled for.
     pub enrolled: Enrolled,
-    /// Scopes with a writer of their own, this peer's included.
-    pub writers: BTreeSet<FederationId>,
+    /// Scopes with a writer of their own, this peer's included; one list for all peers.
+    pub writers: Arc<BTreeSet<FederationId>>,
 }
 
 impl Access {
@@ -41,6 +42,18 @@ impl Access {
                 .iter()
                 .any(|above| above == scope || lies_below(above, scope))
     }
+}
+
+/// Federations above a scope, as [`lies_below`] sees them, and the scope itself.
+pub fn at_or_above(scope: &FederationId) -> Vec<FederationId> {
+    let mut above = vec![scope.clone()];
+    let divisions = Divisions::get().ancestors(scope.division());
+    let areas = std::iter::once(scope.division()).chain(divisions);
+    above.extend(areas.map(FederationId::of_division));
+    above.push(FederationId::national());
+    above.sort();
+    above.dedup();
+    above
 }
 
 /// Whether `scope` lies below `above` in the territorial hierarchy.
@@ -74,7 +87,7 @@ mod tests {
                 write: [scope("330000")].into(),
                 replicas: [scope("330100")].into(),
             },
-            writers: [scope("330000"), scope("330106")].into(),
+            writers: Arc::new([scope("330000"), scope("330106")].into()),
         };
         for (text, write, read) in [
             ("330000", true, true),
@@ -86,6 +99,30 @@ mod tests {
         ] {
             assert_eq!(access.may_write(&scope(text)), write, "write {text}");
             assert_eq!(access.may_read(&scope(text)), read, "read {text}");
+        }
+    }
+
+    #[test]
+    fn whoever_lies_above_is_named() {
+        for text in ["330106", "330000/education", "100000", "330106/education"] {
+            let scope = scope(text);
+            let above = at_or_above(&scope);
+            assert!(above.contains(&scope));
+            for other in [
+                "330106",
+                "330100",
+                "330000",
+                "100000",
+                "440000",
+                "330000/education",
+            ] {
+                let other: FederationId = other.parse().expect("a federation");
+                assert_eq!(
+                    above.contains(&other),
+                    other == scope || lies_below(&other, &scope),
+                    "{other} {scope}"
+                );
+            }
         }
     }
 }

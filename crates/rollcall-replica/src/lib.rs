@@ -25,6 +25,7 @@ pub mod repair;
 pub mod replica;
 pub mod rescue;
 pub mod runner;
+pub mod self_check;
 pub mod send_down;
 pub mod send_up;
 pub mod take_down;

@@ -1,8 +1,11 @@
 //! Receipts: made at the aggregator over one snapshot, checked at the node against its own rows (`protocol.md` 1.16).
+//! A process reads the rows of a scope once; after that again whenever the scope's sum is another one.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_core::id::{DocumentId, FederationId};
+use rollcall_store::scope::SetSum;
 use rollcall_store::{Hash, Reader};
 use rollcall_sync::fingerprint::scope_root;
 use rollcall_sync::keys::{Sign, Verify};
@@ -13,6 +16,33 @@ use crate::error::Error;
 use crate::replica::Replica;
 use crate::take_up::PeerContext;
 
+/// A scope as it was read from its rows.
+#[derive(Clone)]
+struct ReadScope {
+    receipt: ScopeReceipt,
+    /// What the receipt is about.
+    documents: Arc<[DocumentId]>,
+}
+
+/// Scopes of which every row was read, each with the sum that it had.
+#[derive(Default)]
+pub(crate) struct Roots(Mutex<HashMap<FederationId, (SetSum, ReadScope)>>);
+
+impl Roots {
+    fn get(&self, scope: &FederationId, set: &SetSum) -> Option<ReadScope> {
+        let roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        roots
+            .get(scope)
+            .filter(|(of, _)| of == set)
+            .map(|(_, read)| read.clone())
+    }
+
+    fn keep(&self, set: SetSum, read: &ReadScope) {
+        let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        roots.insert(read.receipt.scope.clone(), (set, read.clone()));
+    }
+}
+
 /// States what is held for a peer, and signs it; nothing about the documents of `left_out`.
 pub(crate) fn make_receipt(
     reader: &Reader,
@@ -20,6 +50,7 @@ pub(crate) fn make_receipt(
     scopes: &[FederationId],
     left_out: &[DocumentId],
     keys: &dyn Sign,
+    roots: &Roots,
     now_ms: i64,
 ) -> Result<Receipt, Error> {
     let mut apart: BTreeSet<DocumentId> = reader
@@ -43,7 +74,7 @@ pub(crate) fn make_receipt(
     let rebuilding = reader
         .recovery()?
         .is_some_and(|recovery| recovery.missing().any(|other| other.peer_id != peer.peer_id));
-    let (scopes, documents) = scope_receipts(reader, scopes, &apart)?;
+    let (scopes, documents) = scope_receipts(reader, scopes, &apart, Some(roots))?;
     let mut receipt = Receipt {
         store_id: identity.store_id,
         log_epoch: identity.log_epoch,
@@ -66,38 +97,69 @@ pub(crate) fn make_receipt(
 }
 
 /// Roots of scopes, documents kept apart left out, and how many documents they hold, each once. Scopes without
-/// documents are left out too.
+/// documents are left out too. What `roots` knows is about every row of a scope, so it says nothing of one that has
+/// documents kept apart.
 fn scope_receipts(
     reader: &Reader,
     scopes: &[FederationId],
     apart: &BTreeSet<DocumentId>,
+    roots: Option<&Roots>,
 ) -> Result<(Vec<ScopeReceipt>, u64), Error> {
-    let mut receipts = Vec::new();
-    let mut seen = HashSet::new();
+    let mut incomplete = BTreeSet::new();
+    for id in apart {
+        incomplete.extend(reader.scopes_of(*id)?);
+    }
+    let mut held = Vec::new();
     for scope in scopes {
-        let entries: Vec<(DocumentId, Hash)> = reader
-            .scope_entries(scope)?
-            .into_iter()
-            .filter(|(id, _)| !apart.contains(id))
-            .collect();
-        if scopes.len() > 1 {
-            seen.extend(entries.iter().map(|(id, _)| *id));
+        let noted = reader.scope(scope)?.set;
+        let roots = roots.filter(|_| !incomplete.contains(scope));
+        if let Some(read) = roots.and_then(|roots| roots.get(scope, &noted)) {
+            held.push(read);
+            continue;
         }
-        let (root, documents) = scope_root(entries.iter().map(|(id, digest)| (id, digest)));
-        if documents > 0 {
-            receipts.push(ScopeReceipt {
-                scope: scope.clone(),
-                documents,
-                root,
-            });
+        let (read, counted) = read_scope(reader, scope, apart)?;
+        if read.receipt.documents > 0 {
+            // A sum that is not that of the rows would let the root outlive them.
+            if let Some(roots) = roots.filter(|_| counted == noted) {
+                roots.keep(noted, &read);
+            }
+            held.push(read);
         }
     }
-    receipts.sort_by(|one, other| one.scope.cmp(&other.scope));
-    let documents = match receipts.as_slice() {
-        [only] => only.documents,
-        _ => seen.len() as u64,
+    held.sort_by(|one, other| one.receipt.scope.cmp(&other.receipt.scope));
+    let documents = match held.as_slice() {
+        [only] => only.receipt.documents,
+        several => {
+            let ids: HashSet<&DocumentId> = several.iter().flat_map(|read| read.documents.iter()).collect();
+            ids.len() as u64
+        }
     };
-    Ok((receipts, documents))
+    Ok((held.into_iter().map(|read| read.receipt).collect(), documents))
+}
+
+/// One scope without the documents kept apart, and the sum over all of its rows.
+fn read_scope(
+    reader: &Reader,
+    scope: &FederationId,
+    apart: &BTreeSet<DocumentId>,
+) -> Result<(ReadScope, SetSum), Error> {
+    let mut counted = SetSum::default();
+    let entries: Vec<(DocumentId, Hash)> = reader
+        .scope_entries(scope)?
+        .into_iter()
+        .inspect(|(_, digest)| counted.add(digest))
+        .filter(|(id, _)| !apart.contains(id))
+        .collect();
+    let (root, documents) = scope_root(entries.iter().map(|(id, digest)| (id, digest)));
+    let read = ReadScope {
+        receipt: ScopeReceipt {
+            scope: scope.clone(),
+            documents,
+            root,
+        },
+        documents: entries.into_iter().map(|(id, _)| id).collect(),
+    };
+    Ok((read, counted))
 }
 
 impl Replica {
@@ -111,6 +173,29 @@ impl Replica {
         public_key: &[u8],
         keys: &dyn Verify,
     ) -> Result<ReceiptCheck, Error> {
+        self.check_receipt_over(receipt, public_key, keys, None)
+    }
+
+    /// The same within a session: scopes whose sums have not changed since their rows were read are not read again.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn check_receipt_in_session(
+        &self,
+        receipt: &Receipt,
+        public_key: &[u8],
+        keys: &dyn Verify,
+    ) -> Result<ReceiptCheck, Error> {
+        self.check_receipt_over(receipt, public_key, keys, Some(self.roots()))
+    }
+
+    fn check_receipt_over(
+        &self,
+        receipt: &Receipt,
+        public_key: &[u8],
+        keys: &dyn Verify,
+        roots: Option<&Roots>,
+    ) -> Result<ReceiptCheck, Error> {
         self.read(|reader| {
             let identity = reader.identity();
             let upstream = reader.upstream()?;
@@ -121,7 +206,7 @@ impl Replica {
             }
             let apart = receipt.quarantined.iter().copied().collect();
             let scopes: Vec<FederationId> = reader.grants()?.into_iter().map(|grant| grant.scope).collect();
-            let (own, documents) = scope_receipts(reader, &scopes, &apart)?;
+            let (own, documents) = scope_receipts(reader, &scopes, &apart, roots)?;
             if own == receipt.scopes && documents == receipt.documents {
                 return Ok(ReceiptCheck::Equal);
             }

@@ -1,7 +1,7 @@
 //! Repair by digest (`protocol.md` 4.7, R3): which documents differ, then which changes each side lacks.
 //! The aggregator answers from one snapshot each time; the node drives.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_store::{Hash, Reader};
@@ -16,6 +16,9 @@ use crate::replica::Replica;
 use crate::send_down::peer_scopes;
 use crate::take_up::PeerContext;
 
+/// An answer with changes closes here, bytes of changes: what is left out is asked for again.
+const ANSWER_BYTES_TARGET: usize = 512 * 1024;
+
 impl Replica {
     /// The node's digest of every scope it is granted.
     ///
@@ -29,7 +32,7 @@ impl Replica {
                 let buckets = buckets_for(entries.len() as u64);
                 scopes.push((grant.scope, sums(&entries, buckets)));
             }
-            Ok(DigestRequest { scopes })
+            Ok(DigestRequest { scopes, short: true })
         })
     }
 
@@ -43,6 +46,7 @@ impl Replica {
                 position: reader.position()?,
                 buckets: Vec::new(),
                 entries: Vec::new(),
+                short: request.short,
             };
             let stated: BTreeMap<&FederationId, &Vec<[u8; 8]>> =
                 request.scopes.iter().map(|(scope, sums)| (scope, sums)).collect();
@@ -88,15 +92,17 @@ impl Replica {
         answer: &DigestAnswer,
     ) -> Result<Vec<ResolveRequest>, Error> {
         self.read(|reader| {
-            let theirs: HashMap<(&FederationId, DocumentId), Hash> = answer
+            let theirs: HashSet<(&FederationId, DocumentId)> = answer
                 .entries
                 .iter()
-                .map(|entry| ((&entry.scope, entry.document_id), entry.digest))
+                .map(|entry| (&entry.scope, entry.document_id))
                 .collect();
             let mut differing: BTreeSet<DocumentId> = BTreeSet::new();
             for entry in &answer.entries {
                 let held = reader.document(entry.document_id)?.map(|row| row.digest);
-                if held != Some(entry.digest) || !reader.is_in_scope(entry.document_id, &entry.scope)? {
+                if !held.is_some_and(|held| entry.is_of(&held))
+                    || !reader.is_in_scope(entry.document_id, &entry.scope)?
+                {
                     differing.insert(entry.document_id);
                 }
             }
@@ -110,7 +116,7 @@ impl Replica {
                 let count = counts.get(scope).copied().unwrap_or(1);
                 for (document_id, _) in reader.scope_entries(scope)? {
                     if wanted.contains(&bucket_of(document_id, count))
-                        && !theirs.contains_key(&(scope, document_id))
+                        && !theirs.contains(&(scope, document_id))
                     {
                         differing.insert(document_id);
                     }
@@ -141,7 +147,7 @@ impl Replica {
             };
             let mut bytes = 0;
             for (id, theirs) in &request.documents {
-                if bytes > BATCH_RAW_BYTES_TARGET {
+                if bytes > ANSWER_BYTES_TARGET {
                     break;
                 }
                 bytes += resolve_one(reader, peer, *id, theirs, &mut answer)?;
@@ -252,7 +258,7 @@ fn in_requests(documents: Vec<(DocumentId, Vec<Hash>)>) -> Vec<ResolveRequest> {
     let (mut part, mut hashes) = (Vec::new(), 0);
     for document in documents {
         let more = document.1.len() + 1;
-        if !part.is_empty() && (hashes + more > HASHES_MAX || part.len() == BATCH_DOCUMENTS_MAX) {
+        if !part.is_empty() && hashes + more > HASHES_MAX {
             requests.push(ResolveRequest {
                 documents: std::mem::take(&mut part),
             });

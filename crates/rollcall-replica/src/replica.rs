@@ -15,6 +15,7 @@ use rollcall_sync::limits::BATCH_DOCUMENTS_MAX;
 use crate::codec;
 use crate::error::Error;
 use crate::prepare::{Held, Origin, open};
+use crate::receipt::Roots;
 
 /// Version of this program, as quarantine notes it.
 pub(crate) const PROGRAM: &str = env!("CARGO_PKG_VERSION");
@@ -35,6 +36,7 @@ struct Inner {
     boot_id: [u8; 16],
     actors: Mutex<BTreeMap<String, ActorId>>,
     settings: Settings,
+    roots: Roots,
 }
 
 /// Where random bytes come from.
@@ -85,6 +87,7 @@ impl Replica {
                 boot_id,
                 actors: Mutex::default(),
                 settings,
+                roots: Roots::default(),
             }),
         }
     }
@@ -99,6 +102,11 @@ impl Replica {
         let mut bytes = [0; N];
         self.inner.settings.random.fill(&mut bytes);
         bytes
+    }
+
+    /// Roots of scopes read so far.
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.inner.roots
     }
 
     /// Its store.

@@ -83,7 +83,15 @@ impl Replica {
                 drained,
             };
             let receipt = match receipt_without.filter(|_| drained) {
-                Some(apart) => Some(make_receipt(reader, peer, &scopes, apart, keys, now_ms)?),
+                Some(apart) => Some(make_receipt(
+                    reader,
+                    peer,
+                    &scopes,
+                    apart,
+                    keys,
+                    self.roots(),
+                    now_ms,
+                )?),
                 None => None,
             };
             Ok((batch, receipt))

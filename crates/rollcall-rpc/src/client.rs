@@ -34,7 +34,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For the answer to a call.
     pub call: Duration,
-    /// For the next frame of a session.
+    /// For the next frame of a session that does not stay open; for one that does, the connection's pings count.
     pub idle: Duration,
 }
 
@@ -128,6 +128,11 @@ impl Client {
     /// Bytes over this connection so far.
     pub fn traffic(&self) -> Traffic {
         self.meter.traffic()
+    }
+
+    /// Counts on while the connection is in use elsewhere.
+    pub fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 
     /// Whether calls can still be made on this connection, as far as is known without asking.
@@ -288,9 +293,18 @@ impl Session {
         let mut stream = opened
             .map_err(|status| answer_error(status, &meter))?
             .into_inner();
+        let mut live = false;
         loop {
+            let next = async {
+                let next = stream.message();
+                if live {
+                    Ok(next.await)
+                } else {
+                    within(timeouts.idle, "next frame of the session", next).await
+                }
+            };
             let next = tokio::select! {
-                next = within(timeouts.idle, "next frame of the session", stream.message()) => next?,
+                next = next => next?,
                 error = fault.as_mut() => return Err(error),
                 () = results.closed() => return Ok(()),
             };
@@ -298,6 +312,7 @@ impl Session {
                 return Ok(());
             };
             let frame = ServerFrame::from_wire(wire)?;
+            live |= matches!(&frame, ServerFrame::HelloAck(ack) if ack.live);
             // The server reads whatever we do (it ends the session rather than wait), so waiting here for a slow
             // reader of ours cannot lock both ends.
             let handed_over = within(timeouts.idle, "our own reader", results.send(Ok(frame))).await?;

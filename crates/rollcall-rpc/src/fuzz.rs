@@ -81,6 +81,7 @@ impl FrameTarget {
             Shape::DigestRequest,
             bytes_of(&DigestRequest {
                 scopes: sums.collect(),
+                short: false,
             }),
         ));
         let entries = (0..20).map(|number| DigestEntry {
@@ -92,6 +93,7 @@ impl FrameTarget {
             position: 9,
             entries: entries.collect(),
             buckets: vec![(scopes()[0].clone(), (0..30).collect())],
+            short: false,
         };
         corpus.push((Shape::DigestAnswer, bytes_of(&answer)));
         let lists: Vec<_> = (0..9)

@@ -23,7 +23,7 @@ use crate::handler::{EnrolHandler, SyncHandler};
 use crate::pb::enrol::enrol_server::EnrolServer;
 use crate::pb::sync::sync_server::SyncServer;
 use crate::peer_identity::PeerIdentity;
-use crate::server::{EnrolService, ServerConfig, SyncService};
+use crate::server::{Closing, EnrolService, ServerConfig, SyncService};
 use crate::session::SessionLimits;
 use crate::status::Refusal;
 
@@ -83,7 +83,7 @@ impl<S, E> Clone for Gate<S, E> {
 }
 
 impl<S: SyncService, E: EnrolService> Gate<S, E> {
-    pub(crate) fn new(calls: &Calls<S, E>, caller: Caller, open: Arc<OpenCalls>) -> Self {
+    pub(crate) fn new(calls: &Calls<S, E>, caller: Caller, open: Arc<OpenCalls>, closing: Closing) -> Self {
         let Calls {
             sync,
             enrol,
@@ -102,6 +102,7 @@ impl<S: SyncService, E: EnrolService> Gate<S, E> {
                 limits,
                 tasks,
                 abort,
+                closing,
             })
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX),

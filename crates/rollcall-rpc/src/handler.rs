@@ -14,8 +14,8 @@ use crate::pb::enrol::enrol_server::Enrol;
 use crate::pb::sync as pb;
 use crate::pb::sync::sync_server::Sync as SyncCalls;
 use crate::peer_identity::PeerIdentity;
-use crate::server::{EnrolService, SyncService};
-use crate::session::{self, Answers, SessionLimits};
+use crate::server::{Closing, EnrolService, SyncService};
+use crate::session::{self, Answers, SessionLimits, Surroundings};
 use crate::status::Refusal;
 
 /// Answers the calls of known peers.
@@ -24,6 +24,7 @@ pub(crate) struct SyncHandler<S> {
     pub(crate) limits: SessionLimits,
     pub(crate) tasks: TaskTracker,
     pub(crate) abort: CancellationToken,
+    pub(crate) closing: Closing,
 }
 
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
@@ -79,14 +80,17 @@ impl<S: SyncService> SyncCalls for SyncHandler<S> {
         request: Request<Streaming<pb::ClientFrame>>,
     ) -> Result<Response<Answers>, Status> {
         let peer = known(&request)?;
-        let (service, abort) = (Arc::clone(&self.service), self.abort.clone());
+        let surroundings = Surroundings {
+            limits: self.limits,
+            tasks: &self.tasks,
+            abort: self.abort.clone(),
+            closing: self.closing.clone(),
+        };
         let answers = session::open(
-            service,
+            Arc::clone(&self.service),
             peer,
             request.into_inner(),
-            self.limits,
-            &self.tasks,
-            abort,
+            surroundings,
         );
         Ok(Response::new(answers))
     }

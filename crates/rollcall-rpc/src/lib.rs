@@ -40,7 +40,7 @@ pub use client::{Client, ClientConfig, Timeouts};
 pub use enrolment::{EnrolAnswer, EnrolRequest, Enrolment};
 pub use error::{EnrolError, RpcError};
 pub use peer_identity::PeerIdentity;
-pub use server::{EnrolService, ServerConfig, SyncService, serve};
+pub use server::{Closing, EnrolService, ServerConfig, SyncService, serve};
 pub use signing::{Ed25519, SigningKey, VerifyingKey};
 pub use status::{Refusal, RefusalKind};
 pub use tls::ServerTls;

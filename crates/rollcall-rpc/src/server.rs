@@ -38,12 +38,14 @@ pub trait SyncService: Send + Sync + 'static {
     ) -> impl Future<Output = Result<HelloAck, Refusal>> + Send;
 
     /// A session: ends when this returns. `inbound` ends when the peer has said everything or is gone; an error
-    /// in it is its last item. `outbound` fails once nobody listens.
+    /// in it is its last item. `outbound` fails once nobody listens. `closing` says when a session that stays open
+    /// has to come to an end.
     fn exchange(
         &self,
         peer: PeerIdentity,
         inbound: mpsc::Receiver<Result<ClientFrame, RpcError>>,
         outbound: mpsc::Sender<ServerFrame>,
+        closing: Closing,
     ) -> impl Future<Output = Result<(), Refusal>> + Send;
 
     /// Which buckets differ.
@@ -61,6 +63,15 @@ pub trait SyncService: Send + Sync + 'static {
     ) -> impl Future<Output = Result<ResolveAnswer, Refusal>> + Send;
 }
 
+/// When a session has to end although the node would stay.
+#[derive(Clone)]
+pub struct Closing {
+    /// The server stops.
+    pub stopping: CancellationToken,
+    /// The connection is as old as connections become.
+    pub ageing: CancellationToken,
+}
+
 /// Answers enrolments, the only call without a certificate.
 pub trait EnrolService: Send + Sync + 'static {
     /// Consumes the token and issues in one transaction.
@@ -74,12 +85,13 @@ pub struct ServerConfig {
     pub connections: ConnectionLimits,
     /// Time for a unary call.
     pub call: Duration,
-    /// A session ends when nothing moves in either direction for this long. Longer than a write may queue at a
+    /// A session ends when nothing moves in either direction for this long, unless it stays open: then the connection's
+    /// own pings say whether the node is there. Longer than a write may queue at a
     /// busy aggregator, or sessions would be cut for its own slowness.
     pub session_idle: Duration,
     /// A session ends when the peer takes nothing of what is ready for it for this long.
     pub session_stall: Duration,
-    /// A session lasts this long at the most.
+    /// A session lasts this long at the most, one that stays open (`HelloAck::live`) excepted.
     pub session_total: Duration,
     /// A connection without a call is closed after this.
     pub connection_idle: Duration,
@@ -158,7 +170,12 @@ async fn serve_connection<S: SyncService, E: EnrolService>(
         remote: accepted.remote,
     };
     let open = Arc::new(OpenCalls::new());
-    let gate = Gate::new(&calls, caller, Arc::clone(&open));
+    let closing_sessions = Closing {
+        stopping: shutdown.clone(),
+        ageing: CancellationToken::new(),
+    };
+    let ageing = closing_sessions.ageing.clone();
+    let gate = Gate::new(&calls, caller, Arc::clone(&open), closing_sessions);
     let service = hyper::service::service_fn(move |request| gate.clone().call(request));
     let mut builder = hyper::server::conn::http2::Builder::new(Executor(calls.tasks.clone()));
     builder
@@ -202,6 +219,9 @@ async fn serve_connection<S: SyncService, E: EnrolService>(
             }
         };
         if close && closing.is_none() {
+            if !shutdown.is_cancelled() {
+                ageing.cancel();
+            }
             connection.as_mut().graceful_shutdown();
             closing = Some(Instant::now());
         }

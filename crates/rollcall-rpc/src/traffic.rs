@@ -18,16 +18,27 @@ pub struct Traffic {
     pub bytes_received: u64,
 }
 
+impl Traffic {
+    /// What was carried after an earlier reading.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            bytes_sent: self.bytes_sent.saturating_sub(earlier.bytes_sent),
+            bytes_received: self.bytes_received.saturating_sub(earlier.bytes_received),
+        }
+    }
+}
+
 /// Shared between a connection and whoever asks about it.
 #[derive(Debug, Default)]
-pub(crate) struct Meter {
+pub struct Meter {
     sent: AtomicU64,
     received: AtomicU64,
     alert: OnceLock<AlertDescription>,
 }
 
 impl Meter {
-    pub(crate) fn traffic(&self) -> Traffic {
+    /// Bytes so far.
+    pub fn traffic(&self) -> Traffic {
         Traffic {
             bytes_sent: self.sent.load(Ordering::Relaxed),
             bytes_received: self.received.load(Ordering::Relaxed),

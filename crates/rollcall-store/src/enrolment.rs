@@ -8,6 +8,9 @@ use crate::Hash;
 use crate::error::{Error, TokenFault};
 use crate::sqlite::{Reader, RowExt, Writer, to_i64};
 
+/// Counter behind [`Reader::enrolments_revision`].
+const REVISION: &str = "enrolments_revision";
+
 /// What an enrolment allows: the same in the token and in the peer that used it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jurisdiction {
@@ -154,6 +157,11 @@ impl Reader {
         )
     }
 
+    /// Grows whenever a peer is enrolled, changed, fenced or revoked.
+    pub fn enrolments_revision(&self) -> Result<u64, Error> {
+        Ok(self.counter(REVISION)?.unsigned_abs())
+    }
+
     /// One peer.
     pub fn enrolment(&self, peer_id: &str) -> Result<Option<EnrolmentRow>, Error> {
         self.one(select_enrolment!("WHERE peer_id = ?1"), [peer_id], enrolment_row)
@@ -234,7 +242,7 @@ impl Writer {
                 peer.fenced_ms
             ],
         )?;
-        Ok(())
+        self.note_enrolments_changed()
     }
 
     /// Revokes a peer; the first reason stays.
@@ -246,7 +254,7 @@ impl Writer {
             "UPDATE enrolment SET revoked_ms = ?2, revoked_reason = ?3 WHERE peer_id = ?1 AND revoked_ms IS NULL",
             (peer_id, now_ms, reason),
         )?;
-        Ok(())
+        self.note_enrolments_changed()
     }
 
     /// Gives a peer another store: the one it had is lost and this one takes its place.
@@ -256,10 +264,15 @@ impl Writer {
             (peer_id, store_id.as_bytes()),
         )?;
         if changed == 0 {
-            Err(Error::Missing("peer"))
-        } else {
-            Ok(())
+            return Err(Error::Missing("peer"));
         }
+        self.note_enrolments_changed()
+    }
+
+    /// Lets whoever keeps what was read of the enrolments know that it is old.
+    pub(crate) fn note_enrolments_changed(&mut self) -> Result<(), Error> {
+        self.set_counter(REVISION, self.counter(REVISION)? + 1);
+        Ok(())
     }
 
     /// Notes that a peer was heard of and up to where it holds the log.

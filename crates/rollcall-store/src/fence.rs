@@ -56,10 +56,9 @@ impl Writer {
             (peer_id, now_ms),
         )?;
         if changed == 0 {
-            Err(Error::Missing("peer"))
-        } else {
-            Ok(())
+            return Err(Error::Missing("peer"));
         }
+        self.note_enrolments_changed()
     }
 
     /// Ends the fence of every peer with this signing key: one of its copies has an enrolment of its own now. Their names.
@@ -75,6 +74,9 @@ impl Writer {
                 [peer_id],
             )?;
             self.run("DELETE FROM turn WHERE origin_store = ?1", [store_id.as_bytes()])?;
+        }
+        if !peers.is_empty() {
+            self.note_enrolments_changed()?;
         }
         Ok(peers.into_iter().map(|(peer_id, _)| peer_id).collect())
     }

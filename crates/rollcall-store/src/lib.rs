@@ -26,6 +26,7 @@ pub mod receipt;
 pub mod recovery;
 pub mod salvage;
 pub mod scope;
+pub mod self_check;
 mod sqlite;
 pub mod store;
 pub mod successor;

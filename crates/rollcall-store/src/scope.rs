@@ -144,6 +144,15 @@ impl Reader {
         Ok(total)
     }
 
+    /// The scopes whose logs have grown since a position. Sorted.
+    pub fn scopes_since(&self, position: u64) -> Result<Vec<FederationId>, Error> {
+        self.all(
+            "SELECT scope FROM scope WHERE last_position > ?1 ORDER BY scope",
+            [to_i64(position)],
+            |row| row.federation(0),
+        )
+    }
+
     /// Documents of a scope with their digests, sorted by id: what a scope root is computed over.
     pub fn scope_entries(&self, scope: &FederationId) -> Result<Vec<(DocumentId, Hash)>, Error> {
         self.all(

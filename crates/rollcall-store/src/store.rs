@@ -225,6 +225,12 @@ impl Store {
         self.inner.writer.write(name, f)
     }
 
+    /// Changes after every commit of this process, and ends when the store is closed. Commits of other processes do not
+    /// show here: whoever follows those too looks at positions now and then.
+    pub fn commits(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.inner.writer.groups()
+    }
+
     /// Commits up to `limit` closures that wait in a stepped store, as one group; how many there were.
     /// A store with a thread commits by itself and has none.
     pub fn step(&self, limit: usize) -> usize {

@@ -14,10 +14,11 @@ pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
 pub const BATCH_DOCUMENTS_MAX: usize = 500;
 /// Largest batch before compression, bytes.
 pub const BATCH_RAW_BYTES_MAX: usize = 1024 * 1024;
-/// Largest batch on the wire, bytes.
+/// Largest batch on the wire, bytes; one that holds a single document may be as large as a message.
 pub const BATCH_WIRE_BYTES_MAX: usize = 256 * 1024;
-/// A sender closes a batch here, so that it stays below the wire limit once compressed (about 1 : 3), bytes of changes.
-pub const BATCH_RAW_BYTES_TARGET: usize = 512 * 1024;
+/// A sender closes a batch here, so that with its columns it stays below the wire limit even if nothing of it can be
+/// compressed, bytes of changes. One document is never split and may be larger.
+pub const BATCH_RAW_BYTES_TARGET: usize = 192 * 1024;
 /// Largest gRPC message, bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Batches that may be under way unanswered in one direction.
@@ -36,3 +37,21 @@ pub const APART_MAX: usize = 10_000;
 pub const DIGEST_BUCKETS: usize = 2048;
 /// Repairs of one session before it gives up.
 pub const REPAIRS_MAX: u32 = 2;
+/// Batches judged at a time at the aggregator, for each core.
+pub const APPLYING_PER_CORE: usize = 2;
+/// Sessions under way at a time, those whose batches are judged and those that wait; above it peers come back later.
+pub const SESSIONS_UNDER_WAY_MAX: usize = 256;
+/// Of those, sessions of one peer.
+pub const SESSIONS_PER_PEER_MAX: usize = 2;
+/// Longest wait that a peer is told, milliseconds.
+pub const RETRY_AFTER_MS_MAX: u64 = 5 * 60 * 1_000;
+/// Time for what is under way when a live session is asked to end, milliseconds.
+pub const DRAIN_MS: u64 = 5_000;
+/// A live session's receipt waits this long for whatever else happens, milliseconds.
+pub const RECEIPT_GATHER_MS: u64 = 250;
+/// The same for each scope of the receipt before,
+pub const RECEIPT_GATHER_MS_PER_SCOPE: u64 = 10;
+/// and in all.
+pub const RECEIPT_GATHER_MS_MAX: u64 = 30_000;
+/// A live session this old is opened anew by the node, give or take a fifth, milliseconds.
+pub const SESSION_AGE_MS: u64 = 12 * 60 * 1_000;

@@ -55,6 +55,14 @@ pub struct Hello {
     pub receipt_hash: Hash,
     /// This store takes the place of the one that the certificate was issued to, which is lost (`protocol.md` R8).
     pub takes_place: bool,
+    /// Hash over the grants it holds ([`grants_hash`]); zero where it does not say.
+    ///
+    /// [`grants_hash`]: crate::fingerprint::grants_hash
+    pub grants_hash: [u8; 8],
+    /// Whether it wants the session to stay open after the receipt.
+    pub live: bool,
+    /// Whether receipts may name only what differs from one that it holds.
+    pub partial_receipts: bool,
 }
 
 /// Why a session repairs (`protocol.md` 4.3).
@@ -98,7 +106,7 @@ pub struct HelloAck {
     pub position: u64,
     /// Its clock, Unix milliseconds.
     pub time_ms: i64,
-    /// Scopes this peer may write, then those it may read; empty where `scopes_hash` agreed.
+    /// Scopes this peer may write or read, sorted; empty where the node holds the same.
     pub scopes: Vec<ScopeGrant>,
     /// Sum over the peer's scopes here.
     pub set: SetSum,
@@ -106,6 +114,8 @@ pub struct HelloAck {
     pub receipt_hash: Hash,
     /// The aggregator was restored and has not heard everybody since (`protocol.md` R2).
     pub rebuilding: bool,
+    /// Whether the session stays open after the receipt.
+    pub live: bool,
 }
 
 /// A scope a peer is enrolled for.
@@ -198,7 +208,7 @@ pub struct Ack {
 }
 
 /// One scope in a receipt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScopeReceipt {
     /// Which.
     pub scope: FederationId,
@@ -237,6 +247,17 @@ pub struct Receipt {
     pub signature: Vec<u8>,
 }
 
+/// A receipt on its way to a node that holds an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialReceipt {
+    /// Hash of the earlier one.
+    pub based_on: Hash,
+    /// The receipt, without the scopes that stand in both alike.
+    pub differing: Receipt,
+    /// Scopes of the earlier one that are not in this one.
+    pub gone: Vec<FederationId>,
+}
+
 /// Frames from the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientFrame {
@@ -256,6 +277,8 @@ pub enum ClientFrame {
         /// Documents of which the node's gate refused what repair brought; the receipt shall claim nothing about them.
         apart: Vec<DocumentId>,
     },
+    /// Asks what the other end holds (live sessions).
+    Compare,
 }
 
 /// Frames from the aggregator.
@@ -269,6 +292,8 @@ pub enum ServerFrame {
     Ack(Box<Ack>),
     /// Its statement.
     Receipt(Box<Receipt>),
+    /// Its statement, as what differs from one that the node holds.
+    PartialReceipt(Box<PartialReceipt>),
     /// Come back later.
     Busy {
         /// Milliseconds to wait.
@@ -280,6 +305,13 @@ pub enum ServerFrame {
         code: String,
         /// Plain sentence.
         message: String,
+        /// For so many milliseconds what is under way is still answered; 0 where the session is over.
+        drain_ms: u64,
+    },
+    /// Answer to `Compare`.
+    Compared {
+        /// Sum over the peer's scopes here.
+        set: SetSum,
     },
 }
 
@@ -288,6 +320,8 @@ pub enum ServerFrame {
 pub struct DigestRequest {
     /// Scope and the sums of its buckets, each the first 8 bytes of the sum of its document digests.
     pub scopes: Vec<(FederationId, Vec<[u8; 8]>)>,
+    /// Whether the first 8 bytes of each document's digest will do for an answer.
+    pub short: bool,
 }
 
 /// One document of a differing bucket.
@@ -297,8 +331,15 @@ pub struct DigestEntry {
     pub scope: FederationId,
     /// Which.
     pub document_id: DocumentId,
-    /// Its digest.
+    /// Its digest; of a short answer the first 8 bytes, then zeros.
     pub digest: Hash,
+}
+
+impl DigestEntry {
+    /// Whether a document has this digest, as far as the entry tells.
+    pub fn is_of(&self, digest: &Hash) -> bool {
+        self.digest == *digest || (self.digest[8..] == [0; 24] && self.digest[..8] == digest[..8])
+    }
 }
 
 /// Every document of the differing buckets, and which buckets those are.
@@ -310,6 +351,8 @@ pub struct DigestAnswer {
     pub buckets: Vec<(FederationId, Vec<u32>)>,
     /// Their documents.
     pub entries: Vec<DigestEntry>,
+    /// Digests are cut to 8 bytes.
+    pub short: bool,
 }
 
 /// For documents that differ: which changes the node holds.

@@ -1,10 +1,56 @@
 //! A receipt as bytes to sign, and its hash (`protocol.md` 1.16).
 //! Owns the canonical form; keys and signatures belong to the edge.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sha2::{Digest, Sha256};
 
-use crate::message::{Cursor, Hash, Receipt, ScopeReceipt};
-use rollcall_core::id::{DocumentId, LogEpoch, StoreId};
+use crate::message::{Cursor, Hash, PartialReceipt, Receipt, ScopeReceipt};
+use rollcall_core::id::{DocumentId, FederationId, LogEpoch, StoreId};
+
+impl PartialReceipt {
+    /// What is new in a receipt for whoever holds an earlier one.
+    pub fn between(earlier: &Receipt, receipt: &Receipt) -> Self {
+        let held: BTreeSet<&ScopeReceipt> = earlier.scopes.iter().collect();
+        let named: BTreeSet<&FederationId> = receipt.scopes.iter().map(|scope| &scope.scope).collect();
+        let gone = earlier.scopes.iter().map(|scope| &scope.scope);
+        Self {
+            based_on: earlier.hash(),
+            gone: gone.filter(|scope| !named.contains(scope)).cloned().collect(),
+            differing: Receipt {
+                scopes: receipt
+                    .scopes
+                    .iter()
+                    .filter(|scope| !held.contains(scope))
+                    .cloned()
+                    .collect(),
+                ..receipt.clone()
+            },
+        }
+    }
+
+    /// The whole receipt; `None` where it is based on another one than this.
+    pub fn over(self, earlier: &Receipt) -> Option<Receipt> {
+        if earlier.hash() != self.based_on {
+            return None;
+        }
+        let mut scopes: BTreeMap<FederationId, ScopeReceipt> = earlier
+            .scopes
+            .iter()
+            .map(|scope| (scope.scope.clone(), scope.clone()))
+            .collect();
+        for scope in &self.gone {
+            scopes.remove(scope);
+        }
+        for scope in self.differing.scopes {
+            scopes.insert(scope.scope.clone(), scope);
+        }
+        Some(Receipt {
+            scopes: scopes.into_values().collect(),
+            ..self.differing
+        })
+    }
+}
 
 impl Receipt {
     /// The bytes that the aggregator signs: every field but the signature, lengths before lists and texts.
@@ -133,7 +179,6 @@ impl<'a> Parts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rollcall_core::id::FederationId;
 
     #[test]
     fn every_field_reaches_the_statement() {
@@ -180,5 +225,40 @@ mod tests {
             change(&mut other);
             assert_ne!(other.hash(), receipt.hash(), "change {index}");
         }
+    }
+
+    #[test]
+    fn a_partial_receipt_over_the_earlier_one_is_the_whole_one() {
+        let scope = |code: &str, documents| ScopeReceipt {
+            scope: code.parse().expect("a federation"),
+            documents,
+            root: [documents as u8; 32],
+        };
+        let receipt = |scopes: Vec<ScopeReceipt>, position| Receipt {
+            store_id: StoreId([1; 16]),
+            log_epoch: LogEpoch([1; 8]),
+            position,
+            time_ms: 7,
+            origin_store: StoreId([2; 16]),
+            origin_epoch: LogEpoch([2; 8]),
+            origin: Cursor::default(),
+            scopes,
+            quarantined: Vec::new(),
+            documents: position,
+            rebuilding: position > 8,
+            signature: vec![position as u8],
+        };
+        let earlier = receipt(
+            vec![scope("110000", 1), scope("120000", 2), scope("130000", 3)],
+            5,
+        );
+        let later = receipt(
+            vec![scope("110000", 1), scope("130000", 4), scope("140000", 1)],
+            9,
+        );
+        let partial = PartialReceipt::between(&earlier, &later);
+        assert_eq!(partial.differing.scopes, [scope("130000", 4), scope("140000", 1)]);
+        assert_eq!(partial.clone().over(&earlier), Some(later.clone()));
+        assert_eq!(partial.over(&later), None, "based on another one");
     }
 }

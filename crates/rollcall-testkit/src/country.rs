@@ -2,6 +2,7 @@
 //! Owns the choice of cases: neighbours, offices above with replicas, visitors across scopes, double claims.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rollcall_core::credit_code::CreditCode;
 use rollcall_core::id::{DocumentId, FederationId};
@@ -125,11 +126,12 @@ impl Country {
                 write: [own.federation.clone()].into(),
                 replicas: own.replicas.iter().cloned().collect(),
             },
-            writers: self
-                .enrolments
-                .iter()
-                .map(|other| other.federation.clone())
-                .collect::<BTreeSet<_>>(),
+            writers: Arc::new(
+                self.enrolments
+                    .iter()
+                    .map(|other| other.federation.clone())
+                    .collect::<BTreeSet<_>>(),
+            ),
         }
     }
 

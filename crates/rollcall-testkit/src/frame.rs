@@ -61,6 +61,7 @@ pub(crate) fn describe_up(frame: &ClientFrame) -> String {
             format!("applied {position} set {}:{}", set.count, short(&set.sum))
         }
         ClientFrame::WantReceipt { apart } => format!("want receipt without {}", apart.len()),
+        ClientFrame::Compare => "compare".to_owned(),
     }
 }
 
@@ -103,8 +104,10 @@ pub(crate) fn describe_down(frame: &ServerFrame) -> String {
             receipt.scopes.len(),
             receipt.quarantined.len()
         ),
+        ServerFrame::PartialReceipt(partial) => format!("receipt over {}", short(&partial.based_on)),
         ServerFrame::Busy { retry_after_ms } => format!("busy {retry_after_ms}"),
         ServerFrame::Goaway { code, .. } => format!("goaway {code}"),
+        ServerFrame::Compared { set } => format!("compared {}", set.count),
     }
 }
 
@@ -152,7 +155,7 @@ pub(crate) fn corrupt_up(frame: &mut ClientFrame, chance: &mut Chance) {
             _ => hello.protocol ^= 1,
         },
         ClientFrame::Applied { position, .. } => *position = position.saturating_sub(1),
-        ClientFrame::WantReceipt { .. } => {}
+        ClientFrame::WantReceipt { .. } | ClientFrame::Compare => {}
     }
 }
 
@@ -168,12 +171,14 @@ pub(crate) fn corrupt_down(frame: &mut ServerFrame, chance: &mut Chance) {
                 .for_each(|scope| flip(&mut scope.root, chance)),
             _ => flip_number(&mut receipt.position, chance),
         },
+        ServerFrame::PartialReceipt(partial) => flip(&mut partial.based_on, chance),
         ServerFrame::HelloAck(ack) => match chance.below(3) {
             0 => flip_number(&mut ack.cursor.position, chance),
             1 => flip(&mut ack.cursor.chain, chance),
             _ => flip(&mut ack.set.sum, chance),
         },
         ServerFrame::Ack(ack) => flip(&mut ack.cursor.chain, chance),
+        ServerFrame::Compared { set } => flip(&mut set.sum, chance),
         ServerFrame::Busy { .. } | ServerFrame::Goaway { .. } => {}
     }
 }

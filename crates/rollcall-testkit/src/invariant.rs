@@ -116,7 +116,12 @@ impl World<'_> {
             },
             ServerFrame::Batch(batch) => self.check_readable(self.office_of(session), batch),
             ServerFrame::Receipt(receipt) => self.check_receipt(self.office_of(session), receipt),
-            ServerFrame::HelloAck(_) | ServerFrame::Busy { .. } | ServerFrame::Goaway { .. } => Ok(()),
+            ServerFrame::HelloAck(_)
+            | ServerFrame::Busy { .. }
+            | ServerFrame::Goaway { .. }
+            | ServerFrame::Compared { .. }
+            // Below the number of scopes from which a receipt is sent in part.
+            | ServerFrame::PartialReceipt(_) => Ok(()),
         }
     }
 

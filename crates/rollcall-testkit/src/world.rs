@@ -8,7 +8,7 @@ use rollcall_core::id::FederationId;
 use rollcall_core::record::Record;
 use rollcall_replica::edit::Editing;
 use rollcall_replica::runner::client::{NodeKeys, SyncReport, sync_once};
-use rollcall_replica::runner::server::{AggregatorKeys, serve_session};
+use rollcall_replica::runner::server::{AggregatorKeys, Standing, Told, serve_session};
 use rollcall_replica::take_up::PeerContext;
 use rollcall_store::cursor::Grant;
 use rollcall_store::enrolment::{EnrolmentRow, Jurisdiction};
@@ -539,8 +539,13 @@ impl<'l> World<'l> {
                     verify: Arc::new(Seals),
                 };
                 let peer = self.peer(office);
-                let serve =
-                    async move { serve_session(&replica, peer, &keys, inbound, outbound, clock).await };
+                let standing = Standing {
+                    told: tokio::sync::watch::channel(Told::default()).1,
+                    turn: None,
+                };
+                let serve = async move {
+                    serve_session(&replica, peer, standing, &keys, inbound, outbound, clock).await
+                };
                 self.sessions.push(Session {
                     number: self.dialled,
                     office,
@@ -806,7 +811,12 @@ impl<'l> World<'l> {
         let session = &mut self.sessions[index];
         match session.up.deliver() {
             Some(ClientFrame::Batch(batch)) => session.unanswered.push_back(*batch),
-            Some(ClientFrame::Hello(_) | ClientFrame::Applied { .. } | ClientFrame::WantReceipt { .. })
+            Some(
+                ClientFrame::Hello(_)
+                | ClientFrame::Applied { .. }
+                | ClientFrame::WantReceipt { .. }
+                | ClientFrame::Compare,
+            )
             | None => {}
         }
         Ok(())
@@ -1068,6 +1078,8 @@ fn end_name(end: &SessionEnd) -> &'static str {
         SessionEnd::Repaired(_) => "repaired",
         SessionEnd::Restart(_) => "restarted too often",
         SessionEnd::Busy { .. } => "busy",
+        SessionEnd::Closed => "closed",
+        SessionEnd::GoneAway { .. } => "sent away",
         SessionEnd::Refused { .. } => "refused",
         SessionEnd::Diverged => "diverged",
         SessionEnd::LinkLost => "link lost",

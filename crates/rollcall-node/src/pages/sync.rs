@@ -336,7 +336,10 @@ fn ended(end: Option<SessionEnd>) -> (&'static str, Option<Refused>) {
         Some(SessionEnd::InSync) => ("in_sync", None),
         Some(SessionEnd::CaughtUp) => ("caught_up", None),
         Some(SessionEnd::Repaired(_)) => ("repaired", None),
-        Some(SessionEnd::Refused { code, message }) => ("refused", Some(Refused::new(code, message))),
+        Some(SessionEnd::Closed) => ("in_sync", None),
+        Some(SessionEnd::Refused { code, message } | SessionEnd::GoneAway { code, message }) => {
+            ("refused", Some(Refused::new(code, message)))
+        }
         Some(SessionEnd::Busy { .. }) => (
             "refused",
             Some(Refused::new(

@@ -1,4 +1,5 @@
-//! The node's end: one sync session over a link, again after a restart it asks for itself.
+//! The node's end: one sync session over a link, again after a restart it asks for itself. It ends with the receipt, or
+//! stays open ([`sync_live`]) until one of the ends or time says otherwise.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use rollcall_core::id::DocumentId;
 use rollcall_store::cursor::{Grant, Upstream};
 use rollcall_store::receipt::ReceiptRow;
 use rollcall_store::successor::Mark;
+use rollcall_sync::fingerprint::grants_hash;
 use rollcall_sync::keys::{Sign, Verify};
 use rollcall_sync::limits::{APART_MAX, PENDING_MS_MAX, PROTOCOL_VERSION};
 use rollcall_sync::message::{
@@ -16,7 +18,7 @@ use rollcall_sync::message::{
 };
 use rollcall_sync::session::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
 use rollcall_sync::session::server::CLONED;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::blocking;
 use crate::error::Error;
@@ -84,6 +86,23 @@ const RESTARTS_MAX: usize = 3;
 /// How long the aggregator may keep silent.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
+/// What a session that stays open is told from outside, and whom it tells.
+pub struct Staying<'a> {
+    /// End of the own log, as it grows by whichever process.
+    pub own_end: watch::Receiver<u64>,
+    /// Whether somebody here wants the session to end.
+    pub close: watch::Receiver<bool>,
+    /// How often both ends compare what they hold while nothing changes.
+    pub compare_every: Duration,
+    /// How old the session becomes.
+    pub age: Duration,
+    /// Told each time both ends are proven equal: what came of it since the last time.
+    pub settled: &'a mut (dyn FnMut(&SyncReport) + Send),
+}
+
+/// How long a session that is to end may take for what is under way.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
+
 /// Runs a session to its end.
 ///
 /// # Errors
@@ -95,16 +114,50 @@ pub async fn sync_once<L: Link>(
     version: &str,
     clock: fn() -> i64,
 ) -> Result<SyncReport, Error> {
+    sync(replica, link, keys, version, clock, None).await
+}
+
+/// Runs a session that stays open, where the aggregator lets it; with one that does not it ends as [`sync_once`] does.
+/// What it reports is about the time since both ends were last proven equal.
+///
+/// # Errors
+/// The store's; what was acknowledged until then stays.
+pub async fn sync_live<L: Link>(
+    replica: &Replica,
+    link: &mut L,
+    keys: &NodeKeys,
+    version: &str,
+    clock: fn() -> i64,
+    staying: Staying<'_>,
+) -> Result<SyncReport, Error> {
+    sync(replica, link, keys, version, clock, Some(staying)).await
+}
+
+async fn sync<L: Link>(
+    replica: &Replica,
+    link: &mut L,
+    keys: &NodeKeys,
+    version: &str,
+    clock: fn() -> i64,
+    mut staying: Option<Staying<'_>>,
+) -> Result<SyncReport, Error> {
     let mut report = SyncReport::default();
     let begun = tokio::time::Instant::now();
+    let ends = staying.as_ref().map(|staying| begun + staying.age);
     {
         let replica = replica.clone();
         blocking(move || replica.rescue_forked(clock())).await?;
     }
     for _ in 0..RESTARTS_MAX {
         let hello = {
-            let (replica, version) = (replica.clone(), version.to_owned());
-            blocking(move || replica.hello(&version)).await?
+            let (replica, version, live) = (replica.clone(), version.to_owned(), staying.is_some());
+            blocking(move || {
+                Ok::<_, Error>(Hello {
+                    live,
+                    ..replica.hello(&version)?
+                })
+            })
+            .await?
         };
         let mut run = Run {
             session: ClientSession::new(hello),
@@ -115,10 +168,19 @@ pub async fn sync_once<L: Link>(
             sent: VecDeque::new(),
             report: &mut report,
             further_round_trips: 0,
+            received: None,
+            round_began: begun,
+            round_trips_before: 0,
+            staying: staying.as_mut(),
+            ends,
+            closing: None,
+            compare_at: None,
         };
         let end = run.until_end().await?;
-        let round_trips = run.session.round_trips() + run.further_round_trips;
+        let round_trips = run.round_trips();
+        let round_began = run.round_began;
         report.round_trips += round_trips;
+        report.duration_ms = milliseconds_since(round_began);
         report.end = Some(end.clone());
         let replica = replica.clone();
         let ended = end.clone();
@@ -127,11 +189,14 @@ pub async fn sync_once<L: Link>(
             break;
         }
     }
-    report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(report)
 }
 
-struct Run<'a, L: Link> {
+fn milliseconds_since(begun: tokio::time::Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+struct Run<'a, 's, L: Link> {
     session: ClientSession,
     replica: &'a Replica,
     link: &'a mut L,
@@ -141,9 +206,26 @@ struct Run<'a, L: Link> {
     sent: VecDeque<Arc<Batch>>,
     report: &'a mut SyncReport,
     further_round_trips: u32,
+    /// The last receipt that came in this session.
+    received: Option<Receipt>,
+    /// When both ends were last proven equal, or the session began.
+    round_began: tokio::time::Instant,
+    round_trips_before: u32,
+    staying: Option<&'a mut Staying<'s>>,
+    /// When it is old enough.
+    ends: Option<tokio::time::Instant>,
+    /// When a session that is to end is cut.
+    closing: Option<tokio::time::Instant>,
+    /// When both ends compare what they hold.
+    compare_at: Option<tokio::time::Instant>,
 }
 
-impl<L: Link> Run<'_, L> {
+impl<L: Link> Run<'_, '_, L> {
+    /// Flights there and back since both ends were last proven equal.
+    fn round_trips(&self) -> u32 {
+        self.session.round_trips() + self.further_round_trips - self.round_trips_before
+    }
+
     async fn until_end(&mut self) -> Result<SessionEnd, Error> {
         let (frames_out, mut frames_in) = self.link.open();
         loop {
@@ -153,8 +235,27 @@ impl<L: Link> Run<'_, L> {
                 }
                 self.carry_out(effect, &frames_out).await?;
             }
-            let event = match tokio::time::timeout(SILENCE_MAX, frames_in.recv()).await {
-                Ok(Some(Ok(frame))) => ClientEvent::Frame(frame),
+            let frame = if self.staying.is_some() {
+                match self.frame_or_word(&mut frames_in).await {
+                    Ok(frame) => Ok(frame),
+                    Err(event) => {
+                        self.session.handle_event(event);
+                        continue;
+                    }
+                }
+            } else {
+                tokio::time::timeout(SILENCE_MAX, frames_in.recv())
+                    .await
+                    .map_err(|_| ())
+            };
+            let event = match frame {
+                Ok(Some(Ok(frame))) => match self.whole(frame).await? {
+                    Some(frame) => ClientEvent::Frame(frame),
+                    None => {
+                        tracing::warn!("a receipt is based on one that is not held here");
+                        ClientEvent::LinkLost
+                    }
+                },
                 Ok(Some(Err(error))) => {
                     let code = L::code(&error);
                     tracing::info!(code, "the session was cut: {error}");
@@ -166,10 +267,108 @@ impl<L: Link> Run<'_, L> {
                         message: error.to_string(),
                     });
                 }
-                Ok(None) | Err(_) => ClientEvent::LinkLost,
+                Ok(None) | Err(()) => ClientEvent::LinkLost,
             };
             self.session.handle_event(event);
         }
+    }
+
+    /// A frame with a receipt made whole; `None` where that cannot be done.
+    async fn whole(&mut self, frame: ServerFrame) -> Result<Option<ServerFrame>, Error> {
+        let receipt = match frame {
+            ServerFrame::Receipt(receipt) => receipt,
+            ServerFrame::HelloAck(_)
+            | ServerFrame::Batch(_)
+            | ServerFrame::Ack(_)
+            | ServerFrame::Busy { .. }
+            | ServerFrame::Goaway { .. }
+            | ServerFrame::Compared { .. } => return Ok(Some(frame)),
+            ServerFrame::PartialReceipt(partial) => {
+                let earlier = match self
+                    .received
+                    .take()
+                    .filter(|earlier| earlier.hash() == partial.based_on)
+                {
+                    Some(earlier) => Some(earlier),
+                    None => {
+                        let (replica, hash) = (self.replica.clone(), partial.based_on);
+                        blocking(move || replica.receipt(&hash)).await?
+                    }
+                };
+                match earlier.and_then(|earlier| partial.over(&earlier)) {
+                    Some(receipt) => Box::new(receipt),
+                    None => return Ok(None),
+                }
+            }
+        };
+        self.received = Some((*receipt).clone());
+        Ok(Some(ServerFrame::Receipt(receipt)))
+    }
+
+    /// The next frame of a session that stays open, or what else there is to tell it.
+    async fn frame_or_word(
+        &mut self,
+        frames_in: &mut mpsc::Receiver<Result<ServerFrame, L::Error>>,
+    ) -> Result<Option<Result<ServerFrame, L::Error>>, ClientEvent> {
+        let Some(staying) = self.staying.as_deref_mut() else {
+            return Ok(frames_in.recv().await);
+        };
+        let silent = self
+            .session
+            .is_waiting()
+            .then(|| tokio::time::Instant::now() + SILENCE_MAX);
+        let old = self.ends.filter(|_| self.closing.is_none());
+        let timers = [silent, self.compare_at, self.closing, old];
+        let timer = timers.into_iter().flatten().min();
+        let due = async {
+            match timer {
+                Some(timer) => tokio::time::sleep_until(timer).await,
+                None => std::future::pending().await,
+            }
+        };
+        let edited = async {
+            if staying.own_end.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
+        let close = async {
+            if self.closing.is_some() || staying.close.wait_for(|close| *close).await.is_err() {
+                std::future::pending().await
+            }
+        };
+        let word = tokio::select! {
+            frame = frames_in.recv() => return Ok(frame),
+            () = edited => ClientEvent::Edited,
+            () = close => ClientEvent::Close,
+            () = due => {
+                if timer == self.compare_at {
+                    self.compare_at = Some(tokio::time::Instant::now() + staying.compare_every);
+                    ClientEvent::CompareDue
+                } else if timer == old {
+                    ClientEvent::Close
+                } else {
+                    ClientEvent::LinkLost
+                }
+            }
+        };
+        if matches!(word, ClientEvent::Close) {
+            self.closing = Some(tokio::time::Instant::now() + CLOSING_MAX);
+        }
+        Err(word)
+    }
+
+    /// Tells what a round of a session that stays open came to, and begins the next.
+    fn tell_settled(&mut self, end: SessionEnd) {
+        self.report.end = Some(end);
+        self.report.round_trips = self.round_trips();
+        self.report.duration_ms = milliseconds_since(self.round_began);
+        if let Some(staying) = self.staying.as_deref_mut() {
+            (staying.settled)(self.report);
+            self.compare_at = Some(tokio::time::Instant::now() + staying.compare_every);
+        }
+        *self.report = SyncReport::default();
+        self.round_began = tokio::time::Instant::now();
+        self.round_trips_before = self.session.round_trips() + self.further_round_trips;
     }
 
     async fn carry_out(
@@ -217,7 +416,7 @@ impl<L: Link> Run<'_, L> {
             ClientEffect::CheckReceipt(receipt) => {
                 let (key, verify) = (self.keys.receipt_key.clone(), Arc::clone(&self.keys.verify));
                 let (check, receipt) = blocking(move || {
-                    let check = replica.check_receipt(&receipt, &key, verify.as_ref())?;
+                    let check = replica.check_receipt_in_session(&receipt, &key, verify.as_ref())?;
                     if check == ReceiptCheck::Equal {
                         replica.keep_receipt(&receipt)?;
                     }
@@ -231,6 +430,31 @@ impl<L: Link> Run<'_, L> {
             }
             ClientEffect::Repair => self.repair(now_ms).await?,
             ClientEffect::RotateEpoch => blocking(move || replica.rotate_epoch()).await?,
+            ClientEffect::LoadSet => {
+                let set = blocking(move || {
+                    replica.note_heard(now_ms)?;
+                    replica.set_sum()
+                })
+                .await?;
+                self.session.handle_event(ClientEvent::SetLoaded(set));
+            }
+            ClientEffect::Recount => {
+                blocking(move || replica.recount(now_ms)).await?;
+            }
+            ClientEffect::Settled(end) => {
+                let ended = end.clone();
+                let kept_apart = self.report.pushed.quarantined + self.report.pulled.quarantined > 0;
+                blocking(move || {
+                    replica.note_fence(&ended)?;
+                    // A branch that lost its number goes out again as the next edit.
+                    if kept_apart {
+                        replica.rescue_forked(now_ms)?;
+                    }
+                    Ok::<_, Error>(())
+                })
+                .await?;
+                self.tell_settled(end);
+            }
             ClientEffect::Finish(_) => unreachable!("the loop ends there"),
         }
         Ok(())
@@ -277,6 +501,7 @@ impl<L: Link> Run<'_, L> {
             blocking(move || replica.resolve_requests(&request, &answer))
                 .await?
                 .into();
+        let differing: usize = requests.iter().map(|request| request.documents.len()).sum();
         let mut lacking: Vec<Vec<DocumentChanges>> = Vec::new();
         let mut apart: Vec<DocumentId> = Vec::new();
         while let Some(request) = requests.pop_front() {
@@ -312,6 +537,10 @@ impl<L: Link> Run<'_, L> {
             self.report.pulled.quarantined += taken.quarantined;
             lacking.extend(more);
             apart.extend(refused);
+        }
+        if differing > 0 {
+            let replica = self.replica.clone();
+            blocking(move || replica.note_repair(differing as u64, now_ms)).await?;
         }
         apart.truncate(APART_MAX);
         self.session
@@ -381,6 +610,12 @@ impl Replica {
                 },
                 receipt_hash: upstream.map(|upstream| upstream.receipt_hash).unwrap_or_default(),
                 takes_place: reader.is_marked(Mark::TakesPlace)?,
+                grants_hash: {
+                    let grants = reader.grants()?;
+                    grants_hash(grants.iter().map(|grant| (&grant.scope, grant.write)))
+                },
+                live: false,
+                partial_receipts: true,
             })
         })
     }
@@ -422,6 +657,24 @@ impl Replica {
             Ok(())
         };
         Ok(self.store().write("adopt peer", work).wait()?)
+    }
+
+    /// A receipt that was kept.
+    pub(crate) fn receipt(&self, hash: &rollcall_store::Hash) -> Result<Option<Receipt>, Error> {
+        let row = self.read(|reader| Ok(reader.receipt(hash)?))?;
+        Ok(row.and_then(|row| Receipt::from_bytes(&row.bytes)))
+    }
+
+    /// Notes that the aggregator was heard.
+    fn note_heard(&self, now_ms: i64) -> Result<(), Error> {
+        let work = move |writer: &mut rollcall_store::Writer| {
+            let Some(mut upstream) = writer.upstream()? else {
+                return Ok(());
+            };
+            upstream.last_heard_ms = now_ms;
+            writer.save_upstream(&upstream)
+        };
+        Ok(self.store().write("note heard", work).wait()?)
     }
 
     fn keep_receipt(&self, receipt: &Receipt) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod server;
+pub mod turns;
 
 tokio::task_local! {
     static HERE: ();

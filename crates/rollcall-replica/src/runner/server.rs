@@ -1,22 +1,27 @@
-//! The aggregator's end: serves one peer's session over frames.
+//! The aggregator's end: serves one peer's session over frames. A session that stays open is told from outside what
+//! is new and when to end ([`Told`]); it never asks the store by itself.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rollcall_core::id::{DocumentId, FederationId, StoreId};
 use rollcall_store::audit::AuditEntry;
 use rollcall_store::receipt::ReceiptRow;
 use rollcall_store::{Hash, Pending, Reader};
-use rollcall_sync::fingerprint::scopes_hash;
+use rollcall_sync::fingerprint::{grants_hash, scopes_hash};
 use rollcall_sync::keys::{Sign, Verify};
-use rollcall_sync::limits::PENDING_MS_MAX;
+use rollcall_sync::limits::{
+    DRAIN_MS, PENDING_MS_MAX, RECEIPT_GATHER_MS, RECEIPT_GATHER_MS_MAX, RECEIPT_GATHER_MS_PER_SCOPE,
+};
 use rollcall_sync::message::{
-    Ack, Batch, ClientFrame, Cursor, Hello, Receipt, ScopeGrant, ServerFrame, SetSum,
+    Ack, Batch, ClientFrame, Cursor, Hello, PartialReceipt, Receipt, ScopeGrant, ServerFrame, SetSum,
 };
 use rollcall_sync::session::server::{PeerState, ServerEffect, ServerEvent, ServerSession};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::blocking;
+use super::turns::Turn;
 use crate::error::Error;
 use crate::replica::{PROGRAM, Replica};
 use crate::send_down::{has_news, peer_scopes};
@@ -31,6 +36,41 @@ pub struct AggregatorKeys {
     pub verify: Arc<dyn Verify>,
 }
 
+/// What an open session is told.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Last position at which the log grew in the peer's scopes.
+    pub position: u64,
+    /// That two stores work with the peer's certificate.
+    pub fenced: bool,
+    /// That it is to end, and why.
+    pub leave: Option<Leave>,
+}
+
+/// What a session has beside its frames.
+pub struct Standing {
+    /// What it is told while it is open.
+    pub told: watch::Receiver<Told>,
+    /// Its turn; none where nobody else is there to wait for.
+    pub turn: Option<Turn>,
+}
+
+/// How a session is to end, before the node has it end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leave {
+    /// Stable code, told to the node.
+    pub code: String,
+    /// Plain sentence, told to the node.
+    pub message: String,
+    /// What is under way is still answered.
+    pub drain: bool,
+}
+
+/// Scopes of a receipt from which on the next one names only those that differ.
+const SCOPES_MANY: usize = 16;
+/// Silence after which a node that owes an answer counts as gone.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
 /// Serves a session until it ends. Frames that cannot be read are `Err`; the session ends with them.
 ///
 /// # Errors
@@ -38,6 +78,7 @@ pub struct AggregatorKeys {
 pub async fn serve_session<E: std::fmt::Display>(
     replica: &Replica,
     peer: PeerContext,
+    standing: Standing,
     keys: &AggregatorKeys,
     mut inbound: mpsc::Receiver<Result<ClientFrame, E>>,
     outbound: mpsc::Sender<ServerFrame>,
@@ -52,6 +93,13 @@ pub async fn serve_session<E: std::fmt::Display>(
         verified: Cursor::default(),
         committing: None,
         apart: Vec::new(),
+        heard: tokio::time::Instant::now(),
+        told: Some(standing.told),
+        turn: standing.turn,
+        partial_receipts: false,
+        given: None,
+        gathered: None,
+        give_up: None,
     };
     loop {
         while let Some(effect) = run.session.poll_effect() {
@@ -61,6 +109,11 @@ pub async fn serve_session<E: std::fmt::Display>(
             }
             run.carry_out(effect, &outbound).await?;
         }
+        if run.session.is_proven()
+            && let Some(turn) = &mut run.turn
+        {
+            turn.settle();
+        }
         let event = match &mut run.committing {
             Some(committing) => tokio::select! {
                 // In order, so that the same events give the same effects: an answer that is there goes out first.
@@ -69,24 +122,57 @@ pub async fn serve_session<E: std::fmt::Display>(
                     run.committed(ack).await?;
                     continue;
                 }
-                frame = inbound.recv() => frame,
+                frame = inbound.recv() => frame_event(&run.peer, frame),
             },
-            None => inbound.recv().await,
+            None if run.session.is_live() => tokio::select! {
+                biased;
+                event = run.hear() => event,
+                frame = inbound.recv() => frame_event(&run.peer, frame),
+            },
+            None => tokio::select! {
+                biased;
+                event = cut(&mut run.told) => event,
+                frame = inbound.recv() => frame_event(&run.peer, frame),
+            },
         };
-        if let Some(Ok(ClientFrame::Applied { position, .. })) = &event {
-            run.note_alive(*position).await?;
+        match &event {
+            ServerEvent::Frame(ClientFrame::Applied { position, .. }) => run.note_alive(*position).await?,
+            ServerEvent::Frame(ClientFrame::WantReceipt { apart }) => run.apart.clone_from(apart),
+            _ => {}
         }
-        if let Some(Ok(ClientFrame::WantReceipt { apart })) = &event {
-            run.apart.clone_from(apart);
+        if matches!(event, ServerEvent::Frame(_)) {
+            run.heard = tokio::time::Instant::now();
+        } else if matches!(event, ServerEvent::Drain { .. }) {
+            run.give_up = Some(tokio::time::Instant::now() + Duration::from_millis(DRAIN_MS));
         }
-        run.session.handle_event(match event {
-            Some(Ok(frame)) => ServerEvent::Frame(frame),
-            Some(Err(error)) => {
-                tracing::info!(peer.id = run.peer.peer_id, "session cut: {error}");
-                ServerEvent::ClientClosed
-            }
-            None => ServerEvent::ClientClosed,
-        });
+        run.session.handle_event(event);
+    }
+}
+
+/// Waits until a session that does not stay open is to be cut: nothing else of what it may be told concerns it.
+async fn cut(told: &mut Option<watch::Receiver<Told>>) -> ServerEvent {
+    if let Some(told) = told {
+        let leave = told.wait_for(|told| told.leave.as_ref().is_some_and(|leave| !leave.drain));
+        if let Ok(told) = leave.await
+            && let Some(Leave { code, message, .. }) = told.leave.clone()
+        {
+            return ServerEvent::Cut { code, message };
+        }
+    }
+    std::future::pending().await
+}
+
+fn frame_event<E: std::fmt::Display>(
+    peer: &PeerContext,
+    frame: Option<Result<ClientFrame, E>>,
+) -> ServerEvent {
+    match frame {
+        Some(Ok(frame)) => ServerEvent::Frame(frame),
+        Some(Err(error)) => {
+            tracing::info!(peer.id = peer.peer_id, "session cut: {error}");
+            ServerEvent::ClientClosed
+        }
+        None => ServerEvent::ClientClosed,
     }
 }
 
@@ -107,9 +193,83 @@ struct Run<'a> {
     committing: Option<Committing>,
     /// Documents that the node asked to be left out of its receipt.
     apart: Vec<DocumentId>,
+    /// When the node was last heard.
+    heard: tokio::time::Instant,
+    turn: Option<Turn>,
+    /// Whether the node takes partial receipts, and the last receipt it holds.
+    partial_receipts: bool,
+    given: Option<Receipt>,
+    /// None once nobody can tell anything any more.
+    told: Option<watch::Receiver<Told>>,
+    /// When the receipt has waited long enough.
+    gathered: Option<tokio::time::Instant>,
+    /// When a session that was asked to end is cut.
+    give_up: Option<tokio::time::Instant>,
 }
 
 impl Run<'_> {
+    /// A receipt as what differs from the one before, where the node takes that and it is shorter.
+    fn shortened(&mut self, frame: ServerFrame) -> ServerFrame {
+        let ServerFrame::Receipt(receipt) = frame else {
+            return frame;
+        };
+        let earlier = self
+            .given
+            .replace((*receipt).clone())
+            .filter(|_| self.partial_receipts);
+        match earlier.filter(|earlier| earlier.scopes.len() >= SCOPES_MANY) {
+            Some(earlier) => {
+                let partial = PartialReceipt::between(&earlier, &receipt);
+                ServerFrame::PartialReceipt(Box::new(partial))
+            }
+            None => ServerFrame::Receipt(receipt),
+        }
+    }
+
+    /// Waits for what concerns an open session beside frames.
+    async fn hear(&mut self) -> ServerEvent {
+        let silent = self.session.is_waiting().then(|| self.heard + SILENCE_MAX);
+        loop {
+            let timer = [self.gathered, self.give_up, silent].into_iter().flatten().min();
+            let due = async {
+                match timer {
+                    Some(timer) => tokio::time::sleep_until(timer).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let heard = async {
+                match &mut self.told {
+                    Some(told) => told.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                heard = heard => {
+                    let Some(told) = self.told.as_mut().filter(|_| heard.is_ok()) else {
+                        self.told = None;
+                        continue;
+                    };
+                    let Told { position, fenced, leave } = told.borrow_and_update().clone();
+                    return match leave {
+                        Some(Leave { code, message, drain: true }) => ServerEvent::Drain { code, message },
+                        Some(Leave { code, message, drain: false }) => ServerEvent::Cut { code, message },
+                        None if fenced => ServerEvent::Fenced,
+                        None => ServerEvent::News { position },
+                    };
+                }
+                () = due => {
+                    if timer == self.gathered {
+                        self.gathered = None;
+                        return ServerEvent::Gathered;
+                    }
+                    tracing::info!(peer.id = self.peer.peer_id, "the node owes an answer and is silent");
+                    return ServerEvent::ClientClosed;
+                }
+            }
+        }
+    }
+
     async fn carry_out(
         &mut self,
         effect: ServerEffect,
@@ -122,6 +282,7 @@ impl Run<'_> {
                 if let ServerFrame::HelloAck(ack) = &frame {
                     self.verified = ack.cursor;
                 }
+                let frame = self.shortened(frame);
                 if frames.send(frame).await.is_err() {
                     self.session.handle_event(ServerEvent::ClientClosed);
                 }
@@ -143,12 +304,23 @@ impl Run<'_> {
                     return Ok(());
                 }
                 self.peer.log_epoch = hello.log_epoch;
+                self.partial_receipts = hello.partial_receipts;
+                if hello.partial_receipts {
+                    let (replica, hash) = (self.replica.clone(), hello.receipt_hash);
+                    self.given = blocking(move || replica.receipt(&hash))
+                        .await?
+                        .filter(|given| given.origin_store == self.peer.store_id);
+                }
                 let peer = self.peer.clone();
                 let state = blocking(move || replica.peer_state(&peer, &hello, now_ms)).await?;
                 self.session.handle_event(ServerEvent::PeerLoaded {
                     state: Box::new(state),
                     time_ms: now_ms,
                 });
+                if let Some(told) = &mut self.told {
+                    // Whatever was told until now has only been looked through for a reason to cut.
+                    told.mark_changed();
+                }
             }
             ServerEffect::ApplyUp(batch) => self.apply_up(*batch, now_ms).await?,
             ServerEffect::LoadDown { after, receipt } => {
@@ -166,6 +338,18 @@ impl Run<'_> {
                 let (batch, receipt) = (Box::new(batch), receipt.map(Box::new));
                 self.session
                     .handle_event(ServerEvent::DownLoaded { batch, receipt });
+            }
+            ServerEffect::Gather => {
+                // A receipt over many scopes is large, is kept at both ends, and something always happens in one of them.
+                let scopes = self.given.as_ref().map_or(0, |given| given.scopes.len() as u64);
+                let wait_ms = RECEIPT_GATHER_MS + RECEIPT_GATHER_MS_PER_SCOPE * scopes;
+                let wait = Duration::from_millis(wait_ms.min(RECEIPT_GATHER_MS_MAX));
+                self.gathered = Some(tokio::time::Instant::now() + wait);
+            }
+            ServerEffect::LoadSet => {
+                let peer = self.peer.clone();
+                let set = blocking(move || replica.set_sum_of(&peer)).await?;
+                self.session.handle_event(ServerEvent::SetLoaded(set));
             }
             ServerEffect::Finish => unreachable!("the loop ends there"),
         }
@@ -202,6 +386,10 @@ impl Run<'_> {
         let (replica, peer) = (self.replica.clone(), self.peer.clone());
         let (verify, verified) = (Arc::clone(&self.keys.verify), self.verified);
         let batch = Arc::new(batch);
+        let permit = match &self.turn {
+            Some(turn) => turn.judge().await,
+            None => None,
+        };
         let judged = {
             let batch = Arc::clone(&batch);
             blocking(move || {
@@ -218,6 +406,7 @@ impl Run<'_> {
             })
             .await
         };
+        drop(permit);
         self.finish_commit().await?;
         match judged {
             Ok((judged, reached)) => {
@@ -309,7 +498,15 @@ impl Replica {
             let row = reader.peer_cursor(peer.store_id, peer.log_epoch)?;
             let mut named: BTreeSet<FederationId> = scopes.iter().cloned().collect();
             named.extend(peer.access.enrolled.write.iter().cloned());
+            let grants: Vec<ScopeGrant> = named
+                .into_iter()
+                .map(|scope| ScopeGrant {
+                    write: peer.access.may_write(&scope),
+                    scope,
+                })
+                .collect();
             Ok(PeerState {
+                grants_hash: grants_hash(grants.iter().map(|grant| (&grant.scope, grant.write))),
                 store_id: identity.store_id,
                 log_epoch: identity.log_epoch,
                 cursor: row.map(|row| Cursor {
@@ -319,13 +516,7 @@ impl Replica {
                 position,
                 down_fits,
                 down_waiting: !down_fits || has_news(reader, peer, &scopes, hello.down_position)?,
-                grants: named
-                    .into_iter()
-                    .map(|scope| ScopeGrant {
-                        write: peer.access.may_write(&scope),
-                        scope,
-                    })
-                    .collect(),
+                grants,
                 set: SetSum {
                     count: set.count,
                     sum: set.sum,
@@ -345,6 +536,17 @@ impl Replica {
         // Only a note: nothing waits for it, and a session that ends now has lost nothing.
         drop(self.store().write("note peer", work));
         Ok(state)
+    }
+
+    /// Sum over what a peer's scopes hold.
+    fn set_sum_of(&self, peer: &PeerContext) -> Result<SetSum, Error> {
+        self.read(|reader| {
+            let set = reader.set_sum(&peer_scopes(reader, peer)?)?;
+            Ok(SetSum {
+                count: set.count,
+                sum: set.sum,
+            })
+        })
     }
 
     fn keep_given_receipt(&self, peer: &PeerContext, receipt: &Receipt) -> Result<(), Error> {

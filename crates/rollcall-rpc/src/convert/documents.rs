@@ -1,7 +1,7 @@
 //! Batches and acknowledgements: documents, changes and outcomes in columns (`protocol.md` 4.4).
 
 use rollcall_core::id::DocumentKind;
-use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX};
+use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_MAX, BATCH_WIRE_BYTES_MAX};
 use rollcall_sync::message::{Ack, Batch, ChangeEntry, DocumentChanges, DocumentOutcome, Outcome};
 
 use super::column::{self, Pieces, PositionColumns, ScopeColumns, count};
@@ -98,12 +98,26 @@ pub(super) fn documents_from_wire(wire: pb::Documents, max: usize) -> Result<Vec
     Ok(documents)
 }
 
+/// A batch that could be split must be.
+fn limit_wire(bytes: usize, documents: usize) -> Result<(), RpcError> {
+    if bytes > BATCH_WIRE_BYTES_MAX && documents > 1 {
+        return Err(RpcError::TooLarge {
+            what: "batch on the wire",
+            bytes,
+            limit: BATCH_WIRE_BYTES_MAX,
+        });
+    }
+    Ok(())
+}
+
 impl Wire for Batch {
     type Pb = pb::Batch;
 
     fn to_wire(&self) -> Result<pb::Batch, RpcError> {
         limit_documents(self.documents.len())?;
         let documents = pack(&documents_to_wire(&self.documents), "batch", BATCH_BODY_BYTES_MAX)?;
+        let body_bytes = documents.as_ref().map_or(0, |documents| documents.body.len());
+        limit_wire(body_bytes, self.documents.len())?;
         Ok(pb::Batch {
             from: self.from,
             to: self.to,
@@ -115,8 +129,13 @@ impl Wire for Batch {
     }
 
     fn from_wire(wire: pb::Batch) -> Result<Self, RpcError> {
+        let body_bytes = wire
+            .documents
+            .as_ref()
+            .map_or(0, |documents| documents.body.len());
         let columns = unpack(wire.documents, "batch", BATCH_BODY_BYTES_MAX)?;
         let documents = documents_from_wire(columns, BATCH_DOCUMENTS_MAX)?;
+        limit_wire(body_bytes, documents.len())?;
         Ok(Self {
             from: wire.from,
             to: wire.to,

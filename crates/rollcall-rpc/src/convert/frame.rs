@@ -3,7 +3,8 @@
 use rollcall_core::id::{LogEpoch, StoreId};
 use rollcall_sync::limits::APART_MAX;
 use rollcall_sync::message::{
-    Ack, Batch, ClientFrame, Hello, HelloAck, Receipt, RepairReason, ScopeGrant, ServerFrame, Verdict,
+    Ack, Batch, ClientFrame, Hello, HelloAck, PartialReceipt, Receipt, RepairReason, ScopeGrant, ServerFrame,
+    Verdict,
 };
 
 use super::{
@@ -35,6 +36,13 @@ impl Wire for Hello {
             set: Some(set_to_wire(&self.set)),
             receipt_hash: hash_to_wire(&self.receipt_hash),
             takes_place: self.takes_place,
+            grants_hash: if self.grants_hash == [0; 8] {
+                Vec::new()
+            } else {
+                self.grants_hash.to_vec()
+            },
+            live: self.live,
+            partial_receipts: self.partial_receipts,
         })
     }
 
@@ -63,6 +71,13 @@ impl Wire for Hello {
             set: set_from_wire(required(wire.set, "set")?)?,
             receipt_hash: hash_from_wire(&wire.receipt_hash, "receipt hash")?,
             takes_place: wire.takes_place,
+            grants_hash: if wire.grants_hash.is_empty() {
+                [0; 8]
+            } else {
+                fixed(&wire.grants_hash, "grants hash")?
+            },
+            live: wire.live,
+            partial_receipts: wire.partial_receipts,
         })
     }
 }
@@ -121,6 +136,7 @@ impl Wire for HelloAck {
             set: Some(set_to_wire(&self.set)),
             receipt_hash: hash_to_wire(&self.receipt_hash),
             rebuilding: self.rebuilding,
+            live: self.live,
         })
     }
 
@@ -146,6 +162,7 @@ impl Wire for HelloAck {
             set: set_from_wire(required(wire.set, "set")?)?,
             receipt_hash: hash_from_wire(&wire.receipt_hash, "receipt hash")?,
             rebuilding: wire.rebuilding,
+            live: wire.live,
         })
     }
 }
@@ -165,6 +182,7 @@ impl Wire for ClientFrame {
             Self::WantReceipt { apart } => Frame::WantReceipt(pb::WantReceipt {
                 apart: column::ids_to_wire(apart),
             }),
+            Self::Compare => Frame::Compare(pb::Compare {}),
         };
         Ok(pb::ClientFrame { frame: Some(frame) })
     }
@@ -181,6 +199,7 @@ impl Wire for ClientFrame {
             Frame::WantReceipt(wanted) => Self::WantReceipt {
                 apart: column::ids_from_wire(&wanted.apart, APART_MAX)?,
             },
+            Frame::Compare(pb::Compare {}) => Self::Compare,
         })
     }
 }
@@ -195,12 +214,21 @@ impl Wire for ServerFrame {
             Self::Batch(batch) => Frame::Batch(batch.to_wire()?),
             Self::Ack(ack) => Frame::Ack(ack.to_wire()?),
             Self::Receipt(receipt) => Frame::Receipt(receipt.to_wire()?),
+            Self::PartialReceipt(partial) => Frame::PartialReceipt(partial.to_wire()?),
             Self::Busy { retry_after_ms } => Frame::Busy(pb::Busy {
                 retry_after_ms: *retry_after_ms,
             }),
-            Self::Goaway { code, message } => Frame::Goaway(pb::Goaway {
+            Self::Goaway {
+                code,
+                message,
+                drain_ms,
+            } => Frame::Goaway(pb::Goaway {
                 code: code.clone(),
                 message: message.clone(),
+                drain_ms: *drain_ms,
+            }),
+            Self::Compared { set } => Frame::Compared(pb::Compared {
+                set: Some(set_to_wire(set)),
             }),
         };
         Ok(pb::ServerFrame { frame: Some(frame) })
@@ -213,12 +241,19 @@ impl Wire for ServerFrame {
             Frame::Batch(batch) => Self::Batch(Box::new(Batch::from_wire(batch)?)),
             Frame::Ack(ack) => Self::Ack(Box::new(Ack::from_wire(ack)?)),
             Frame::Receipt(receipt) => Self::Receipt(Box::new(Receipt::from_wire(receipt)?)),
+            Frame::PartialReceipt(partial) => {
+                Self::PartialReceipt(Box::new(PartialReceipt::from_wire(partial)?))
+            }
             Frame::Busy(busy) => Self::Busy {
                 retry_after_ms: busy.retry_after_ms,
             },
             Frame::Goaway(goaway) => Self::Goaway {
                 code: goaway.code,
                 message: goaway.message,
+                drain_ms: goaway.drain_ms,
+            },
+            Frame::Compared(compared) => Self::Compared {
+                set: set_from_wire(required(compared.set, "set")?)?,
             },
         })
     }

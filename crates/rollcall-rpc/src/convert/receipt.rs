@@ -1,7 +1,7 @@
 //! Receipts. What is signed is `Receipt::statement`, never these bytes.
 
 use rollcall_core::id::{LogEpoch, StoreId};
-use rollcall_sync::message::{Receipt, ScopeReceipt};
+use rollcall_sync::message::{PartialReceipt, Receipt, ScopeReceipt};
 
 use super::column;
 use super::{
@@ -61,6 +61,30 @@ impl Wire for Receipt {
             signature: signature_from_wire(wire.signature)?,
             documents: wire.documents,
             rebuilding: wire.rebuilding,
+        })
+    }
+}
+
+impl Wire for PartialReceipt {
+    type Pb = pb::PartialReceipt;
+
+    fn to_wire(&self) -> Result<pb::PartialReceipt, RpcError> {
+        Ok(pb::PartialReceipt {
+            based_on: hash_to_wire(&self.based_on),
+            differing: Some(self.differing.to_wire()?),
+            gone: self.gone.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    fn from_wire(wire: pb::PartialReceipt) -> Result<Self, RpcError> {
+        Ok(Self {
+            based_on: hash_from_wire(&wire.based_on, "based on")?,
+            differing: Receipt::from_wire(required(wire.differing, "differing")?)?,
+            gone: wire
+                .gone
+                .iter()
+                .map(|scope| scope_from_wire(scope))
+                .collect::<Result<_, RpcError>>()?,
         })
     }
 }

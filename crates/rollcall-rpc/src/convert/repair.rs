@@ -27,6 +27,7 @@ impl Wire for DigestRequest {
         };
         Ok(pb::DigestRequest {
             sums: pack(&sums, "digest request", REQUEST_RAW_BYTES_MAX)?,
+            short: self.short,
         })
     }
 
@@ -40,6 +41,7 @@ impl Wire for DigestRequest {
         });
         Ok(Self {
             scopes: scopes.collect::<Result<_, RpcError>>()?,
+            short: wire.short,
         })
     }
 }
@@ -73,7 +75,16 @@ impl Wire for DigestAnswer {
                 run.first().map(|first| pb::Entries {
                     scope: first.scope.to_string(),
                     document_ids: column::ids_to_wire(run.iter().map(|entry| &entry.document_id)),
-                    digests: run.iter().flat_map(|entry| entry.digest).collect(),
+                    digests: if self.short {
+                        Vec::new()
+                    } else {
+                        run.iter().flat_map(|entry| entry.digest).collect()
+                    },
+                    digest_heads: if self.short {
+                        run.iter().flat_map(|entry| head_of(&entry.digest)).collect()
+                    } else {
+                        Vec::new()
+                    },
                 })
             });
         let differences = pb::Differences {
@@ -94,10 +105,17 @@ impl Wire for DigestAnswer {
             Ok((scope_from_wire(&bucket.scope)?, bucket.numbers))
         });
         let mut entries = Vec::new();
+        let mut short = false;
         for run in differences.entries {
             let scope = scope_from_wire(&run.scope)?;
             let ids = column::ids_from_wire(&run.document_ids, usize::MAX)?;
-            let digests = column::hashes_from_wire(&run.digests)?;
+            let digests = if run.digests.is_empty() {
+                short = true;
+                let heads: Vec<[u8; 8]> = column::split(&run.digest_heads, "digests", usize::MAX)?;
+                heads.into_iter().map(whole_of).collect()
+            } else {
+                column::hashes_from_wire(&run.digests)?
+            };
             if digests.len() != ids.len() {
                 return Err(RpcError::Malformed { field: "digests" });
             }
@@ -112,8 +130,21 @@ impl Wire for DigestAnswer {
             position: wire.position,
             buckets: buckets.collect::<Result<_, RpcError>>()?,
             entries,
+            short,
         })
     }
+}
+
+fn head_of(digest: &Hash) -> [u8; 8] {
+    let mut head = [0; 8];
+    head.copy_from_slice(&digest[..8]);
+    head
+}
+
+fn whole_of(head: [u8; 8]) -> Hash {
+    let mut digest = [0; 32];
+    digest[..8].copy_from_slice(&head);
+    digest
 }
 
 fn hash_lists_to_wire(lists: &[(DocumentId, Vec<Hash>)]) -> pb::HashLists {

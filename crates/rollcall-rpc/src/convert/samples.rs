@@ -3,7 +3,7 @@
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
 use rollcall_sync::message::{
     Ack, Batch, ChangeEntry, ClientFrame, Cursor, DocumentChanges, DocumentOutcome, Hello, HelloAck, Outcome,
-    Receipt, RepairReason, ScopeGrant, ScopeReceipt, ServerFrame, SetSum, Verdict,
+    PartialReceipt, Receipt, RepairReason, ScopeGrant, ScopeReceipt, ServerFrame, SetSum, Verdict,
 };
 
 /// Bytes that do not compress, the same in every run.
@@ -93,6 +93,9 @@ pub(crate) fn hello() -> Hello {
         },
         receipt_hash: noise.bytes(),
         takes_place: true,
+        grants_hash: noise.bytes(),
+        live: true,
+        partial_receipts: true,
     }
 }
 
@@ -115,6 +118,7 @@ pub(crate) fn hello_ack() -> HelloAck {
         },
         receipt_hash: noise.bytes(),
         rebuilding: true,
+        live: true,
     }
 }
 
@@ -193,6 +197,7 @@ pub(crate) fn client_frames() -> Vec<ClientFrame> {
         ClientFrame::WantReceipt {
             apart: vec![DocumentId([7; 16]), DocumentId([8; 16])],
         },
+        ClientFrame::Compare,
     ];
     let mut plain = hello();
     plain.known_peer = None;
@@ -253,10 +258,27 @@ pub(crate) fn server_frames() -> Vec<ServerFrame> {
             signature: vec![],
             ..receipt()
         })),
+        ServerFrame::PartialReceipt(Box::new(PartialReceipt {
+            based_on: [3; 32],
+            differing: receipt(),
+            gone: scopes(),
+        })),
         ServerFrame::Busy { retry_after_ms: 1500 },
         ServerFrame::Goaway {
             code: "ENVELOPE_NEWER".into(),
             message: "update this node".into(),
+            drain_ms: 0,
+        },
+        ServerFrame::Goaway {
+            code: "STOPPING".into(),
+            message: "come back in a moment".into(),
+            drain_ms: 5_000,
+        },
+        ServerFrame::Compared {
+            set: SetSum {
+                count: 3,
+                sum: [7; 32],
+            },
         },
     ];
     let repairs = [

@@ -306,6 +306,7 @@ async fn an_answer_that_is_not_taken_ends_the_connection() {
         scopes: (0..3)
             .map(|_| (FederationId::national(), vec![[1; 8]; 2048]))
             .collect(),
+        short: false,
     };
     let wire = request.to_wire().expect("fits").encode_to_vec();
     let uri = format!("{}{DIGEST}", connection.origin.to_string().trim_end_matches('/'));

@@ -23,7 +23,7 @@ use crate::convert::samples::{Noise, hello_ack};
 use crate::enrolment::{EnrolAnswer, EnrolRequest};
 use crate::error::{EnrolError, RpcError};
 use crate::peer_identity::PeerIdentity;
-use crate::server::{EnrolService, ServerConfig, SyncService, serve};
+use crate::server::{Closing, EnrolService, ServerConfig, SyncService, serve};
 use crate::signing::VerifyingKey;
 use crate::status::{Refusal, RefusalKind};
 use crate::tls::ServerTls;
@@ -58,6 +58,7 @@ impl SyncService for Echo {
         _peer: PeerIdentity,
         mut inbound: mpsc::Receiver<Result<ClientFrame, RpcError>>,
         outbound: mpsc::Sender<ServerFrame>,
+        _closing: Closing,
     ) -> Result<(), Refusal> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let mut deaf = false;
@@ -83,6 +84,7 @@ impl SyncService for Echo {
                     }
                     ServerFrame::HelloAck(Box::new(HelloAck {
                         verdict: Verdict::InSync,
+                        live: hello.version == "live",
                         ..hello_ack()
                     }))
                 }
@@ -90,7 +92,7 @@ impl SyncService for Echo {
                 Ok(ClientFrame::Applied { position, .. }) => ServerFrame::Busy {
                     retry_after_ms: position,
                 },
-                Ok(ClientFrame::WantReceipt { .. }) => return Ok(()),
+                Ok(ClientFrame::WantReceipt { .. } | ClientFrame::Compare) => return Ok(()),
                 Err(_) => return Ok(()),
             };
             if outbound.send(answer).await.is_err() {
@@ -113,6 +115,7 @@ impl SyncService for Echo {
             digest: noise.bytes(),
         });
         let entries = entries.collect();
+        let short = request.short;
         let buckets = request
             .scopes
             .into_iter()
@@ -122,6 +125,7 @@ impl SyncService for Echo {
             position: 1,
             buckets,
             entries,
+            short,
         })
     }
 

@@ -29,6 +29,7 @@ async fn a_node_with_a_certificate_is_answered() {
     assert_eq!(client.hello(&hello()).await.expect("answers"), hello_ack());
     let digest = DigestRequest {
         scopes: vec![(FederationId::national(), vec![[1; 8]; 5])],
+        short: false,
     };
     let answer = client.digest(&digest).await.expect("answers");
     assert_eq!(answer.buckets, [(FederationId::national(), vec![5])]);
@@ -335,4 +336,28 @@ async fn a_renewed_server_certificate_serves_new_connections() {
         .hello(&hello())
         .await
         .expect("the open connection is not touched");
+}
+
+#[tokio::test]
+async fn a_session_that_stays_open_may_be_quiet_and_old() {
+    let config = ServerConfig {
+        session_idle: Duration::from_millis(100),
+        session_total: Duration::from_millis(200),
+        ..ServerConfig::default()
+    };
+    let aggregator = Aggregator::start_with(config).await;
+    let mut node = aggregator.node(now_ms());
+    node.timeouts.idle = Duration::from_millis(100);
+    let client = Client::connect(&node).await.expect("connects");
+    let (to_server, mut from_server) = client.exchange();
+    to_server.send(hello_saying("live")).await.expect("open");
+    from_server.recv().await.expect("a frame").expect("no error");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let applied = ClientFrame::Applied {
+        position: 7,
+        set: SetSum::default(),
+    };
+    to_server.send(applied).await.expect("open");
+    let next = from_server.recv().await.expect("a frame").expect("no error");
+    assert_eq!(next, ServerFrame::Busy { retry_after_ms: 7 });
 }

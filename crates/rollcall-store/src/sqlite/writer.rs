@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::Writer;
 use crate::error::{Error, engine};
@@ -43,6 +43,8 @@ pub(crate) enum WriterHandle {
     Thread {
         sender: Mutex<Option<SyncSender<Job>>>,
         thread: Mutex<Option<JoinHandle<()>>>,
+        /// Counts groups.
+        groups: watch::Receiver<u64>,
     },
     /// Whoever steps it commits.
     Stepped(Arc<Stepped>),
@@ -89,13 +91,15 @@ pub(crate) fn stepped(writer: Writer) -> WriterHandle {
 pub(crate) fn start(writer: Writer, path: &Path) -> Result<WriterHandle, Error> {
     let (sender, receiver) = sync_channel(QUEUE_MAX);
     let wal = crate::store::beside(path, "-wal");
+    let (counter, groups) = watch::channel(0);
     let thread = std::thread::Builder::new()
         .name("store-writer".to_owned())
-        .spawn(move || serve(writer, &receiver, &wal))
+        .spawn(move || serve(writer, &receiver, &wal, &counter))
         .map_err(|source| Error::io("start writer of", path, source))?;
     Ok(WriterHandle::Thread {
         sender: Mutex::new(Some(sender)),
         thread: Mutex::new(Some(thread)),
+        groups,
     })
 }
 
@@ -156,10 +160,18 @@ impl WriterHandle {
         }
     }
 
+    /// Counts up after every group this writer has committed; stands still for one that is stepped or refuses.
+    pub(crate) fn groups(&self) -> watch::Receiver<u64> {
+        match self {
+            Self::Thread { groups, .. } => groups.clone(),
+            Self::Stepped(_) | Self::Refusing => watch::channel(0).1,
+        }
+    }
+
     /// Lets the thread finish what waits, and waits for it; what waits for a step is lost, as in a process that is killed.
     pub(crate) fn close(&self) {
         let (sender, thread) = match self {
-            Self::Thread { sender, thread } => (sender, thread),
+            Self::Thread { sender, thread, .. } => (sender, thread),
             Self::Refusing => return,
             Self::Stepped(stepped) => {
                 let mut waiting = stepped.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,7 +192,7 @@ impl WriterHandle {
     }
 }
 
-fn serve(mut writer: Writer, receiver: &Receiver<Job>, wal: &Path) {
+fn serve(mut writer: Writer, receiver: &Receiver<Job>, wal: &Path, groups: &watch::Sender<u64>) {
     let mut folded = true;
     loop {
         let first = if folded {
@@ -201,6 +213,7 @@ fn serve(mut writer: Writer, receiver: &Receiver<Job>, wal: &Path) {
                 while jobs.len() > 0 {
                     commit_group(&mut writer, &mut jobs);
                 }
+                groups.send_modify(|count| *count += 1);
                 folded = false;
             }
             Err(RecvTimeoutError::Timeout) => {

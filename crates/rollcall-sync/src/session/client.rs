@@ -1,5 +1,6 @@
 //! The node's end of a session (`protocol.md` 4.3, 4.5): Hello and first batches in one flight, then acks,
 //! the aggregator's own log, a receipt that is checked against what is held; repair by digest where it differs.
+//! A live session stays open after that: every edit of either end goes over at once and is proven again.
 //! Owns the order of things; the runner carries out its effects and reports back as events.
 
 use std::collections::VecDeque;
@@ -39,6 +40,14 @@ pub enum ClientEvent {
         /// Documents of which the gate here refused what it brought.
         apart: Vec<DocumentId>,
     },
+    /// The own log has grown (live sessions).
+    Edited,
+    /// Time to compare what both ends hold (live sessions).
+    CompareDue,
+    /// Answer to `LoadSet`: what is held here now.
+    SetLoaded(SetSum),
+    /// This end wants the session to end as soon as nothing is under way.
+    Close,
     /// The connection is gone.
     LinkLost,
 }
@@ -77,6 +86,12 @@ pub enum ClientEffect {
     Repair,
     /// Start a new spell of the own log: what was written stays, positions start anew (`protocol.md` R1).
     RotateEpoch,
+    /// The sums differ though the documents do not: count them again.
+    Recount,
+    /// Sum up what is held here, to compare it with this sum of the aggregator's.
+    LoadSet,
+    /// Both ends are proven equal, as a session that does not stay open would have ended; this one stays.
+    Settled(SessionEnd),
     /// The session is over.
     Finish(SessionEnd),
 }
@@ -99,6 +114,15 @@ pub enum SessionEnd {
     },
     /// The aggregator refused, or its receipt is bad.
     Refused {
+        /// Stable code.
+        code: String,
+        /// Plain sentence.
+        message: String,
+    },
+    /// A live session that this end closed.
+    Closed,
+    /// The aggregator asked to come back later or elsewhere: it stops, or the session is old.
+    GoneAway {
         /// Stable code.
         code: String,
         /// Plain sentence.
@@ -134,6 +158,15 @@ pub struct ClientSession {
     checking: bool,
     round_trips: u32,
     heard_since_send: bool,
+    live: bool,
+    settled: bool,
+    comparing: Option<SetSum>,
+    asked: bool,
+    sums_differ: bool,
+    closing: bool,
+    leaving: Option<(String, String)>,
+    /// Documents that the gate here refused: each receipt of this session is asked to leave them out.
+    apart: Vec<DocumentId>,
 }
 
 impl ClientSession {
@@ -157,6 +190,14 @@ impl ClientSession {
             checking: false,
             round_trips: 1,
             heard_since_send: false,
+            live: false,
+            settled: false,
+            comparing: None,
+            asked: false,
+            sums_differ: false,
+            closing: false,
+            leaving: None,
+            apart: Vec::new(),
             hello,
         };
         session
@@ -176,6 +217,11 @@ impl ClientSession {
     /// Whether the session is over.
     pub fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether the other end owes an answer, so that its silence means that it is gone.
+    pub fn is_waiting(&self) -> bool {
+        !self.settled || self.asked
     }
 
     /// Next effect to carry out.
@@ -199,12 +245,14 @@ impl ClientSession {
             ClientEvent::AckStored => {
                 self.storing = self.storing.saturating_sub(1);
                 self.check_receipt();
+                self.leave_if_quiet();
             }
             ClientEvent::DownApplied { position, set } => {
                 self.applying = self.applying.saturating_sub(1);
                 self.effects
                     .push_back(ClientEffect::Send(ClientFrame::Applied { position, set }));
                 self.check_receipt();
+                self.leave_if_quiet();
             }
             ClientEvent::ReceiptChecked(check) => self.handle_check(check),
             ClientEvent::Repaired { lacking, apart } => {
@@ -220,7 +268,35 @@ impl ClientSession {
                     self.in_flight += 1;
                     self.send(ClientFrame::Batch(Box::new(batch)));
                 }
-                self.send(ClientFrame::WantReceipt { apart });
+                self.apart = apart;
+                self.want_receipt();
+            }
+            ClientEvent::Edited => {
+                if self.answered && self.live {
+                    self.up_drained = false;
+                    self.load_more();
+                }
+            }
+            ClientEvent::CompareDue => {
+                if self.settled && !self.asked && self.leaving.is_none() {
+                    self.asked = true;
+                    self.effects.push_back(ClientEffect::Send(ClientFrame::Compare));
+                }
+            }
+            ClientEvent::SetLoaded(set) => {
+                let theirs = self.comparing.take();
+                if self.settled && theirs.is_some_and(|theirs| theirs != set) {
+                    // Either something is on its way, or they do differ: the receipt will tell.
+                    self.settled = false;
+                    self.sums_differ = true;
+                    self.want_receipt();
+                }
+            }
+            ClientEvent::Close => {
+                self.closing = true;
+                if self.settled {
+                    self.finish(SessionEnd::Closed);
+                }
             }
             ClientEvent::LinkLost => self.finish(SessionEnd::LinkLost),
         }
@@ -242,6 +318,7 @@ impl ClientSession {
             }
             ServerFrame::Batch(batch) if self.answered => {
                 self.changed |= !batch.documents.is_empty();
+                self.settled = false;
                 self.applying += 1;
                 self.effects.push_back(ClientEffect::ApplyDown(batch));
             }
@@ -254,8 +331,23 @@ impl ClientSession {
                 self.repair = Some(RepairReason::ChainMismatch);
                 self.handle_event(ClientEvent::UpMismatch);
             }
-            ServerFrame::Goaway { code, message } => self.finish(SessionEnd::Refused { code, message }),
+            ServerFrame::Goaway {
+                code,
+                message,
+                drain_ms: 0,
+            } => self.finish(SessionEnd::Refused { code, message }),
+            ServerFrame::Goaway { code, message, .. } => {
+                self.leaving = Some((code, message));
+                self.leave_if_quiet();
+            }
+            ServerFrame::Compared { set } if self.asked => {
+                self.asked = false;
+                self.comparing = Some(set);
+                self.effects.push_back(ClientEffect::LoadSet);
+            }
             ServerFrame::HelloAck(_)
+            | ServerFrame::Compared { .. }
+            | ServerFrame::PartialReceipt(_)
             | ServerFrame::Ack(_)
             | ServerFrame::Batch(_)
             | ServerFrame::Receipt(_) => {
@@ -270,11 +362,12 @@ impl ClientSession {
     fn handle_hello_ack(&mut self, ack: &HelloAck) {
         self.effects
             .push_back(ClientEffect::AdoptPeer(Box::new(ack.clone())));
+        self.live = ack.live && self.hello.live;
         match ack.verdict {
             Verdict::InSync if ack.set == self.hello.set && ack.receipt_hash == self.hello.receipt_hash => {
-                self.finish(SessionEnd::InSync);
+                self.settle(SessionEnd::InSync);
             }
-            Verdict::InSync => self.send(ClientFrame::WantReceipt { apart: Vec::new() }),
+            Verdict::InSync => self.want_receipt(),
             Verdict::CatchUp => {}
             Verdict::Repair(reason) => {
                 self.repair = Some(reason);
@@ -311,6 +404,10 @@ impl ClientSession {
             chain: batch.end_chain,
         };
         self.up_drained = batch.drained;
+        if self.settled && batch.documents.is_empty() {
+            return;
+        }
+        self.settled = false;
         self.in_flight += 1;
         self.send(ClientFrame::Batch(Box::new(batch)));
         self.load_more();
@@ -319,7 +416,15 @@ impl ClientSession {
     fn handle_check(&mut self, check: ReceiptCheck) {
         self.checking = false;
         match check {
-            ReceiptCheck::Equal => self.finish(match (self.repair, self.changed) {
+            ReceiptCheck::Equal if self.sums_differ && !self.changed => {
+                self.sums_differ = false;
+                // What the gate here refused is why the sums differ; they are right.
+                if self.repair.is_none() && self.apart.is_empty() {
+                    self.effects.push_back(ClientEffect::Recount);
+                }
+                self.handle_check(ReceiptCheck::Equal);
+            }
+            ReceiptCheck::Equal => self.settle(match (self.repair, self.changed) {
                 (Some(reason), _) => SessionEnd::Repaired(reason),
                 (None, true) => SessionEnd::CaughtUp,
                 (None, false) => SessionEnd::InSync,
@@ -352,10 +457,16 @@ impl ClientSession {
     }
 
     fn load_more(&mut self) {
-        if !self.up_loading && !self.up_drained && self.in_flight < BATCHES_IN_FLIGHT_MAX {
+        let wanted = !self.up_drained && self.leaving.is_none();
+        if wanted && !self.up_loading && self.in_flight < BATCHES_IN_FLIGHT_MAX {
             self.up_loading = true;
             self.effects.push_back(ClientEffect::LoadUp(self.up_next));
         }
+    }
+
+    fn want_receipt(&mut self) {
+        let apart = self.apart.clone();
+        self.send(ClientFrame::WantReceipt { apart });
     }
 
     fn send(&mut self, frame: ClientFrame) {
@@ -364,6 +475,31 @@ impl ClientSession {
             self.heard_since_send = false;
         }
         self.effects.push_back(ClientEffect::Send(frame));
+    }
+
+    /// Both ends are equal: the end of a session, or of a round of one that stays open.
+    fn settle(&mut self, end: SessionEnd) {
+        if !self.live {
+            self.finish(end);
+            return;
+        }
+        (self.repair, self.repairs, self.changed) = (None, 0, false);
+        self.sums_differ = false;
+        // An edit of this moment is on its way already; its receipt settles again.
+        self.settled = self.in_flight == 0 && self.storing == 0 && self.applying == 0;
+        self.effects.push_back(ClientEffect::Settled(end));
+        if self.closing && self.settled {
+            self.finish(SessionEnd::Closed);
+        }
+        self.leave_if_quiet();
+    }
+
+    /// Ends the session where the aggregator asked for it and nothing is under way.
+    fn leave_if_quiet(&mut self) {
+        let quiet = self.in_flight == 0 && self.storing == 0 && self.applying == 0;
+        if quiet && let Some((code, message)) = self.leaving.take() {
+            self.finish(SessionEnd::GoneAway { code, message });
+        }
     }
 
     fn finish(&mut self, end: SessionEnd) {

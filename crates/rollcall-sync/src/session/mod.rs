@@ -4,4 +4,8 @@ pub mod client;
 pub mod server;
 
 #[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
+mod live_tests;
+#[cfg(test)]
 mod tests;

@@ -1,10 +1,11 @@
 //! The aggregator's end of a session: verdict on the Hello, batches taken in order, its own log sent,
-//! a receipt over one snapshot once both directions are drained.
+//! a receipt over one snapshot once both directions are drained. A live session goes on: news for the node are sent
+//! as they come, and one receipt answers everything that happened within a short while.
 //! Owns the order of things; gate, store and signature are the runner's.
 
 use std::collections::VecDeque;
 
-use crate::limits::{BATCHES_IN_FLIGHT_MAX, PROTOCOL_VERSION};
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, DRAIN_MS, PROTOCOL_VERSION};
 use crate::message::{
     Ack, Batch, ClientFrame, Cursor, Hello, HelloAck, Receipt, RepairReason, ScopeGrant, ServerFrame, SetSum,
     Verdict,
@@ -36,6 +37,8 @@ pub struct PeerState {
     pub rebuilding: bool,
     /// Two stores work with this peer's certificate; see [`CLONED`].
     pub fenced: bool,
+    /// Hash over `grants`.
+    pub grants_hash: [u8; 8],
 }
 
 /// Code that a fenced peer is sent away with, once what it brought is taken (`protocol.md` 4.7, R5).
@@ -78,6 +81,29 @@ pub enum ServerEvent {
     },
     /// Two stores turned out to work with this peer's certificate.
     Fenced,
+    /// The log has grown to this position, and scopes of the peer with it (live sessions).
+    News {
+        /// Last position.
+        position: u64,
+    },
+    /// The while after `Gather` is over.
+    Gathered,
+    /// Answer to `LoadSet`.
+    SetLoaded(SetSum),
+    /// A live session is to end once what is under way is answered.
+    Drain {
+        /// Stable code.
+        code: String,
+        /// Plain sentence.
+        message: String,
+    },
+    /// The session is to end at once.
+    Cut {
+        /// Stable code.
+        code: String,
+        /// Plain sentence.
+        message: String,
+    },
     /// The node sends no more.
     ClientClosed,
 }
@@ -98,6 +124,10 @@ pub enum ServerEffect {
         /// Whether a receipt is due.
         receipt: bool,
     },
+    /// Let a short while pass, so that one receipt answers several changes.
+    Gather,
+    /// Sum up what the peer's scopes hold.
+    LoadSet,
     /// The session is over.
     Finish,
 }
@@ -119,6 +149,10 @@ pub struct ServerSession {
     down_in_flight: usize,
     receipt_due: bool,
     fenced: bool,
+    live: bool,
+    proven: bool,
+    gathering: bool,
+    draining: bool,
 }
 
 impl Default for ServerSession {
@@ -145,7 +179,26 @@ impl ServerSession {
             down_in_flight: 0,
             receipt_due: true,
             fenced: false,
+            live: false,
+            proven: false,
+            gathering: false,
+            draining: false,
         }
+    }
+
+    /// Whether the session stays open after its receipt.
+    pub fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Whether both ends have been proven equal once in this session.
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// Whether the node owes an answer, so that its silence means that it is gone.
+    pub fn is_waiting(&self) -> bool {
+        !self.proven || self.down_in_flight > 0
     }
 
     /// Whether the session is over.
@@ -169,9 +222,9 @@ impl ServerSession {
             ServerEvent::UpApplied { ack, drained } => {
                 self.applying = self.applying.saturating_sub(1);
                 self.up_drained |= drained;
-                self.receipt_due = true;
                 self.down_drained = false;
                 self.effects.push_back(ServerEffect::Send(ServerFrame::Ack(ack)));
+                self.owe_receipt();
                 self.load_down();
                 self.go_away_if_fenced();
             }
@@ -181,6 +234,31 @@ impl ServerSession {
                 self.fenced = true;
                 self.go_away_if_fenced();
             }
+            ServerEvent::News { position } => {
+                if self.live && position > self.down_position {
+                    self.down_drained = false;
+                    self.load_down();
+                }
+            }
+            ServerEvent::Gathered => {
+                self.gathering = false;
+                self.load_down();
+            }
+            ServerEvent::SetLoaded(set) => {
+                self.effects
+                    .push_back(ServerEffect::Send(ServerFrame::Compared { set }));
+            }
+            ServerEvent::Drain { code, message } => {
+                if self.live && !self.draining {
+                    self.draining = true;
+                    self.effects.push_back(ServerEffect::Send(ServerFrame::Goaway {
+                        code,
+                        message,
+                        drain_ms: DRAIN_MS,
+                    }));
+                }
+            }
+            ServerEvent::Cut { code, message } => self.go_away(&code, &message),
             ServerEvent::ClientClosed => {
                 self.ended = true;
                 self.effects.push_back(ServerEffect::Finish);
@@ -212,12 +290,15 @@ impl ServerSession {
             }
             ClientFrame::WantReceipt { .. } if self.greeted => {
                 self.receipt_due = true;
+                self.gathering = false;
                 self.down_drained = false;
                 self.up_drained = true;
                 self.load_down();
                 self.go_away_if_fenced();
             }
+            ClientFrame::Compare if self.greeted => self.effects.push_back(ServerEffect::LoadSet),
             ClientFrame::Hello(_)
+            | ClientFrame::Compare
             | ClientFrame::Batch(_)
             | ClientFrame::Applied { .. }
             | ClientFrame::WantReceipt { .. } => {
@@ -263,6 +344,13 @@ impl ServerSession {
             state.position
         };
         self.up_drained = hello.origin_end.position <= start.position;
+        self.live = hello.live;
+        let says_grants = hello.grants_hash != [0; 8];
+        let name_grants = if says_grants {
+            hello.grants_hash != state.grants_hash
+        } else {
+            verdict != Verdict::InSync
+        };
         let ack = HelloAck {
             store_id: state.store_id,
             log_epoch: state.log_epoch,
@@ -270,14 +358,11 @@ impl ServerSession {
             cursor: start,
             position: state.position,
             time_ms,
-            scopes: if verdict == Verdict::InSync {
-                Vec::new()
-            } else {
-                state.grants
-            },
+            scopes: if name_grants { state.grants } else { Vec::new() },
             set: state.set,
             receipt_hash: state.receipt_hash,
             rebuilding: state.rebuilding,
+            live: self.live,
         };
         self.effects
             .push_back(ServerEffect::Send(ServerFrame::HelloAck(Box::new(ack))));
@@ -285,6 +370,7 @@ impl ServerSession {
             Verdict::InSync => {
                 self.down_drained = true;
                 self.receipt_due = false;
+                self.proven = true;
             }
             Verdict::CatchUp | Verdict::Repair(_) => {
                 while let Some(batch) = self.early.pop_front() {
@@ -313,12 +399,22 @@ impl ServerSession {
         self.down_loading = false;
         self.down_position = batch.to.max(self.down_position);
         self.down_drained = batch.drained;
+        let is_empty = batch.documents.is_empty();
+        if self.proven && is_empty && receipt.is_none() {
+            // Its own changes, or a position that another session will tell of.
+            self.load_down();
+            return;
+        }
         self.down_in_flight += 1;
         self.effects
             .push_back(ServerEffect::Send(ServerFrame::Batch(Box::new(batch))));
+        if !is_empty {
+            self.owe_receipt();
+        }
         if let Some(receipt) = receipt {
             if self.applying == 0 {
                 self.receipt_due = false;
+                self.proven = true;
                 self.effects
                     .push_back(ServerEffect::Send(ServerFrame::Receipt(receipt)));
             } else {
@@ -328,9 +424,18 @@ impl ServerSession {
         self.load_down();
     }
 
+    /// A receipt is due; in a live session after a while, with whatever else happens until then.
+    fn owe_receipt(&mut self) {
+        if self.live && self.proven && !self.receipt_due {
+            self.gathering = true;
+            self.effects.push_back(ServerEffect::Gather);
+        }
+        self.receipt_due = true;
+    }
+
     fn load_down(&mut self) {
-        let receipt = self.up_drained && self.applying == 0 && self.receipt_due;
-        let wanted = !self.down_drained || receipt;
+        let receipt = self.up_drained && self.applying == 0 && self.receipt_due && !self.gathering;
+        let wanted = !self.draining && (!self.down_drained || receipt);
         if wanted
             && !self.fenced
             && !self.down_loading
@@ -362,6 +467,7 @@ impl ServerSession {
         let frame = ServerFrame::Goaway {
             code: code.to_owned(),
             message: message.to_owned(),
+            drain_ms: 0,
         };
         self.effects.push_back(ServerEffect::Send(frame));
         self.effects.push_back(ServerEffect::Finish);
@@ -388,7 +494,7 @@ fn verdict(hello: &Hello, state: &PeerState) -> Verdict {
     if !state.down_fits && hello.down_position > 0 {
         return Verdict::Repair(RepairReason::ChainMismatch);
     }
-    let nothing_up = hello.origin_end == cursor;
+    let nothing_up = hello.origin_end == cursor && hello.acknowledged == cursor;
     if nothing_up && !state.down_waiting && state.set == hello.set && hello.down_position > 0 {
         Verdict::InSync
     } else {

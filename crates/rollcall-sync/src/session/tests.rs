@@ -158,6 +158,9 @@ impl World {
             set: sum(self.node.iter().copied()),
             receipt_hash: self.node_receipt,
             takes_place: false,
+            grants_hash: [0; 8],
+            live: false,
+            partial_receipts: false,
         };
         let mut client = ClientSession::new(hello);
         let mut server = ServerSession::new();
@@ -168,6 +171,9 @@ impl World {
                     ClientEffect::Send(frame) => server.handle_event(ServerEvent::Frame(frame)),
                     ClientEffect::LoadUp(after) => client.handle_event(self.load_up(after)),
                     ClientEffect::AdoptPeer(_) | ClientEffect::ForgetSent => {}
+                    ClientEffect::LoadSet | ClientEffect::Recount | ClientEffect::Settled(_) => {
+                        unreachable!("no live session")
+                    }
                     ClientEffect::StoreAck(ack) => {
                         if self.lose_acks {
                             client.handle_event(ClientEvent::LinkLost);
@@ -240,6 +246,7 @@ impl World {
                             receipt_hash: self.centre_receipt,
                             rebuilding: false,
                             fenced: self.fenced,
+                            grants_hash: [0; 8],
                         };
                         server.handle_event(ServerEvent::PeerLoaded {
                             state: Box::new(state),
@@ -289,6 +296,7 @@ impl World {
                             receipt,
                         });
                     }
+                    ServerEffect::Gather | ServerEffect::LoadSet => unreachable!("no live session"),
                     ServerEffect::Finish => {}
                 }
             } else {
@@ -410,6 +418,9 @@ fn hello(acknowledged: u64, end: u64) -> Hello {
         set: SetSum::default(),
         receipt_hash: [0; 32],
         takes_place: false,
+        grants_hash: [0; 8],
+        live: false,
+        partial_receipts: false,
     }
 }
 
@@ -433,6 +444,7 @@ fn a_restored_aggregator_reads_both_logs_from_the_start_and_early_batches_are_fo
             receipt_hash: [0; 32],
             rebuilding: false,
             fenced: false,
+            grants_hash: [0; 8],
         }),
         time_ms: 7,
     });
