@@ -227,7 +227,7 @@ fn lock_file(path: &Path) -> anyhow::Result<File> {
 }
 
 /// One session a store at a time: a lock on a file, which the system takes back from a process that is killed (decision 5).
-/// A second lock tells a session that stays open to let go (decision 6).
+/// A second lock tells a session that stays open to let go (decision 11).
 async fn take_turn(files: &Files) -> anyhow::Result<File> {
     let (lock, wanted) = (lock_file(&files.sync_lock())?, lock_file(&files.sync_wanted())?);
     let begun = tokio::time::Instant::now();
