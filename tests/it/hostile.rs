@@ -355,6 +355,7 @@ fn an_open_session_is_cut_when_its_certificate_is_revoked() {
         let code = loop {
             let next = tokio::time::timeout(Duration::from_secs(60), answers.recv()).await;
             match next.expect("cut within a minute") {
+                Some(Ok(ServerFrame::Goaway { code, .. })) => break code,
                 Some(Ok(_)) => {}
                 Some(Err(error)) => break error.code().to_owned(),
                 None => break "the end".to_owned(),

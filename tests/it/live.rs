@@ -144,6 +144,49 @@ fn an_edit_is_at_the_aggregator_and_at_other_nodes_within_a_second() {
 }
 
 #[test]
+fn copies_with_open_sessions_are_fenced_and_are_heard_all_the_same() {
+    let aggregator = Aggregator::start();
+    let mut node = aggregator.node("330106", &[]);
+    node.import(&fixture("country/330106.jsonl"));
+    sync_all(&[&node]);
+    let mut twin = node.copy();
+    node.serve_syncing();
+    twin.serve_syncing();
+    let begun = Instant::now();
+    let is_told = |node: &Node| node.serve_log().contains("CLONED");
+    let mut round = 0;
+    while !(is_told(&node) && is_told(&twin)) {
+        assert!(
+            begun.elapsed() < 6 * SOON,
+            "neither is fenced after {round} rounds"
+        );
+        round += 1;
+        for office in [&node, &twin] {
+            let before = changes(&aggregator.store());
+            set(office, &[&format!("address=第{round}次")]);
+            let written = Instant::now();
+            while changes(&aggregator.store()) == before && written.elapsed() < SOON && !is_told(office) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+    println!(
+        "both open sessions ended in round {round}, after {:?}",
+        begun.elapsed()
+    );
+    for (office, last) in [(&node, "address=甲的"), (&twin, "address=乙的")] {
+        assert_eq!(office.json(&["status"])["fenced"], true);
+        let before = changes(&aggregator.store());
+        set(office, &[last]);
+        let said = office.said(&["sync", "--json"]);
+        assert_eq!(said.code(), "CLONED");
+        assert!(changes(&aggregator.store()) > before, "what it sends is taken");
+    }
+    node.stop();
+    twin.stop();
+}
+
+#[test]
 fn what_differs_is_found_while_the_session_is_open_and_repaired() {
     let aggregator = Aggregator::start();
     let office = aggregator.node("330106", &[]);

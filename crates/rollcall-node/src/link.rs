@@ -140,10 +140,12 @@ fn check_writable(replica: &Replica) -> Result<(), Refused> {
 }
 
 fn load_keys(files: &Files) -> anyhow::Result<NodeKeys> {
+    // First, since a node that is not enrolled may have no keys at all.
+    let receipt_key = files.load_config()?.receipt_key()?.0.to_vec();
     Ok(NodeKeys {
         sign: Arc::new(files.load_signing_key()?),
         verify: Arc::new(Ed25519),
-        receipt_key: files.load_config()?.receipt_key()?.0.to_vec(),
+        receipt_key,
     })
 }
 

@@ -17,6 +17,9 @@ use crate::union_tally::mask;
 /// Fewer segments than this are scanned on one thread.
 const THREAD_MIN: usize = 100_000;
 
+/// What one thread scans: blocks, and what is in no block.
+type Share<'a> = (&'a [&'a Block], &'a [Box<[Segment]>]);
+
 /// Scans all organisations for a plan.
 pub(crate) fn scan(cube: &Cube, plan: &Plan) -> Tally {
     let row = |block: &Block| plan.place_row[block.shape.place as usize];
@@ -38,7 +41,7 @@ pub(crate) fn scan(cube: &Cube, plan: &Plan) -> Tally {
     let shares = shares(&blocks, segments.div_ceil(parts));
     let odd = cube.segments.odd();
     let odd_part = odd.len().div_ceil(shares.len()).max(1);
-    let work: Vec<(&[&Block], &[Box<[Segment]>])> = shares
+    let work: Vec<Share<'_>> = shares
         .into_iter()
         .enumerate()
         .map(|(index, blocks)| {
@@ -46,7 +49,7 @@ pub(crate) fn scan(cube: &Cube, plan: &Plan) -> Tally {
             (blocks, &odd[start..(start + odd_part).min(odd.len())])
         })
         .collect();
-    let part = |(blocks, odd): (&[&Block], &[Box<[Segment]>])| Scan::new(cube, plan).run(blocks, odd);
+    let part = |(blocks, odd): Share<'_>| Scan::new(cube, plan).run(blocks, odd);
     if parts == 1 {
         work.into_iter()
             .map(part)

@@ -192,11 +192,13 @@ impl World<'_> {
             return Ok(());
         }
         let mut members: BTreeMap<FederationId, Vec<(DocumentId, Hash)>> = BTreeMap::new();
+        let mut held = BTreeSet::new();
         for (id, document) in standing(replica)? {
             if receipt.quarantined.contains(&id) {
                 continue;
             }
             for scope in document.scopes.iter().filter(|scope| self.reads(process, scope)) {
+                held.insert(id);
                 members
                     .entry(scope.clone())
                     .or_default()
@@ -226,6 +228,10 @@ impl World<'_> {
                 "a receipt states what is held",
                 "a scope that is not held",
             ));
+        }
+        if receipt.documents != held.len() as u64 {
+            let detail = format!("{} documents, not {}", held.len(), receipt.documents);
+            return Err(Failure::new("a receipt counts each document once", detail));
         }
         self.log.count("receipts recomputed");
         Ok(())

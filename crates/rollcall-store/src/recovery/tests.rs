@@ -32,7 +32,7 @@ fn peer(name: &str, revoked: bool) -> EnrolmentRow {
 /// A store that was restored from a backup with these peers.
 fn restored(peers: &[EnrolmentRow]) -> (tempfile::TempDir, Store) {
     let Fixture { store, folder } = Fixture::new(Role::Aggregator);
-    for peer in peers.to_vec() {
+    for peer in peers.iter().cloned() {
         store
             .write("enrol", move |writer| writer.save_enrolment(&peer))
             .wait()
