@@ -32,7 +32,8 @@ fn peer(name: &str, revoked: bool) -> EnrolmentRow {
 /// A store that was restored from a backup with these peers.
 fn restored(peers: &[EnrolmentRow]) -> (tempfile::TempDir, Store) {
     let Fixture { store, folder } = Fixture::new(Role::Aggregator);
-    for peer in peers.iter().cloned() {
+    for peer in peers {
+        let peer = peer.clone();
         store
             .write("enrol", move |writer| writer.save_enrolment(&peer))
             .wait()
