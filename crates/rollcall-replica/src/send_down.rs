@@ -3,7 +3,7 @@
 
 use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_store::Reader;
-use rollcall_store::scope::ScopeLog;
+use rollcall_store::scope::{ScopeLog, ScopeLogRow};
 use rollcall_sync::keys::Sign;
 use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_TARGET};
 use rollcall_sync::message::{Batch, ChangeEntry, DocumentChanges, Receipt};
@@ -36,7 +36,7 @@ pub(crate) fn has_news(
     loop {
         let log = reader.scope_rows(scopes, after, until, BATCH_DOCUMENTS_MAX)?;
         for row in &log.rows {
-            if row.whole || !others(reader, peer, row.document_id, after, row.position)?.is_empty() {
+            if news(reader, peer, row, after, row.position)?.is_some() {
                 return Ok(true);
             }
         }
@@ -110,16 +110,9 @@ fn collect(
     let mut documents = Vec::new();
     let mut bytes = 0;
     for row in &log.rows {
-        let changes = others(
-            reader,
-            peer,
-            row.document_id,
-            if row.whole { 0 } else { after },
-            log.to,
-        )?;
-        if changes.is_empty() && !row.whole {
+        let Some(changes) = news(reader, peer, row, after, log.to)? else {
             continue;
-        }
+        };
         bytes += changes.iter().map(|change| change.bytes.len()).sum::<usize>();
         if bounded && bytes > BATCH_RAW_BYTES_TARGET {
             return Ok(None);
@@ -139,22 +132,27 @@ fn collect(
     Ok(Some(documents))
 }
 
-/// Changes of a document with positions in a range that the peer did not send itself in its present spell.
-fn others(
+/// The changes behind a row of the log that the peer did not send itself in its present spell; `None` where the row is
+/// no news to it. What its own change brought into a scope it knows, scopes included, from the ack.
+fn news(
     reader: &Reader,
     peer: &PeerContext,
-    document: DocumentId,
+    row: &ScopeLogRow,
     after: u64,
     until: u64,
-) -> Result<Vec<ChangeEntry>, Error> {
-    let changes = reader.changes_between(document, after, until)?;
-    Ok(changes
+) -> Result<Option<Vec<ChangeEntry>>, Error> {
+    let after = if row.whole { 0 } else { after };
+    let (own, others): (Vec<_>, Vec<_>) = reader
+        .changes_between(row.document_id, after, until)?
         .into_iter()
-        .filter(|change| change.origin_store != peer.store_id || change.origin_epoch != peer.log_epoch)
-        .map(|change| ChangeEntry {
-            position: change.position,
-            committed_at_ms: change.committed_at_ms,
-            bytes: change.bytes,
-        })
-        .collect())
+        .partition(|change| change.origin_store == peer.store_id && change.origin_epoch == peer.log_epoch);
+    if others.is_empty() && (!row.whole || own.iter().any(|change| change.position == row.position)) {
+        return Ok(None);
+    }
+    let others = others.into_iter().map(|change| ChangeEntry {
+        position: change.position,
+        committed_at_ms: change.committed_at_ms,
+        bytes: change.bytes,
+    });
+    Ok(Some(others.collect()))
 }

@@ -69,6 +69,8 @@ pub(crate) fn connect_plain(path: &Path) -> Result<Connection, Error> {
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+        // Plans do not depend on bound values; without this statements are parsed again with every other value.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
     ] {
         db.set_db_config(setting, on).map_err(engine)?;
     }
