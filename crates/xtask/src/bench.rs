@@ -76,7 +76,7 @@ impl Report {
         let machine = Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_mb: memory_kb.unwrap_or_default() / 1024,
-            profile: "dev (opt-level 2, dependencies 3, pages and command lines 0, overflow checks)",
+            profile: "dev (opt-level 3, pages and command lines 0, overflow checks)",
         };
         Self {
             bench,
