@@ -63,7 +63,10 @@ pub(crate) fn make_receipt(
         })
         .collect();
     // What was refused of a document as a whole left it in none of the peer's scopes here, but in its own.
-    apart.extend(reader.documents_quarantined_of(peer.store_id)?);
+    // The same of the stores whose place the peer took: it holds what they held.
+    for store in std::iter::once(&peer.store_id).chain(&peer.former_stores) {
+        apart.extend(reader.documents_quarantined_of(*store)?);
+    }
     apart.extend(left_out);
     let held = reader
         .peer_cursor(peer.store_id, peer.log_epoch)?
