@@ -6,6 +6,15 @@ ALTER TABLE quarantine ADD COLUMN outcome TEXT NOT NULL DEFAULT '';
 ALTER TABLE quarantine ADD COLUMN note TEXT NOT NULL DEFAULT '';
 UPDATE quarantine SET outcome = 'taken' WHERE released_ms IS NOT NULL;
 
+-- Every store that sent a row of quarantine: copies of a store hold the same change, and the row names the last of them only.
+-- Written by save_quarantine, only grows.
+CREATE TABLE quarantine_sender (
+    quarantine_id INTEGER NOT NULL,
+    origin_store  BLOB    NOT NULL CHECK (length(origin_store) = 16),
+    PRIMARY KEY (origin_store, quarantine_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO quarantine_sender SELECT quarantine_id, origin_store FROM quarantine;
+
 -- When two stores were found to work with this peer's certificate; NULL while there is one.
 ALTER TABLE enrolment ADD COLUMN fenced_ms INTEGER;
 

@@ -191,8 +191,8 @@ impl Reader {
     /// hold. Sorted.
     pub fn documents_quarantined_of(&self, origin_store: StoreId) -> Result<Vec<DocumentId>, Error> {
         self.all(
-            "SELECT DISTINCT document_id FROM quarantine WHERE (released_ms IS NULL OR outcome = 'discarded') \
-             AND origin_store = ?1 ORDER BY 1",
+            "SELECT DISTINCT q.document_id FROM quarantine_sender s JOIN quarantine q USING (quarantine_id) \
+             WHERE s.origin_store = ?1 AND (q.released_ms IS NULL OR q.outcome = 'discarded') ORDER BY 1",
             [origin_store.as_bytes()],
             |row| row.document_id(0),
         )
@@ -346,7 +346,12 @@ impl Writer {
             ],
             |row| row.u64(0),
         )?;
-        id.ok_or(Error::Damaged("a quarantine number"))
+        let id = id.ok_or(Error::Damaged("a quarantine number"))?;
+        self.run(
+            "INSERT INTO quarantine_sender (quarantine_id, origin_store) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            (to_i64(id), refused.origin_store.as_bytes()),
+        )?;
+        Ok(id)
     }
 
     /// Releases what was kept apart of a document and has been taken since, from somebody who may write it. Not what a
