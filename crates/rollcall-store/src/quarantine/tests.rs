@@ -102,3 +102,29 @@ fn a_refused_change_counts_attempts_until_it_is_released() {
     assert_ne!(save(damaged), first);
     assert_eq!(fixture.faults(), []);
 }
+
+#[test]
+fn what_copies_of_a_store_sent_is_kept_once_and_apart_of_each() {
+    let fixture = Fixture::new(Role::Aggregator);
+    for store in [5, 6, 5] {
+        let refused = Refused {
+            document_id: id(1),
+            kind: DocumentKind::Organisation,
+            hash: Some([1; 32]),
+            bytes: vec![1, 2, 3],
+            code: "FOREIGN_AREA".to_owned(),
+            message: "not theirs to write".to_owned(),
+            origin_store: StoreId([store; 16]),
+            program: "0.1.0".to_owned(),
+        };
+        fixture
+            .store
+            .write("save", move |w| w.save_quarantine(&refused, 50))
+            .wait()
+            .expect("saved");
+    }
+    for (store, apart) in [(5, vec![id(1)]), (6, vec![id(1)]), (7, Vec::new())] {
+        let of = |r: &crate::Reader| r.documents_quarantined_of(StoreId([store; 16]));
+        assert_eq!(fixture.store.read(of).expect("read"), apart, "store {store}");
+    }
+}
