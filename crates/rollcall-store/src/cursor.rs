@@ -1,7 +1,7 @@
 //! How far logs have been received and acknowledged, on both sides, and the scopes a node is enrolled for.
 //! Chains decide what continues; this module only moves cursors forward, never guesses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::id::{DocumentId, FederationId, LogEpoch, StoreId};
 use rusqlite::params;
@@ -311,18 +311,30 @@ impl Writer {
             return Err(Error::ChainMismatch { position });
         }
         let mut moved: BTreeMap<DocumentId, (u64, u64)> = BTreeMap::new();
+        // Documents of which a change had another position: what was read at either says something else now.
+        let mut placed_anew = BTreeSet::new();
         for change in &answer.changes {
-            let changed = self.run(
-                "UPDATE change SET position = ?3, committed_at_ms = ?4 WHERE document_id = ?1 AND hash = ?2 \
-                 AND (position <> ?3 OR committed_at_ms <> ?4)",
-                params![
-                    change.document_id.as_bytes(),
-                    change.hash,
-                    to_i64(change.position),
-                    change.committed_at_ms
-                ],
+            let placed = params![
+                change.document_id.as_bytes(),
+                change.hash,
+                to_i64(change.position),
+                change.committed_at_ms
+            ];
+            let first = self.run(
+                "UPDATE change SET position = ?3, committed_at_ms = ?4 \
+                 WHERE document_id = ?1 AND hash = ?2 AND position = 0",
+                placed,
             )?;
-            if changed > 0 {
+            let again = first == 0
+                && self.run(
+                    "UPDATE change SET position = ?3, committed_at_ms = ?4 WHERE document_id = ?1 AND hash = ?2 \
+                     AND (position <> ?3 OR committed_at_ms <> ?4)",
+                    placed,
+                )? > 0;
+            if again {
+                placed_anew.insert(change.document_id);
+            }
+            if first > 0 || again {
                 let span = moved
                     .entry(change.document_id)
                     .or_insert((change.position, change.position));
@@ -346,7 +358,8 @@ impl Writer {
                  AND position NOT IN (SELECT position FROM change WHERE document_id = ?1)",
                 (document_id.as_bytes(), to_i64(UNSENT)),
             )?;
-            if stale > 0 || !self.settle_facts(document_id, acknowledged)? {
+            let anew = stale > 0 || placed_anew.contains(&document_id);
+            if anew || !self.settle_facts(document_id, acknowledged)? {
                 facts_wanted.push(document_id);
             }
         }
