@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use rollcall_command::data::Data;
 use rollcall_command::figures::{FiguresArgs, FindingsArgs, SubsidiesArgs};
+use rollcall_command::quarantine::Quarantine;
 
 /// The national aggregator: sync server, enrolment authority, national figures.
 #[derive(Debug, Parser)]
@@ -12,14 +14,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Where the aggregator keeps its data.
-#[derive(Debug, Clone, Args)]
-pub struct Data {
-    /// Data directory.
-    #[arg(long = "data", env = "ROLLCALL_DATA")]
-    pub folder: PathBuf,
 }
 
 /// Subcommands.
@@ -257,56 +251,6 @@ pub enum Recovery {
     /// Ends it although somebody has not been heard.
     SignOff {
         /// Why; kept in the audit trail with the names of those who were not heard.
-        #[arg(long)]
-        reason: String,
-        /// Store.
-        #[command(flatten)]
-        data: Data,
-    },
-}
-
-/// `quarantine`.
-#[derive(Debug, Subcommand)]
-pub enum Quarantine {
-    /// Lists what is kept apart.
-    List {
-        /// Store.
-        #[command(flatten)]
-        data: Data,
-        /// With what was taken, written again or discarded since.
-        #[arg(long)]
-        all: bool,
-        /// JSON on standard output.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Shows one change with its bytes.
-    Show {
-        /// Its number.
-        id: u64,
-        /// Store.
-        #[command(flatten)]
-        data: Data,
-        /// JSON on standard output.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Tries one once more.
-    Release {
-        /// Its number.
-        id: u64,
-        /// Store.
-        #[command(flatten)]
-        data: Data,
-        /// JSON on standard output.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Sets one aside for good.
-    Discard {
-        /// Its number.
-        id: u64,
-        /// Why; kept in the audit trail.
         #[arg(long)]
         reason: String,
         /// Store.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rollcall_command::clock::{now_ms, random};
 use rollcall_core::id::{FederationId, LogEpoch, StoreId};
 use rollcall_replica::grants::Access;
-use rollcall_replica::take_up::PeerContext;
+use rollcall_replica::peer::PeerContext;
 use rollcall_rpc::enrolment::{EnrolAnswer, EnrolRequest};
 use rollcall_rpc::peer_identity::CertificateFacts;
 use rollcall_rpc::{Authority, EnrolError, EnrolService, PeerIdentity, Refusal, RefusalKind, VerifyingKey};

@@ -19,10 +19,12 @@ pub mod serve;
 pub mod service;
 
 use anyhow::Context;
-use cli::{Cli, Command, Config, Federation, Quarantine, Receipt, Recovery};
+use cli::{Cli, Command, Config, Federation, Receipt, Recovery};
 use files::Files;
+use rollcall_command::data::Data;
 use rollcall_command::output::print_line;
-use rollcall_command::{figures, logs, quarantine, receipt_file, upkeep};
+use rollcall_command::quarantine::{self, Quarantine};
+use rollcall_command::{figures, logs, receipt_file, upkeep};
 use rollcall_replica::Replica;
 
 /// Runs one command.
@@ -120,7 +122,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-fn replica(data: &cli::Data) -> anyhow::Result<Replica> {
+fn replica(data: &Data) -> anyhow::Result<Replica> {
     Ok(Replica::new(Files::new(&data.folder).open_store()?))
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rollcall_command::clock::now_ms;
 use rollcall_replica::Replica;
-use rollcall_replica::runner::server::{AggregatorKeys, Standing, serve_session};
+use rollcall_replica::peer::PeerContext;
+use rollcall_replica::runner::server::{AggregatorKeys, serve_session};
+use rollcall_replica::runner::standing::Standing;
 use rollcall_replica::runner::turns::Turns;
-use rollcall_replica::take_up::PeerContext;
 use rollcall_rpc::{Closing, PeerIdentity, Refusal, RefusalKind, RpcError, SyncService};
 use rollcall_sync::message::{
     ClientFrame, DigestAnswer, DigestRequest, Hello, HelloAck, ResolveAnswer, ResolveRequest, ServerFrame,

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod clock;
+pub mod data;
 pub mod federation;
 pub mod figures;
 pub mod logs;

@@ -1,18 +1,70 @@
-//! The commands `quarantine list | show | discard` and what `release` prints: changes kept apart, the same on node and
+//! The arguments of `quarantine`, its commands `list | show | discard` and what `release` prints: changes kept apart, the same on node and
 //! aggregator (`protocol.md` 4.7, R7). Trying again is the programs', who know the sender.
 
 use anyhow::Context;
+use clap::Subcommand;
 use rollcall_replica::Replica;
 use rollcall_replica::quarantine::Retried;
 use rollcall_store::quarantine::QuarantineRow;
 use serde::Serialize;
 
 use crate::clock::{now_ms, time_text};
+use crate::data::Data;
 use crate::output::{Refused, print_json, print_line};
 use crate::upkeep::refused_replica;
 
 /// Rows printed at most.
 const ROWS_MAX: usize = 10_000;
+
+/// `quarantine`.
+#[derive(Debug, Subcommand)]
+pub enum Quarantine {
+    /// Lists what is kept apart.
+    List {
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// With what was taken, written again or discarded since.
+        #[arg(long)]
+        all: bool,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one change with its bytes.
+    Show {
+        /// Its number.
+        id: u64,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tries one once more.
+    Release {
+        /// Its number.
+        id: u64,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sets one aside for good.
+    Discard {
+        /// Its number.
+        id: u64,
+        /// Why; kept in the audit trail.
+        #[arg(long)]
+        reason: String,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+}
 
 /// One change kept apart, as printed.
 #[derive(Debug, Serialize)]

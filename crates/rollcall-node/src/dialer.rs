@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rollcall_command::clock::random;
 use rollcall_replica::Replica;
-use rollcall_replica::runner::client::SyncReport;
+use rollcall_replica::runner::report::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_sync::backoff::delay_ms;
 use rollcall_sync::session::client::SessionEnd;

@@ -18,11 +18,13 @@ pub mod serve;
 pub mod sync;
 
 use anyhow::Context;
-use cli::{Cli, Command, Config, Quarantine, Receipt};
+use cli::{Cli, Command, Config, Receipt};
 use files::Files;
 use rollcall_command::clock::now_ms;
+use rollcall_command::data::Data;
 use rollcall_command::output::{Refused, print_line};
-use rollcall_command::{figures, logs, quarantine, receipt_file, upkeep};
+use rollcall_command::quarantine::{self, Quarantine};
+use rollcall_command::{figures, logs, receipt_file, upkeep};
 use rollcall_replica::Replica;
 use rollcall_sync::session::client::ReceiptCheck;
 
@@ -120,7 +122,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-fn replica(data: &cli::Data) -> anyhow::Result<Replica> {
+fn replica(data: &Data) -> anyhow::Result<Replica> {
     Ok(Replica::new(Files::new(&data.folder).open_store()?))
 }
 

@@ -8,7 +8,7 @@ use rollcall_command::clock::{random, time_text};
 use rollcall_command::output::{Refused, print_json, print_line};
 use rollcall_core::id::DocumentId;
 use rollcall_replica::Replica;
-use rollcall_replica::runner::client::SyncReport;
+use rollcall_replica::runner::report::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_rpc::peer_identity::CertificateFacts;
 use rollcall_rpc::signing::Ed25519;

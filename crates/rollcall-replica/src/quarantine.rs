@@ -11,8 +11,9 @@ use rollcall_store::{Hash, Role, Writer};
 use rollcall_sync::message::{Batch, ChangeEntry, DocumentChanges, Outcome};
 
 use crate::error::Error;
+use crate::peer::PeerContext;
 use crate::replica::{PROGRAM, Replica};
-use crate::take_up::{PeerContext, UpRefused};
+use crate::take_up::UpRefused;
 
 /// What a further attempt came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use rollcall_sync::message::{Cursor, Receipt, ScopeReceipt};
 use rollcall_sync::session::client::ReceiptCheck;
 
 use crate::error::Error;
+use crate::peer::PeerContext;
 use crate::replica::Replica;
-use crate::take_up::PeerContext;
 
 /// A scope as it was read from its rows.
 #[derive(Clone)]

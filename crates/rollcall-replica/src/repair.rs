@@ -12,9 +12,9 @@ use rollcall_sync::message::{
 };
 
 use crate::error::Error;
+use crate::peer::PeerContext;
 use crate::replica::Replica;
 use crate::send_down::peer_scopes;
-use crate::take_up::PeerContext;
 
 /// An answer with changes closes here, bytes of changes: what is left out is asked for again.
 const ANSWER_BYTES_TARGET: usize = 512 * 1024;

@@ -9,10 +9,9 @@ use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_TARGET};
 use rollcall_sync::message::{Batch, ChangeEntry, DocumentChanges, Receipt};
 
 use crate::error::Error;
+use crate::peer::{PeerContext, scopes_hash_at};
 use crate::receipt::make_receipt;
 use crate::replica::Replica;
-use crate::runner::server::scopes_hash_at;
-use crate::take_up::PeerContext;
 
 /// Scopes that exist here and that the peer holds. Sorted.
 pub(crate) fn peer_scopes(reader: &Reader, peer: &PeerContext) -> Result<Vec<FederationId>, Error> {

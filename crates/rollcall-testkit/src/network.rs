@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rollcall_replica::runner::client::Link;
+use rollcall_replica::runner::link::Link;
 use rollcall_sync::message::{
     Batch, ClientFrame, DigestAnswer, DigestRequest, ResolveAnswer, ResolveRequest, ServerFrame,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use rollcall_command::output::Refused;
-use rollcall_replica::runner::client::SyncReport;
+use rollcall_replica::runner::report::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_rpc::peer_identity::CertificateFacts;
 use rollcall_rpc::signing::Ed25519;

@@ -5,100 +5,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rollcall_core::id::DocumentId;
-use rollcall_store::cursor::{Grant, Upstream};
-use rollcall_store::receipt::ReceiptRow;
-use rollcall_store::successor::Mark;
-use rollcall_sync::fingerprint::grants_hash;
-use rollcall_sync::keys::{Sign, Verify};
-use rollcall_sync::limits::{APART_MAX, PENDING_MS_MAX, PROTOCOL_VERSION};
-use rollcall_sync::message::{
-    Ack, Batch, ClientFrame, Cursor, DigestAnswer, DigestRequest, DocumentChanges, Hello, HelloAck, Outcome,
-    Receipt, ResolveAnswer, ResolveRequest, ServerFrame, SetSum,
-};
+use rollcall_sync::message::{Ack, Batch, ClientFrame, Hello, Outcome, Receipt, ServerFrame};
 use rollcall_sync::session::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
-use rollcall_sync::session::server::CLONED;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+
+mod repair;
 
 use super::blocking;
+use super::link::{Link, NodeKeys};
+use super::report::{Staying, SyncReport};
 use crate::error::Error;
-use crate::replica::{PROGRAM, Replica};
-use crate::take_down::Taken;
-
-/// A connection to the aggregator, whatever carries it.
-pub trait Link: Send {
-    /// What goes wrong on it.
-    type Error: std::error::Error + Send + Sync + 'static;
-
-    /// Opens the stream of frames.
-    fn open(
-        &mut self,
-    ) -> (
-        mpsc::Sender<ClientFrame>,
-        mpsc::Receiver<Result<ServerFrame, Self::Error>>,
-    );
-    /// Compares digests.
-    fn digest(
-        &self,
-        request: &DigestRequest,
-    ) -> impl Future<Output = Result<DigestAnswer, Self::Error>> + Send;
-    /// Asks for what is lacking.
-    fn resolve(
-        &self,
-        request: &ResolveRequest,
-    ) -> impl Future<Output = Result<ResolveAnswer, Self::Error>> + Send;
-    /// Stable code of an error.
-    fn code(error: &Self::Error) -> String;
-}
-
-/// Keys of this node, and the aggregator's public one.
-#[derive(Clone)]
-pub struct NodeKeys {
-    /// Signs batches.
-    pub sign: Arc<dyn Sign>,
-    /// Checks receipts.
-    pub verify: Arc<dyn Verify>,
-    /// The aggregator's Ed25519 public key.
-    pub receipt_key: Vec<u8>,
-}
-
-/// What a session did (`cli.md` sync).
-#[derive(Debug, Clone, Default)]
-pub struct SyncReport {
-    /// How it ended.
-    pub end: Option<SessionEnd>,
-    /// Changes and documents sent.
-    pub pushed: Taken,
-    /// Changes and documents received.
-    pub pulled: Taken,
-    /// Flights there and back after the handshake.
-    pub round_trips: u32,
-    /// The receipt that proves it, checked in this run against the own set.
-    pub receipt: Option<Receipt>,
-    /// Milliseconds from the first frame to the end.
-    pub duration_ms: u64,
-    /// Milliseconds that connecting took before it, where the caller measured them.
-    pub connect_ms: u64,
-}
+use crate::replica::Replica;
 
 /// How often a session begins again by itself.
 const RESTARTS_MAX: usize = 3;
 /// How long the aggregator may keep silent.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-
-/// What a session that stays open is told from outside, and whom it tells.
-pub struct Staying<'a> {
-    /// End of the own log, as it grows by whichever process.
-    pub own_end: watch::Receiver<u64>,
-    /// Whether somebody here wants the session to end.
-    pub close: watch::Receiver<bool>,
-    /// How often both ends compare what they hold while nothing changes.
-    pub compare_every: Duration,
-    /// How old the session becomes.
-    pub age: Duration,
-    /// Told each time both ends are proven equal: what came of it since the last time.
-    pub settled: &'a mut (dyn FnMut(&SyncReport) + Send),
-}
 
 /// How long a session that is to end may take for what is under way.
 const CLOSING_MAX: Duration = Duration::from_secs(5);
@@ -487,72 +409,6 @@ impl<L: Link> Run<'_, '_, L> {
         self.session.handle_event(ClientEvent::AckStored);
         Ok(())
     }
-
-    async fn repair(&mut self, now_ms: i64) -> Result<(), Error> {
-        let replica = self.replica.clone();
-        let request = blocking(move || replica.digest_request()).await?;
-        self.further_round_trips += 1;
-        let answer = match self.link.digest(&request).await {
-            Ok(answer) => answer,
-            Err(error) => return self.lost(&error),
-        };
-        let replica = self.replica.clone();
-        let mut requests: VecDeque<ResolveRequest> =
-            blocking(move || replica.resolve_requests(&request, &answer))
-                .await?
-                .into();
-        let differing: usize = requests.iter().map(|request| request.documents.len()).sum();
-        let mut lacking: Vec<Vec<DocumentChanges>> = Vec::new();
-        let mut apart: Vec<DocumentId> = Vec::new();
-        while let Some(request) = requests.pop_front() {
-            self.further_round_trips += 1;
-            let answer = match self.link.resolve(&request).await {
-                Ok(answer) => answer,
-                Err(error) => return self.lost(&error),
-            };
-            // What did not fit into the answer is asked for again, as long as each answer brings something.
-            let answered: Vec<_> = answer
-                .changes
-                .iter()
-                .map(|document| document.document_id)
-                .chain(answer.wanted.iter().map(|(id, _)| *id))
-                .collect();
-            let left: Vec<_> = request
-                .documents
-                .into_iter()
-                .filter(|(id, _)| !answered.contains(id))
-                .collect();
-            if !left.is_empty() && !answered.is_empty() {
-                requests.push_front(ResolveRequest { documents: left });
-            }
-            let replica = self.replica.clone();
-            let (taken, more, refused) = blocking(move || {
-                let taken = replica.take_documents(&answer.changes, None, now_ms)?;
-                let refused = replica.refused_of(&answer.changes)?;
-                Ok::<_, Error>((taken, replica.wanted_changes(&answer.wanted)?, refused))
-            })
-            .await?;
-            self.report.pulled.changes += taken.changes;
-            self.report.pulled.documents += taken.documents;
-            self.report.pulled.quarantined += taken.quarantined;
-            lacking.extend(more);
-            apart.extend(refused);
-        }
-        if differing > 0 {
-            let replica = self.replica.clone();
-            blocking(move || replica.note_repair(differing as u64, now_ms)).await?;
-        }
-        apart.truncate(APART_MAX);
-        self.session
-            .handle_event(ClientEvent::Repaired { lacking, apart });
-        Ok(())
-    }
-
-    fn lost(&mut self, error: &L::Error) -> Result<(), Error> {
-        tracing::info!(code = L::code(error), "repair was cut: {error}");
-        self.session.handle_event(ClientEvent::LinkLost);
-        Ok(())
-    }
 }
 
 /// Whether an ack speaks of this batch: the end of a piece of the log, or else its documents and changes.
@@ -563,165 +419,4 @@ fn answers(ack: &Ack, batch: &Batch) -> bool {
         && ack.outcomes.iter().zip(&batch.documents).all(|(outcome, sent)| {
             outcome.document_id == sent.document_id && outcome.positions.len() == sent.changes.len()
         })
-}
-
-impl Replica {
-    /// Where this node stands.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn hello(&self, version: &str) -> Result<Hello, Error> {
-        let (boot_id, session_id) = (self.boot_id(), self.random());
-        self.read(|reader| {
-            let identity = reader.identity();
-            let upstream = reader.upstream()?;
-            let end = reader.origin_end()?;
-            let set = reader.granted_sum()?;
-            let acknowledged = upstream
-                .as_ref()
-                .map(|upstream| upstream.acknowledged)
-                .unwrap_or_default();
-            Ok(Hello {
-                protocol: PROTOCOL_VERSION,
-                version: version.to_owned(),
-                session_id,
-                store_id: identity.store_id,
-                log_epoch: identity.log_epoch,
-                boot_id,
-                origin_end: Cursor {
-                    position: end.position,
-                    chain: end.chain,
-                },
-                acknowledged: Cursor {
-                    position: acknowledged.position,
-                    chain: acknowledged.chain,
-                },
-                known_peer: upstream
-                    .as_ref()
-                    .map(|upstream| (upstream.store_id, upstream.log_epoch)),
-                down_position: upstream.as_ref().map_or(0, |upstream| upstream.down_position),
-                scopes_hash: upstream
-                    .as_ref()
-                    .map(|upstream| upstream.scopes_hash)
-                    .unwrap_or_default(),
-                set: SetSum {
-                    count: set.count,
-                    sum: set.sum,
-                },
-                receipt_hash: upstream.map(|upstream| upstream.receipt_hash).unwrap_or_default(),
-                takes_place: reader.is_marked(Mark::TakesPlace)?,
-                grants_hash: {
-                    let grants = reader.grants()?;
-                    grants_hash(grants.iter().map(|grant| (&grant.scope, grant.write)))
-                },
-                live: false,
-                partial_receipts: true,
-            })
-        })
-    }
-
-    fn adopt_peer(&self, ack: &HelloAck, now_ms: i64) -> Result<(), Error> {
-        let ack = ack.clone();
-        let work = move |writer: &mut rollcall_store::Writer| {
-            writer.set_mark(Mark::TakesPlace, false)?;
-            writer.set_mark(Mark::Rebuilding, ack.rebuilding)?;
-            writer.expire_pending(now_ms - PENDING_MS_MAX, PROGRAM, now_ms)?;
-            let known = writer.upstream()?;
-            let same = known
-                .as_ref()
-                .is_some_and(|known| known.store_id == ack.store_id && known.log_epoch == ack.log_epoch);
-            if !same {
-                writer.save_upstream(&Upstream {
-                    store_id: ack.store_id,
-                    log_epoch: ack.log_epoch,
-                    down_position: 0,
-                    scopes_hash: [0; 32],
-                    acknowledged: rollcall_store::cursor::Cursor::default(),
-                    receipt_hash: [0; 32],
-                    last_heard_ms: now_ms,
-                })?;
-            }
-            if !ack.scopes.is_empty() {
-                let grants: Vec<Grant> = ack
-                    .scopes
-                    .iter()
-                    .map(|grant| Grant {
-                        scope: grant.scope.clone(),
-                        write: grant.write,
-                    })
-                    .collect();
-                if writer.grants()? != grants {
-                    writer.save_grants(&grants)?;
-                }
-            }
-            Ok(())
-        };
-        Ok(self.store().write("adopt peer", work).wait()?)
-    }
-
-    /// A receipt that was kept.
-    pub(crate) fn receipt(&self, hash: &rollcall_store::Hash) -> Result<Option<Receipt>, Error> {
-        let row = self.read(|reader| Ok(reader.receipt(hash)?))?;
-        Ok(row.and_then(|row| Receipt::from_bytes(&row.bytes)))
-    }
-
-    /// Notes that the aggregator was heard.
-    fn note_heard(&self, now_ms: i64) -> Result<(), Error> {
-        let work = move |writer: &mut rollcall_store::Writer| {
-            let Some(mut upstream) = writer.upstream()? else {
-                return Ok(());
-            };
-            upstream.last_heard_ms = now_ms;
-            writer.save_upstream(&upstream)
-        };
-        Ok(self.store().write("note heard", work).wait()?)
-    }
-
-    fn keep_receipt(&self, receipt: &Receipt) -> Result<(), Error> {
-        let set = self.set_sum()?;
-        let row = ReceiptRow {
-            hash: receipt.hash(),
-            origin_store: receipt.origin_store,
-            position: receipt.position,
-            time_ms: receipt.time_ms,
-            set: rollcall_store::scope::SetSum {
-                count: set.count,
-                sum: set.sum,
-            },
-            bytes: receipt.to_bytes(),
-            verified: true,
-        };
-        let rebuilding = receipt.rebuilding;
-        let work = move |writer: &mut rollcall_store::Writer| {
-            writer.set_mark(Mark::Rebuilding, rebuilding)?;
-            writer.save_receipt(&row)?;
-            if let Some(mut upstream) = writer.upstream()? {
-                upstream.receipt_hash = row.hash;
-                writer.save_upstream(&upstream)?;
-            }
-            Ok(())
-        };
-        Ok(self.store().write("keep receipt", work).wait()?)
-    }
-
-    /// Remembers whether the aggregator says that this store was copied.
-    fn note_fence(&self, end: &SessionEnd) -> Result<(), Error> {
-        let fenced = match end {
-            SessionEnd::Refused { code, .. } if code == CLONED => true,
-            SessionEnd::InSync | SessionEnd::CaughtUp | SessionEnd::Repaired(_) => false,
-            _ => return Ok(()),
-        };
-        if self.read(|reader| Ok(reader.is_marked(Mark::Fenced)?))? == fenced {
-            return Ok(());
-        }
-        let work = move |writer: &mut rollcall_store::Writer| writer.set_mark(Mark::Fenced, fenced);
-        Ok(self.store().write("note fence", work).wait()?)
-    }
-
-    fn rotate_epoch(&self) -> Result<(), Error> {
-        let epoch = rollcall_core::id::LogEpoch(self.random());
-        let work = move |writer: &mut rollcall_store::Writer| writer.rotate_log_epoch(epoch);
-        self.store().write("rotate log epoch", work).wait()?;
-        Ok(())
-    }
 }

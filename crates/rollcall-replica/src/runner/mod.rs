@@ -2,7 +2,10 @@
 //! Owns the order of waiting; what a session wants is decided by `rollcall-sync`.
 
 pub mod client;
+pub mod link;
+pub mod report;
 pub mod server;
+pub mod standing;
 pub mod turns;
 
 tokio::task_local! {
