@@ -24,7 +24,7 @@ use files::Files;
 use rollcall_command::data::Data;
 use rollcall_command::output::print_line;
 use rollcall_command::quarantine::{self, Quarantine};
-use rollcall_command::{figures, logs, receipt_file, upkeep};
+use rollcall_command::{figures, findings, logs, receipt_file, upkeep};
 use rollcall_replica::Replica;
 
 /// Runs one command.
@@ -87,7 +87,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         },
         Command::Figures { data, question } => figures::run_figures(&replica(&data)?, &question),
         Command::Subsidies { data, question } => figures::run_subsidies(&replica(&data)?, &question),
-        Command::Findings { data, question } => figures::run_findings(&replica(&data)?, &question),
+        Command::Findings { data, question } => findings::run_findings(&replica(&data)?, &question),
         Command::Export {
             file,
             data,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rollcall_command::data::Data;
-use rollcall_command::figures::{FiguresArgs, FindingsArgs, SubsidiesArgs};
+use rollcall_command::figures::{FiguresArgs, SubsidiesArgs};
+use rollcall_command::findings::FindingsArgs;
 use rollcall_command::quarantine::Quarantine;
 
 /// The local node: register, sync and figures of one federation.

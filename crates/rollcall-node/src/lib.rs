@@ -24,7 +24,7 @@ use rollcall_command::clock::now_ms;
 use rollcall_command::data::Data;
 use rollcall_command::output::{Refused, print_line};
 use rollcall_command::quarantine::{self, Quarantine};
-use rollcall_command::{figures, logs, receipt_file, upkeep};
+use rollcall_command::{figures, findings, logs, receipt_file, upkeep};
 use rollcall_replica::Replica;
 use rollcall_sync::session::client::ReceiptCheck;
 
@@ -84,7 +84,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Figures { data, question } => figures::run_figures(&replica(&data)?, &question),
         Command::Subsidies { data, question } => figures::run_subsidies(&replica(&data)?, &question),
-        Command::Findings { data, question } => figures::run_findings(&replica(&data)?, &question),
+        Command::Findings { data, question } => findings::run_findings(&replica(&data)?, &question),
         Command::Export(args) => import::run_export(&args),
         Command::Backup { file, data } => upkeep::run_backup(&Files::new(&data.folder).open_store()?, &file),
         Command::Restore { file, data } => upkeep::run_restore(&file, &Files::new(&data.folder).store()),
