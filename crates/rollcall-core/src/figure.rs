@@ -1,10 +1,12 @@
 //! Answers to questions for figures, shaped like the JSON of `cli.md` Figures.
-//! Owns keys and their order; the numbers are computed in `rollcall-stats`. Dimensions, rates and
+//! Owns keys and their order; the numbers are computed in `rollcall-stats`. Dimensions, rates, the table of rows and
 //! subsidies have files of their own.
 
+mod counts;
 mod dimension;
 mod rate;
 mod subsidies;
+mod table;
 
 use std::collections::BTreeMap;
 
@@ -13,9 +15,11 @@ use serde::{Serialize, Serializer};
 use crate::campaign::Settings;
 use crate::date::Day;
 
+pub use counts::{RowCounts, Share, ShareBounds};
 pub use dimension::{Dimension, RowKey};
 pub use rate::{BoundedRate, MembershipRate, Rate};
 pub use subsidies::{SubsidiesAnswer, SubsidiesRow, SubsidyDimension, SubsidyFigures, Transit};
+pub use table::{FiguresRow, FiguresTable, PlacePart, ProfilePart, Rows, TableRow, Text};
 
 /// Unions by form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -151,21 +155,6 @@ pub struct Figures {
     pub completeness: Completeness,
 }
 
-/// One row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FiguresRow {
-    /// Which.
-    pub key: RowKey,
-    /// Its name for a reader.
-    pub name: String,
-    /// Date of the row, in a series.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub as_of: Option<Day>,
-    /// The numbers.
-    #[serde(flatten)]
-    pub figures: Figures,
-}
-
 /// The total.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FiguresTotal {
@@ -209,7 +198,7 @@ pub struct FiguresAnswer {
     #[serde(serialize_with = "names")]
     pub by: Vec<Dimension>,
     /// Rows in stable order.
-    pub rows: Vec<FiguresRow>,
+    pub rows: FiguresTable,
     /// All rows together.
     pub total: FiguresTotal,
     /// Targets, each on its own date.
