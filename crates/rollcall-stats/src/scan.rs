@@ -51,7 +51,12 @@ pub(crate) fn scan(cube: &Cube, plan: &Plan) -> Tally {
             (blocks, &odd[start..(start + odd_part).min(odd.len())])
         })
         .collect();
-    let part = |(blocks, odd): Share<'_>| Scan::new(cube, plan).run(blocks, odd);
+    let unions = if parts == 1 || plan.headline_only {
+        0
+    } else {
+        cube.unions.len()
+    };
+    let part = |(blocks, odd): Share<'_>| Scan::new(cube, plan, unions).run(blocks, odd);
     if parts == 1 {
         work.into_iter()
             .map(part)
@@ -62,7 +67,7 @@ pub(crate) fn scan(cube: &Cube, plan: &Plan) -> Tally {
             .into_iter()
             .reduce(|mine, theirs| mine.merge(theirs, plan))
     }
-    .unwrap_or_else(|| Tally::new(plan, cube.unions.len()))
+    .unwrap_or_else(|| Tally::new(plan, unions))
 }
 
 /// The blocks in runs of about so many segments each; at least one run. A run goes on to the end of its row part where
@@ -123,7 +128,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(cube: &'a Cube, plan: &'a Plan) -> Self {
+    fn new(cube: &'a Cube, plan: &'a Plan, unions: usize) -> Self {
         let width = plan.dates.len();
         Self {
             cube,
@@ -133,7 +138,7 @@ impl<'a> Scan<'a> {
             touched: vec![0; plan.targets.len().div_ceil(64)],
             found: Found::default(),
             strays: Vec::new(),
-            tally: Tally::new(plan, cube.unions.len()),
+            tally: Tally::new(plan, unions),
         }
     }
 

@@ -132,7 +132,7 @@ impl Tally {
             found: Vec::new(),
             strays: Found::default(),
             in_scope_by_place: vec![0; plan.place_row.len() * plan.dates.len()],
-            unions: UnionTally::new(if plan.headline_only { 0 } else { unions }),
+            unions: UnionTally::new(unions),
             conflicts: HashMap::new(),
         }
     }

@@ -15,7 +15,8 @@ pub(crate) fn mask(from: usize, to: usize) -> u32 {
 /// Rows and dates of every union.
 #[derive(Debug, Default)]
 pub(crate) struct UnionTally {
-    /// The first row in which each union covers somebody, with the dates: mostly there is no other.
+    /// The first row in which each union covers somebody, with the dates: mostly there is no other. Empty where few are
+    /// counted, so that all unions are not gone through for them.
     first: Vec<(u32, u32)>,
     /// The other rows: row, union, dates.
     others: Vec<(u32, u32, u32)>,
@@ -33,16 +34,13 @@ impl UnionTally {
 
     /// Counts a union as covering somebody in a row at the dates of a mask.
     pub(crate) fn count(&mut self, union: u32, row: u32, dates: u32) {
-        let first = &mut self.first[union as usize];
-        if first.0 == row {
-            first.1 |= dates;
-        } else if first.0 == NONE {
-            *first = (row, dates);
-        } else {
-            match self.fresh.last_mut() {
+        match self.first.get_mut(union as usize) {
+            Some(first) if first.0 == row => first.1 |= dates,
+            Some(first) if first.0 == NONE => *first = (row, dates),
+            _ => match self.fresh.last_mut() {
                 Some(last) if (last.0, last.1) == (row, union) => last.2 |= dates,
                 _ => self.fresh.push((row, union, dates)),
-            }
+            },
         }
     }
 
@@ -70,16 +68,16 @@ impl UnionTally {
         let one = |dates: u32| {
             if dates & date == 0 { (NONE, 0) } else { (0, 1) }
         };
-        let mut first: Vec<(u32, u32)> = self.first.iter().map(|(_, dates)| one(*dates)).collect();
+        let mut tally = Self {
+            first: self.first.iter().map(|(_, dates)| one(*dates)).collect(),
+            ..Self::default()
+        };
         for (_, union, dates) in self.others.iter().chain(&self.fresh) {
             if dates & date != 0 {
-                first[*union as usize] = (0, 1);
+                tally.count(*union, 0, 1);
             }
         }
-        Self {
-            first,
-            ..Self::default()
-        }
+        tally
     }
 
     /// Puts everything counted in order, for `each`.
@@ -144,16 +142,51 @@ mod tests {
     #[test]
     fn in_one_row_each_union_is_found_once() {
         let mut tally = UnionTally::new(3);
+        let mut few = UnionTally::new(0);
         for (union, row, date) in [(0, 5, 0), (0, 6, 0), (2, 6, 1), (2, 5, 0), (0, 6, 1)] {
             tally.count(union, row, mask(date, date + 1));
+            few.count(union, row, mask(date, date + 1));
         }
-        for (date, expected) in [(0, vec![0, 2]), (1, vec![0, 2]), (2, vec![])] {
-            let mut read = Vec::new();
-            tally.in_one_row(date).each(|union, row, dates| {
-                assert_eq!((row, dates), (0, 1));
-                read.push(union);
-            });
-            assert_eq!(read, expected, "{date}");
+        for tally in [tally, few] {
+            for (date, expected) in [(0, vec![0, 2]), (1, vec![0, 2]), (2, vec![])] {
+                let mut read = Vec::new();
+                let mut one_row = tally.in_one_row(date);
+                one_row.finish();
+                one_row.each(|union, row, dates| {
+                    assert_eq!((row, dates), (0, 1));
+                    read.push(union);
+                });
+                assert_eq!(read, expected, "{date}");
+            }
+        }
+    }
+
+    #[test]
+    fn it_does_not_matter_whether_every_union_has_a_place_of_its_own() {
+        let (mut all, mut few) = (UnionTally::new(40), UnionTally::new(0));
+        let mut number = 7_u32;
+        for round in 0..6 {
+            let (mut more, mut less) = (UnionTally::new(40), UnionTally::new(0));
+            for _ in 0..300 {
+                number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let (union, row, date) = (number >> 16 & 31, number >> 21 & 15, (number >> 25) as usize % 24);
+                more.count(union, row, mask(date, date + 1));
+                less.count(union, row, mask(date, date + 1));
+                if row == 0 {
+                    more.settle();
+                    less.settle();
+                }
+            }
+            all.merge(more);
+            few.merge(less);
+            let read = |tally: &UnionTally| {
+                let mut read = BTreeMap::new();
+                tally.each(|union, row, dates| assert!(read.insert((union, row), dates).is_none()));
+                read
+            };
+            all.finish();
+            few.finish();
+            assert_eq!(read(&all), read(&few), "{round}");
         }
     }
 }
