@@ -48,6 +48,8 @@ pub(crate) struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     server_cpu_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    node_cpu_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     p50_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     p99_ms: Option<f64>,
@@ -97,8 +99,8 @@ impl Report {
             self.bench, machine.cores, machine.memory_mb, machine.profile
         ));
         let head = [
-            "case", "N", "s", "per s", "up", "down", "trips", "peak MB", "disk MB", "CPU s", "p50 ms",
-            "p99 ms", "met", "goal",
+            "case", "N", "s", "per s", "up", "down", "trips", "peak MB", "disk MB", "CPU s", "node s",
+            "p50 ms", "p99 ms", "met", "goal",
         ];
         let rows: Vec<Vec<String>> = self.rows.iter().map(cells).collect();
         say::table(&head, &rows);
@@ -127,6 +129,7 @@ fn cells(row: &Row) -> Vec<String> {
         megabytes(row.peak_rss_kb.map(|kilobytes| kilobytes * 1024)),
         megabytes(row.disk_bytes),
         fine(row.server_cpu_seconds, 2),
+        fine(row.node_cpu_seconds, 2),
         fine(row.p50_ms, 2),
         fine(row.p99_ms, 2),
         row.met

@@ -92,7 +92,8 @@ pub(crate) fn run(root: &Path, organisations: u64, dump: Option<&Path>) -> Resul
         .push(second.goals(&[at_least(rate, 2.5 * POUCHDB_SECOND), bench.memory_goal()?]));
     report.notes.push("s is connecting (TCP, TLS, HTTP/2) and session as the client sees them; bytes without the TLS handshake".to_owned());
     report.notes.push(
-        "peak and CPU are the aggregator's during the case; disk is its store with the log of writes"
+        "peak and CPU s are the aggregator's during the case, node s is the CPU time of the whole of the node's process; \
+         disk is the aggregator's store with the log of writes"
             .to_owned(),
     );
     centre.stop()?;
@@ -111,7 +112,9 @@ impl Bench<'_> {
         let server = self.centre.process()?;
         process::reset_peak(server);
         let before = process::cpu_seconds(server).context("read the aggregator's CPU time")?;
+        let node_before = process::finished_cpu_seconds().context("read the nodes' CPU time")?;
         let answer = node.sync()?;
+        let node_after = process::finished_cpu_seconds().context("read the nodes' CPU time")?;
         let after = process::cpu_seconds(server).context("read the aggregator's CPU time")?;
         ensure!(
             matches!(text(&answer, "/outcome"), "in_sync" | "caught_up"),
@@ -129,6 +132,7 @@ impl Bench<'_> {
             peak_rss_kb: process::peak_rss_kb(server),
             disk_bytes: Some(disk_bytes(&self.centre.data)?),
             server_cpu_seconds: Some(after - before),
+            node_cpu_seconds: Some(node_after - node_before),
             ..Row::default()
         };
         Ok((row, answer))
