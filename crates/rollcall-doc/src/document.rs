@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use automerge::{Automerge, Change, ChangeHash, ReadDoc};
+use automerge::{Automerge, AutomergeError, Change, ChangeHash, ReadDoc};
 use rollcall_core::fact::Facts;
 use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 use rollcall_core::problem::Problem;
@@ -16,11 +16,12 @@ use crate::conflict::{self, Conflict};
 use crate::content::Content;
 use crate::edit::Edit;
 use crate::error::Error;
+use crate::founding::Founding;
 use crate::gate::frame::{self, CHANGE_BYTES_MAX};
 use crate::gate::walker::{self, DEPENDENCIES_MAX, OPERATIONS_MAX};
 use crate::history::{self, HistoryEntry};
 use crate::mention::{self, Mentions};
-use crate::{actor, facts, field_edit, founding, genesis, read, record_edit};
+use crate::{actor, facts, field_edit, genesis, read, record_edit};
 
 /// One document with its whole history.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct Document {
     id: DocumentId,
     /// Made when it is first needed: a document that only waits for its first changes is made with them.
     automerge: OnceLock<Automerge>,
+    /// What stands in it, read when it is first asked for.
+    content: OnceLock<Content>,
 }
 
 /// On whose behalf an edit is made.
@@ -68,6 +71,7 @@ impl Document {
             kind,
             id,
             automerge: OnceLock::new(),
+            content: OnceLock::new(),
         }
     }
 
@@ -84,9 +88,15 @@ impl Document {
         let founded = changes.peek().and_then(|(_, bytes)| founded(kind, id, bytes));
         let mut further = Vec::new();
         let mut automerge = match founded {
-            Some(automerge) => {
+            Some(founded) => {
                 changes.next();
-                automerge
+                if changes.peek().is_none() {
+                    return Ok(founded);
+                }
+                founded
+                    .automerge
+                    .into_inner()
+                    .expect("a founded document is made with its value")
             }
             None => {
                 further.push(genesis::change(kind, id));
@@ -140,17 +150,17 @@ impl Document {
 
     /// Everything as a record; importing it again changes nothing. Never fails on content.
     pub fn record(&self) -> (Record, Vec<Problem>) {
-        read::record(&self.content())
+        read::record(self.content())
     }
 
     /// What it states, ready for figures. Never fails on content.
     pub fn facts(&self) -> (Facts, Vec<Problem>) {
-        facts::facts(&self.content())
+        facts::facts(self.content())
     }
 
     /// Fields with several values that wait for somebody to decide.
     pub fn conflicts(&self) -> Vec<Conflict> {
-        conflict::conflicts(&self.content(), self.automerge())
+        conflict::conflicts(self.content(), self.automerge())
     }
 
     /// The whole document in Automerge's own file format, which its libraries for other languages open too.
@@ -168,7 +178,7 @@ impl Document {
     /// # Errors
     /// Problems, where the record cannot be written: nothing of it should be.
     pub fn plan(&self, record: &Record) -> Result<Vec<Edit>, Vec<Problem>> {
-        record_edit::plan(&self.content(), record)
+        record_edit::plan(self.content(), record)
     }
 
     /// What `FIELD=VALUE` of the command line would change: `address`, `name@2024-01-01`, `coverage/c1/until`.
@@ -176,7 +186,7 @@ impl Document {
     /// # Errors
     /// A problem where there is no such field or the value is none of its kind.
     pub fn set(&self, field: &str, value: &str) -> Result<Vec<Edit>, Vec<Problem>> {
-        field_edit::set(&self.content(), field, value)
+        field_edit::set(self.content(), field, value)
     }
 
     /// Chooses one of the values of a conflict: it is written again, over all others.
@@ -184,7 +194,7 @@ impl Document {
     /// # Errors
     /// A problem where there is no such conflict or value.
     pub fn settle(&self, field: &str, value_id: &str) -> Result<Vec<Edit>, Vec<Problem>> {
-        field_edit::settle(&self.content(), field, value_id)
+        field_edit::settle(self.content(), field, value_id)
     }
 
     /// Writes edits as one change; `None` if nothing would change.
@@ -207,6 +217,7 @@ impl Document {
         let decoded = decoded.map_err(|_| Error::EditTooBig)?;
         let (hash, seq) = (change.hash().0, decoded.seq);
         let mentions = mention::of_change(self.kind, genesis::actor(self.id), &decoded);
+        self.content.take();
         let automerge = self.automerge.get_mut().expect("composing has just read it");
         automerge.apply_changes([change]).map_err(Error::Edit)?;
         Ok(Some(LocalChange {
@@ -256,8 +267,9 @@ impl Document {
     }
 
     /// What stands in it now.
-    pub(crate) fn content(&self) -> Content {
-        Content::read(self.kind, self.id, self.automerge())
+    pub(crate) fn content(&self) -> &Content {
+        self.content
+            .get_or_init(|| Content::read(self.kind, self.id, self.automerge()))
     }
 
     /// Whether nothing has been needed of it yet: it holds its genesis change only.
@@ -278,7 +290,7 @@ impl Document {
     }
 
     /// A copy with further changes applied, for the gate's trial. Heads are the caller's to compare.
-    pub(crate) fn with_changes(&self, mut changes: Vec<Change>) -> Result<Self, automerge::AutomergeError> {
+    pub(crate) fn with_changes(&self, mut changes: Vec<Change>) -> Result<Self, AutomergeError> {
         let mut automerge = match self.automerge.get() {
             Some(automerge) => automerge.clone(),
             None => {
@@ -296,13 +308,30 @@ impl Document {
             kind,
             id,
             automerge: OnceLock::from(automerge),
+            content: OnceLock::new(),
         }
+    }
+
+    /// The document that a first change makes, loaded in its saved form: Automerge has made the change anew out of it and
+    /// found its hash, so what stands in it is what the change's operations say.
+    ///
+    /// # Errors
+    /// Automerge's, where it finds another change.
+    pub(crate) fn from_founding(founding: &Founding<'_>) -> Result<Self, AutomergeError> {
+        let automerge = Automerge::load(&founding.saved())?;
+        Ok(Self {
+            kind: founding.kind(),
+            id: founding.id(),
+            automerge: OnceLock::from(automerge),
+            content: OnceLock::from(founding.content()),
+        })
     }
 }
 
 /// The document that a first change makes, by its saved form; `None` where it has none, and the change is applied.
-fn founded(kind: DocumentKind, id: DocumentId, bytes: &[u8]) -> Option<Automerge> {
+fn founded(kind: DocumentKind, id: DocumentId, bytes: &[u8]) -> Option<Document> {
     let framed = frame::open(bytes).ok()?;
     let change = walker::walk(framed.body).ok()?;
-    Automerge::load(&founding::saved(kind, id, &change, framed.hash)?).ok()
+    let founding = Founding::of(kind, id, &change, framed.hash)?;
+    Document::from_founding(&founding).ok()
 }

@@ -3,15 +3,15 @@
 //! Nearly every document comes so: made once, sent once. Loading this form costs less than half of applying two
 //! changes, saving and loading, and proves more: Automerge makes the changes anew from the operations and compares
 //! their hash with the one stated as head, so what is loaded is that change to the last bit (`protocol.md` L21).
-//! Documents are loaded from the store in the same way, so that what was tried is what is done later.
-
-use std::collections::HashSet;
+//! Documents are loaded from the store in the same way, so that what was tried is what is done later. What stands in
+//! such a document is read from the same operations, not out of Automerge again.
 
 use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 use sha2::{Digest, Sha256};
 
+use crate::content::{Cell, Content, Held, OpName};
 use crate::gate::walker::PlainChange;
-use crate::scalar::ScalarRef;
+use crate::scalar::{Scalar, ScalarRef};
 use crate::{genesis, schema};
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
@@ -21,47 +21,106 @@ const SET: u64 = 1;
 /// Type of raw bytes in the column of value types.
 const RAW: u64 = 7;
 
-/// The saved form, or `None` where the change is of another shape: it follows more than the genesis change, or it
-/// writes a key twice. `hash` is its name.
-pub(crate) fn saved(
+/// A first change, told apart from others: its operations in the document's order.
+pub(crate) struct Founding<'a> {
     kind: DocumentKind,
     id: DocumentId,
-    change: &PlainChange<'_>,
+    founder: ActorId,
+    change: &'a PlainChange<'a>,
     hash: [u8; 32],
-) -> Option<Vec<u8>> {
-    let founder = genesis::actor(id);
-    if change.deps != [genesis::hash(kind, id)] || !change.preds.is_empty() || change.actor == founder.0 {
-        return None;
-    }
-    let mut actors = [founder.0, change.actor];
-    actors.sort_unstable();
-    let position_of = |actor: [u8; 16]| u64::from(actor == actors[1]);
-    let authors = [position_of(founder.0), position_of(change.actor)];
+    rows: Vec<Row<'a>>,
+}
 
-    let mut bytes = Vec::with_capacity(1024);
-    put_unsigned(&mut bytes, actors.len() as u64);
-    for actor in actors {
-        put_unsigned(&mut bytes, actor.len() as u64);
-        bytes.extend(actor);
-    }
-    put_unsigned(&mut bytes, 1);
-    bytes.extend(hash);
-    let changes = change_columns(kind, change, authors);
-    let operations = operation_columns(&rows(kind, founder, change)?, authors);
-    for columns in [&changes, &operations] {
-        let filled = columns.iter().filter(|(_, column)| !column.is_empty());
-        put_unsigned(&mut bytes, filled.clone().count() as u64);
-        for (specification, column) in filled {
-            put_unsigned(&mut bytes, *specification);
-            put_unsigned(&mut bytes, column.len() as u64);
+impl<'a> Founding<'a> {
+    /// `None` where the change is of another shape: it follows more than the genesis change, or it writes a key twice.
+    /// `hash` is its name.
+    pub(crate) fn of(
+        kind: DocumentKind,
+        id: DocumentId,
+        change: &'a PlainChange<'a>,
+        hash: [u8; 32],
+    ) -> Option<Self> {
+        let founder = genesis::actor(id);
+        if change.deps != [genesis::hash(kind, id)] || !change.preds.is_empty() || change.actor == founder.0 {
+            return None;
         }
+        Some(Self {
+            kind,
+            id,
+            founder,
+            change,
+            hash,
+            rows: rows(kind, founder, change)?,
+        })
     }
-    for (_, column) in changes.iter().chain(&operations) {
-        bytes.extend(column);
+
+    /// What the document is about.
+    pub(crate) fn kind(&self) -> DocumentKind {
+        self.kind
     }
-    // The head is the second change.
-    put_unsigned(&mut bytes, 1);
-    Some(framed(&bytes))
+
+    /// The document's name.
+    pub(crate) fn id(&self) -> DocumentId {
+        self.id
+    }
+
+    /// The document that both changes make, as Automerge saves it.
+    pub(crate) fn saved(&self) -> Vec<u8> {
+        let (founder, author) = (self.founder.0, self.change.actor);
+        let mut actors = [founder, author];
+        actors.sort_unstable();
+        let position_of = |actor: [u8; 16]| u64::from(actor == actors[1]);
+        let authors = [position_of(founder), position_of(author)];
+
+        let mut bytes = Vec::with_capacity(1024);
+        put_unsigned(&mut bytes, actors.len() as u64);
+        for actor in actors {
+            put_unsigned(&mut bytes, actor.len() as u64);
+            bytes.extend(actor);
+        }
+        put_unsigned(&mut bytes, 1);
+        bytes.extend(self.hash);
+        let changes = change_columns(self.kind, self.change, authors);
+        let operations = operation_columns(&self.rows, authors);
+        for columns in [&changes, &operations] {
+            let filled = columns.iter().filter(|(_, column)| !column.is_empty());
+            put_unsigned(&mut bytes, filled.clone().count() as u64);
+            for (specification, column) in filled {
+                put_unsigned(&mut bytes, *specification);
+                put_unsigned(&mut bytes, column.len() as u64);
+            }
+        }
+        for (_, column) in changes.iter().chain(&operations) {
+            bytes.extend(column);
+        }
+        // The head is the second change.
+        put_unsigned(&mut bytes, 1);
+        framed(&bytes)
+    }
+
+    /// What stands in that document: each key was written once, so that the operations say it themselves.
+    pub(crate) fn content(&self) -> Content {
+        let mut content = Content::empty(self.kind, self.id);
+        for row in self.rows.iter().filter(|row| !row.of_genesis) {
+            let cells = match row.container {
+                None => &mut content.root,
+                // The genesis change made the containers in the order of the schema, from 1 on; `rows` has checked it.
+                Some(made_by) => &mut content.containers[made_by as usize - 1],
+            };
+            cells.push(Cell {
+                key: row.key.to_owned(),
+                winner: Held {
+                    value: Scalar::from_ref(row.value),
+                    op: OpName {
+                        counter: row.counter,
+                        actor: self.change.actor,
+                    },
+                },
+                losers: Vec::new(),
+            });
+        }
+        content
+    }
 }
 
 fn framed(body: &[u8]) -> Vec<u8> {
@@ -116,10 +175,10 @@ fn rows<'a>(kind: DocumentKind, founder: ActorId, change: &PlainChange<'a>) -> O
         });
     }
     rows.sort_unstable_by_key(|row| (row.container, row.key));
-    let mut seen = HashSet::with_capacity(rows.len());
-    rows.iter()
-        .all(|row| seen.insert((row.container, row.key)))
-        .then_some(rows)
+    let twice = rows
+        .windows(2)
+        .any(|pair| (pair[0].container, pair[0].key) == (pair[1].container, pair[1].key));
+    (!twice).then_some(rows)
 }
 
 type Columns = Vec<(u64, Vec<u8>)>;
@@ -302,10 +361,14 @@ mod tests {
     use crate::gate::{frame, walker};
     use crate::samples::{by, empty, import, parse, sample, write};
 
+    /// The saved form of a document that this change made; its content is compared on the way.
     fn saved_of(document: &Document, bytes: &[u8]) -> Option<Vec<u8>> {
         let framed = frame::open(bytes).expect("framed");
         let change = walker::walk(framed.body).expect("walked");
-        saved(document.kind(), document.id(), &change, framed.hash)
+        let (kind, id) = (document.kind(), document.id());
+        let founding = Founding::of(kind, id, &change, framed.hash)?;
+        assert_eq!(founding.content(), Content::read(kind, id, document.automerge()));
+        Some(founding.saved())
     }
 
     #[test]

@@ -268,7 +268,7 @@ fn sound(document: &Document) -> Result<(), String> {
         .map_err(|error| format!("what was saved cannot be loaded: {error}"))?;
     let loaded = Document::from_automerge(document.kind(), document.id(), loaded);
     same(document, &loaded, "saved and loaded")?;
-    let counted = conflict::count(&document.content()) as usize;
+    let counted = conflict::count(document.content()) as usize;
     if counted != document.conflicts().len() {
         return Err("conflicts are counted and listed differently".to_owned());
     }

@@ -202,7 +202,7 @@ impl Prepared {
         origin: Origin,
         now_ms: i64,
     ) -> Result<Option<DocumentCommit>, Error> {
-        let Some(document) = &self.admission.document else {
+        let (Some(document), Some(now)) = (&self.admission.document, &self.facts) else {
             return Ok(None);
         };
         let mut positions: HashMap<Hash, (u64, i64)> = self
@@ -240,7 +240,7 @@ impl Prepared {
             .map(|(position, _)| *position)
             .filter(|position| *position >= first)
             .collect();
-        let facts = facts_by_position(document, &all, &moved)?;
+        let facts = facts_by_position(document, now, &all, &moved)?;
         Ok(self.commit(origin, now_ms, position_of, facts, incoming.scopes.clone()))
     }
 
@@ -331,10 +331,11 @@ pub(crate) fn commit_local(
 }
 
 /// Facts of a document at each of the positions in `wanted`, and at [`UNSENT`] where it has changes without one.
-/// `all` are its changes with their positions, 0 for none; positions follow dependencies, so a cut is whole once all of
+/// `now` are those of the document as it is, `all` its changes with their positions, 0 for none; positions follow dependencies, so a cut is whole once all of
 /// them are known.
 pub(crate) fn facts_by_position(
     document: &Document,
+    now: &Facts,
     all: &[(u64, &[u8])],
     wanted: &BTreeSet<u64>,
 ) -> Result<Vec<FactRow>, Error> {
@@ -342,8 +343,8 @@ pub(crate) fn facts_by_position(
     let unsent = all.iter().any(|(position, _)| *position == 0);
     let mut rows = Vec::new();
     for position in wanted.iter().copied().filter(|position| *position > 0) {
-        let facts = if position == last && !unsent {
-            document.facts().0
+        let encoded = if position == last && !unsent {
+            codec::encode(now)
         } else {
             let cut = all
                 .iter()
@@ -351,7 +352,7 @@ pub(crate) fn facts_by_position(
                 .map(|(_, bytes)| *bytes);
             let id = document.id();
             match Document::load(document.kind(), id, cut) {
-                Ok(then) => then.facts().0,
+                Ok(then) => codec::encode(&then.facts().0),
                 // A position here still waits for the one it depends on, as while an aggregator that was restored gives
                 // them anew: the row is written when that one comes.
                 Err(rollcall_doc::Error::HistoryIncomplete { .. }) => continue,
@@ -361,10 +362,10 @@ pub(crate) fn facts_by_position(
                 }
             }
         };
-        rows.push((position, codec::encode(&facts)));
+        rows.push((position, encoded));
     }
     if unsent {
-        rows.push((UNSENT, codec::encode(&document.facts().0)));
+        rows.push((UNSENT, codec::encode(now)));
     }
     Ok(rows)
 }

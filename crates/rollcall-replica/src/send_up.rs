@@ -159,7 +159,8 @@ impl Replica {
                 .map(|change| (change.position, change.bytes.as_slice()))
                 .collect();
             let wanted = all.iter().map(|(position, _)| *position).collect();
-            let facts = facts_by_position(&held.document, &all, &wanted)?;
+            let now = held.document.facts().0;
+            let facts = facts_by_position(&held.document, &now, &all, &wanted)?;
             self.store()
                 .write("read facts anew", move |writer| writer.save_facts(id, &facts))
                 .wait()?;

@@ -458,7 +458,7 @@ fn sweep(document: &Document, bytes: &[u8], step: usize, (field, value): (&str, 
             assert_eq!(reloaded.facts(), changed.facts(), "byte {at} + {delta}");
             assert_eq!(changed.history().len(), document.history().len() + 1);
             assert_eq!(
-                conflict::count(&changed.content()) as usize,
+                conflict::count(changed.content()) as usize,
                 changed.conflicts().len()
             );
             // And it stays writable.

@@ -12,7 +12,7 @@ use automerge::{Automerge, Change, ExpandedChange, ReadDoc};
 use super::Refusal;
 use super::admit::Checked;
 use crate::document::Document;
-use crate::founding;
+use crate::founding::Founding;
 
 /// Trials of one bundle: enough to single out a few poisoned changes, too few to be kept busy by many.
 const TRIALS_MAX: usize = 48;
@@ -129,10 +129,9 @@ fn try_all(held: &Document, part: &[Checked<'_>]) -> Result<Document, Refusal> {
 
 fn trial(held: &Document, part: &[Checked<'_>]) -> Result<Document, &'static str> {
     if let ([first], true) = (part, held.is_blank())
-        && let Some(saved) = founding::saved(held.kind(), held.id(), &first.change, first.hash)
+        && let Some(founding) = Founding::of(held.kind(), held.id(), &first.change, first.hash)
     {
-        let loaded = Automerge::load(&saved).map_err(|_| "its saved form cannot be loaded")?;
-        let loaded = Document::from_automerge(held.kind(), held.id(), loaded);
+        let loaded = Document::from_founding(&founding).map_err(|_| "its saved form cannot be loaded")?;
         return if loaded.heads() == [first.hash] {
             Ok(loaded)
         } else {
