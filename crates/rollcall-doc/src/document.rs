@@ -2,6 +2,7 @@
 //! Owns the Automerge value; nothing else in the project sees one. What stands in it is read by `read`, `facts`,
 //! `conflict` and `history`, what shall be written is planned by `record_edit` and `field_edit`.
 
+use std::panic::catch_unwind;
 use std::sync::OnceLock;
 
 use automerge::{Automerge, AutomergeError, Change, ChangeHash, ReadDoc};
@@ -16,11 +17,12 @@ use crate::conflict::{self, Conflict};
 use crate::content::Content;
 use crate::edit::Edit;
 use crate::error::Error;
-use crate::founding::Founding;
+use crate::gate;
 use crate::gate::frame::{self, CHANGE_BYTES_MAX};
 use crate::gate::walker::{self, DEPENDENCIES_MAX, OPERATIONS_MAX};
 use crate::history::{self, HistoryEntry};
 use crate::mention::{self, Mentions};
+use crate::saved_form::SavedForm;
 use crate::{actor, facts, field_edit, genesis, read, record_edit};
 
 /// One document with its whole history.
@@ -84,32 +86,22 @@ impl Document {
         id: DocumentId,
         changes: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, Error> {
-        let mut changes = changes.into_iter().enumerate().peekable();
-        let founded = changes.peek().and_then(|(_, bytes)| founded(kind, id, bytes));
-        let mut further = Vec::new();
-        let mut automerge = match founded {
-            Some(founded) => {
-                changes.next();
-                if changes.peek().is_none() {
-                    return Ok(founded);
-                }
-                founded
-                    .automerge
-                    .into_inner()
-                    .expect("a founded document is made with its value")
-            }
-            None => {
-                further.push(genesis::change(kind, id));
-                Automerge::new()
-            }
-        };
-        for (index, bytes) in changes {
+        let changes: Vec<&[u8]> = changes.into_iter().collect();
+        if changes.is_empty() {
+            return Ok(Self::create(kind, id));
+        }
+        if let Some(document) = saved(kind, id, &changes) {
+            return Ok(document);
+        }
+        let mut all = vec![genesis::change(kind, id)];
+        for (index, bytes) in changes.into_iter().enumerate() {
             let framed = frame::open(bytes).map_err(|_| Error::ChangeDamaged { index })?;
             let change = Change::try_from(bytes).map_err(|_| Error::ChangeDamaged { index })?;
             debug_assert_eq!(framed.hash, change.hash().0, "both ends name a change alike");
-            further.push(change);
+            all.push(change);
         }
-        automerge.apply_changes(further).map_err(Error::Apply)?;
+        let mut automerge = Automerge::new();
+        automerge.apply_changes(all).map_err(Error::Apply)?;
         let missing = automerge.get_missing_deps(&[]).len();
         if missing > 0 {
             return Err(Error::HistoryIncomplete { missing });
@@ -312,26 +304,25 @@ impl Document {
         }
     }
 
-    /// The document that a first change makes, loaded in its saved form: Automerge has made the change anew out of it and
-    /// found its hash, so what stands in it is what the change's operations say.
-    ///
-    /// # Errors
-    /// Automerge's, where it finds another change.
-    pub(crate) fn from_founding(founding: &Founding<'_>) -> Result<Self, AutomergeError> {
-        let automerge = Automerge::load(&founding.saved())?;
-        Ok(Self {
-            kind: founding.kind(),
-            id: founding.id(),
+    /// The document that changes make, loaded in its saved form: Automerge has made each change anew out of it and come to
+    /// the heads stated, so what stands in it is what the changes' operations say. `None` where it finds something else.
+    pub(crate) fn from_saved(form: &SavedForm<'_>) -> Option<Self> {
+        let bytes = form.bytes();
+        // Whatever the library makes of this form, the changes can still be applied.
+        let automerge = catch_unwind(|| Automerge::load(&bytes)).ok()?.ok()?;
+        let document = Self {
+            kind: form.kind(),
+            id: form.id(),
             automerge: OnceLock::from(automerge),
-            content: OnceLock::from(founding.content()),
-        })
+            content: OnceLock::from(form.content()),
+        };
+        document.heads().iter().eq(form.heads()).then_some(document)
     }
 }
 
-/// The document that a first change makes, by its saved form; `None` where it has none, and the change is applied.
-fn founded(kind: DocumentKind, id: DocumentId, bytes: &[u8]) -> Option<Document> {
-    let framed = frame::open(bytes).ok()?;
-    let change = walker::walk(framed.body).ok()?;
-    let founding = Founding::of(kind, id, &change, framed.hash)?;
-    Document::from_founding(&founding).ok()
+/// The document that stored changes make, by its saved form; `None` where it has none, and the changes are applied.
+fn saved(kind: DocumentKind, id: DocumentId, changes: &[&[u8]]) -> Option<Document> {
+    let walked = gate::walk_stored(changes)?;
+    let named = walked.iter().map(|checked| checked.named()).collect();
+    Document::from_saved(&SavedForm::of(kind, id, named)?)
 }

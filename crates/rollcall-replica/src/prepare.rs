@@ -79,7 +79,12 @@ pub(crate) struct Origin {
 
 /// A document's part of a batch after the gate.
 pub(crate) struct Prepared {
-    pub(crate) held: Held,
+    pub(crate) id: DocumentId,
+    pub(crate) kind: DocumentKind,
+    /// As held before; `None` where nothing of it was.
+    pub(crate) row: Option<DocumentRow>,
+    /// Its changes then.
+    pub(crate) changes: Vec<StoredChange>,
     pub(crate) admission: Admission,
     /// Hash of each change sent, in order.
     pub(crate) hashes: Vec<Hash>,
@@ -137,15 +142,20 @@ impl Prepared {
         pending: &[DocumentId],
         from: StoreId,
     ) -> Result<Self, Error> {
-        let held = Held::load(reader, incoming.document_id, incoming.kind)?;
-        let held_hashes: HashSet<Hash> = held.changes.iter().map(|change| change.hash).collect();
+        let id = incoming.document_id;
+        let (row, changes) = match reader.load(id)? {
+            Some((row, changes)) => (Some(row), changes),
+            None => (None, Vec::new()),
+        };
+        let kind = row.as_ref().map_or(incoming.kind, |row| row.kind);
+        let held_hashes: HashSet<Hash> = changes.iter().map(|change| change.hash).collect();
         let hashes: Vec<Hash> = incoming
             .changes
             .iter()
             .map(|change| change_hash(&change.bytes))
             .collect();
-        let mut waiting = if pending.contains(&incoming.document_id) {
-            reader.pending_changes(incoming.document_id)?
+        let mut waiting = if pending.contains(&id) {
+            reader.pending_changes(id)?
         } else {
             Vec::new()
         };
@@ -162,7 +172,12 @@ impl Prepared {
                     .map(|change| change.bytes.as_slice()),
             )
             .collect();
-        let mut admission = gate::admit(&held.document, &held_hashes, &chunks);
+        let held: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
+        let admitted = gate::admit_stored(kind, id, &held, &held_hashes, &chunks);
+        let mut admission = admitted.map_err(|source| Error::Document {
+            id,
+            source: Box::new(source),
+        })?;
         limit_pending(&mut admission, &stored);
         let accepted: HashSet<Hash> = admission.accepted.iter().map(|change| change.hash).collect();
         let released = waiting
@@ -180,7 +195,10 @@ impl Prepared {
         }
         let facts = admission.document.as_ref().map(|document| document.facts().0);
         Ok(Self {
-            held,
+            id,
+            kind,
+            row,
+            changes,
             admission,
             hashes,
             mentions,
@@ -215,7 +233,6 @@ impl Prepared {
         }
         let position_of = |hash: &Hash| positions.get(hash).copied().unwrap_or_default();
         let mut all: Vec<(u64, &[u8])> = self
-            .held
             .changes
             .iter()
             .map(|change| (change.position, change.bytes.as_slice()))
@@ -272,9 +289,9 @@ impl Prepared {
             }
         });
         Some(DocumentCommit {
-            document_id: document.id(),
-            kind: document.kind(),
-            expected_digest: self.held.digest(),
+            document_id: self.id,
+            kind: self.kind,
+            expected_digest: self.row.as_ref().map(|row| row.digest),
             heads: document.heads(),
             digest: document.digest(),
             new_changes: new_changes.collect(),

@@ -252,13 +252,13 @@ impl Replica {
 impl Passed {
     /// Lets the document itself go, here on the thread that made it.
     fn of(incoming: &DocumentChanges, prepared: Prepared, commit: Option<DocumentCommit>) -> Self {
-        let joined = if commit.is_none() && prepared.held.row.is_some() {
+        let joined = if commit.is_none() && prepared.row.is_some() {
             incoming.scopes.clone()
         } else {
             Vec::new()
         };
         Self {
-            document: (prepared.held.document.id(), prepared.held.document.kind()),
+            document: (prepared.id, prepared.kind),
             positions: positions(incoming, &prepared),
             joined,
             commit,
@@ -317,7 +317,7 @@ impl Passed {
 fn positions(incoming: &DocumentChanges, prepared: &Prepared) -> Vec<AcknowledgedChange> {
     let mut positions = Vec::new();
     for (change, hash) in incoming.changes.iter().zip(&prepared.hashes) {
-        let moved = prepared.held.changes.iter().any(|held| {
+        let moved = prepared.changes.iter().any(|held| {
             held.hash == *hash
                 && (held.position, held.committed_at_ms) != (change.position, change.committed_at_ms)
         });
