@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod by_file;
 pub mod cli;
 pub mod enrolment;
 pub mod federation;
@@ -53,6 +54,14 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Revoke { peer, reason, data } => {
             peers::run_revoke(&Files::new(&data.folder), &peer, &reason)
         }
+        Command::ImportBatches(args) => by_file::run_import(&args),
+        Command::ExportBatches {
+            peer,
+            file,
+            data,
+            json,
+        } => by_file::run_export(&Files::new(&data.folder), &peer, &file, json),
+        Command::BatchKey { data } => print_line(Files::new(&data.folder).load_seal_key()?.recipient()),
         Command::Unfence { peer, reason, data } => {
             peers::run_unfence(&Files::new(&data.folder), &peer, &reason)
         }

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod by_file;
 pub mod cli;
 pub mod dialer;
 pub mod files;
@@ -52,6 +53,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Organisation { command } => organisation::run(&command),
         Command::Conflicts { command } => organisation::run_conflicts(&command),
         Command::Sync(args) => sync::run(&args),
+        Command::ExportBatches(args) => by_file::run_export(&args),
+        Command::ImportBatches(args) => by_file::run_import(&args),
         Command::Status(args) => sync::run_status(&args),
         Command::Quarantine { command } => match command {
             Quarantine::List { data, all, json } => quarantine::run_list(&replica(&data)?, all, json),

@@ -3,6 +3,7 @@
 //! Refuses to know: TLS, protobuf, HTML, and where the clock and the keys come from.
 //! Read in this order.
 
+pub mod by_file;
 mod codec;
 pub mod edit;
 pub mod error;

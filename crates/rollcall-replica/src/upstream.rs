@@ -141,6 +141,7 @@ impl Replica {
         let rebuilding = receipt.rebuilding;
         let work = move |writer: &mut rollcall_store::Writer| {
             writer.set_mark(Mark::Rebuilding, rebuilding)?;
+            writer.set_mark(Mark::Differs, false)?;
             writer.save_receipt(&row)?;
             if let Some(mut upstream) = writer.upstream()? {
                 upstream.receipt_hash = row.hash;

@@ -17,6 +17,8 @@ pub enum Mark {
     Fenced,
     /// The aggregator says that it was restored and has not heard everybody.
     Rebuilding,
+    /// An answer by file did not prove both ends equal, and no edit made since explains it: the next file holds everything.
+    Differs,
 }
 
 impl Mark {
@@ -25,6 +27,7 @@ impl Mark {
             Self::TakesPlace => "takes_place",
             Self::Fenced => "fenced",
             Self::Rebuilding => "rebuilding",
+            Self::Differs => "differs",
         }
     }
 }

@@ -502,7 +502,7 @@ impl<L: Link> Run<'_, '_, L> {
 }
 
 /// Whether an ack speaks of this batch: the end of a piece of the log, or else its documents and changes.
-fn answers(ack: &Ack, batch: &Batch) -> bool {
+pub(crate) fn answers(ack: &Ack, batch: &Batch) -> bool {
     let loose = batch.to == 0;
     (loose || (ack.cursor.position, ack.cursor.chain) == (batch.to, batch.end_chain))
         && ack.outcomes.len() == batch.documents.len()
