@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use rollcall_core::id::FederationId;
 use rollcall_testkit::fuzz::Target;
 
@@ -94,22 +94,7 @@ enum Task {
         inputs: Option<u64>,
     },
     /// Measures, and says which goals are met.
-    Bench {
-        /// What to measure.
-        name: BenchName,
-        /// How many organisations.
-        #[arg(long)]
-        organisations: Option<u64>,
-        /// Writes the documents as JSON Lines, so that other tools can be measured on the same content.
-        #[arg(long)]
-        dump: Option<PathBuf>,
-        /// Keeps the facts that the cube is built of here, and takes those that are there (figures).
-        #[arg(long)]
-        facts: Option<PathBuf>,
-        /// One JSON document on standard output.
-        #[arg(long)]
-        json: bool,
-    },
+    Bench(bench::Arguments),
     /// Makes the facts for `bench figures`.
     #[command(hide = true)]
     BenchFacts {
@@ -123,16 +108,6 @@ enum Task {
         #[arg(long)]
         out: PathBuf,
     },
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum BenchName {
-    /// Sessions between the shipped programs, over mutual TLS.
-    Sync,
-    /// The cube: building it, and questions to it.
-    Figures,
-    /// The workspace: lists, search, the first page after a start.
-    Pages,
 }
 
 fn main() -> ExitCode {
@@ -189,36 +164,11 @@ fn run(task: Task) -> anyhow::Result<()> {
             seed,
             inputs,
         } => fuzz::run(root, target, seconds, seed, inputs),
-        Task::Bench {
-            name: BenchName::Sync,
-            organisations,
-            dump,
-            json,
-            ..
-        } => bench::sync::run(root, organisations.unwrap_or(10_000), dump.as_deref())?.print(json),
-        Task::Bench {
-            name: BenchName::Figures,
-            organisations,
-            dump,
-            facts,
-            json,
-        } => bench::figures::run(
-            organisations.unwrap_or(1_000_000),
-            dump.as_deref(),
-            facts.as_deref(),
-        )?
-        .print(json),
+        Task::Bench(arguments) => bench::run(root, &arguments),
         Task::BenchFacts {
             organisations,
             dump,
             out,
         } => bench::facts::make(organisations, &out, dump.as_deref()),
-        Task::Bench {
-            name: BenchName::Pages,
-            organisations,
-            dump,
-            json,
-            ..
-        } => bench::pages::run(root, organisations.unwrap_or(50_000), dump.as_deref())?.print(json),
     }
 }

@@ -55,8 +55,18 @@ impl Programs {
     pub(crate) fn build(root: &Path) -> Result<Self> {
         // The same choice as the tests', so that no library is built twice with other features.
         cargo(root, &["build", "--locked", "--workspace", "--bins"])?;
+        Self::built()
+    }
+
+    /// Names them as they were built last.
+    pub(crate) fn built() -> Result<Self> {
         let own = std::env::current_exe().context("find this program")?;
         let folder = own.parent().context("find the build folder")?;
+        // Tests lie a folder further down.
+        let folder = folder
+            .ancestors()
+            .find(|folder| folder.join("rollcall-node").is_file())
+            .context("find the two programs: run cargo build --workspace --bins first")?;
         Ok(Self {
             node: folder.join("rollcall-node"),
             aggregator: folder.join("rollcall-aggregator"),
@@ -221,6 +231,36 @@ fn cpu_fields(process: &str, behind_name: usize) -> Option<f64> {
     let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
     // A hundred ticks a second on every Linux that Rust runs on.
     Some(ticks as f64 / 100.0)
+}
+
+/// Lets this program and those it starts from now on hold so many files and connections open, as far as the system allows;
+/// how many that are.
+pub(crate) fn allow_open_files(wanted: u64) -> Result<u64> {
+    let limits = || -> Result<(u64, u64)> {
+        let text = std::fs::read_to_string("/proc/self/limits").context("read the limits of this program")?;
+        let line = text.lines().find(|line| line.starts_with("Max open files"));
+        let mut numbers = line.unwrap_or_default().split_whitespace().skip(3);
+        let mut number = || match numbers.next() {
+            Some("unlimited") => Some(u64::MAX),
+            number => number?.parse().ok(),
+        };
+        Ok((
+            number().context("find the limit of open files")?,
+            number().context("find the limit of open files")?,
+        ))
+    };
+    let (now, most) = limits()?;
+    if now < wanted {
+        let (own, both) = (std::process::id().to_string(), wanted.min(most).to_string());
+        let raised = Command::new("prlimit")
+            .args(["--pid", &own, &format!("--nofile={both}:")])
+            .status();
+        ensure!(
+            raised.as_ref().is_ok_and(std::process::ExitStatus::success),
+            "raise the limit of open files to {both} first: ulimit -n {both}"
+        );
+    }
+    Ok(limits()?.0)
 }
 
 fn status_kb(process: &str, key: &str) -> Option<u64> {
