@@ -326,7 +326,10 @@ mod tests {
         let report = bootstrap::run(&Programs::built().expect("built"), 150, 6).expect("measured");
         assert_eq!(row(&report, "everything into an empty aggregator").scale, 150);
         let again = row(&report, "nothing changed, each node once");
-        assert_eq!((again.scale, again.round_trips, again.met), (6, Some(1), Some(true)));
+        assert_eq!(
+            (again.scale, again.round_trips, again.met),
+            (6, Some(1), Some(true))
+        );
     }
 
     #[test]

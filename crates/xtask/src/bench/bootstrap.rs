@@ -1,7 +1,6 @@
 //! `bench bootstrap`: the whole country's registers into an aggregator that holds nothing, and what a session costs
 //! afterwards in which nothing has changed (`design.md` 9, `protocol.md` 4.8). The nodes have everything ready.
 
-
 use anyhow::{Result, ensure};
 use rollcall_sync::session::client::SessionEnd;
 

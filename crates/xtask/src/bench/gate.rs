@@ -1,7 +1,6 @@
 //! `bench gate`: what new documents and edits cost the aggregator, from the wire to the durable commit: signatures, the
 //! gate, verification, facts, the log (`design.md` 11). Several nodes have all their batches ready and send them at once.
 
-
 use anyhow::Result;
 
 use super::intake::{Intake, prepare, runtime};

@@ -189,7 +189,7 @@ impl Storm {
         say::note(format!("bench: {}, {edited} changes", self.case));
         let mut used = Used::begin(centre)?;
         let own_before = process::cpu_seconds(std::process::id()).context("read the own CPU time")?;
-        let visitor = Visitor::begin(browser);
+        let visitor = Visitor::begin(browser, centre.account.name.clone());
         let begun = Instant::now();
         let storm = runtime.spawn(weather(nodes, pace));
         if self.kills {

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use http::StatusCode;
 
 use crate::browser::Browser;
 
@@ -29,7 +30,7 @@ pub(super) struct Visitor {
 
 impl Visitor {
     /// Begins to look.
-    pub(super) fn begin(mut browser: Browser) -> Self {
+    pub(super) fn begin(mut browser: Browser, name: String) -> Self {
         let leave = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&leave);
         let looking = std::thread::spawn(move || {
@@ -37,6 +38,7 @@ impl Visitor {
             while !told.load(Ordering::Relaxed) {
                 let begun = Instant::now();
                 match browser.get("/") {
+                    Ok(answer) if answer.status == StatusCode::SEE_OTHER => browser.sign_in_again(&name)?,
                     Ok(answer) => {
                         ensure!(
                             answer.status.is_success(),
