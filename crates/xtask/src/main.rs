@@ -11,6 +11,8 @@ mod bench;
 mod browser;
 mod check;
 mod demo;
+#[cfg(test)]
+mod drill;
 mod fuzz;
 mod live;
 mod loopback;

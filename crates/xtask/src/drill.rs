@@ -1,0 +1,3 @@
+//! `cargo xtask drill`: planted bugs, and whether the tests find them (`reliability.md` T25).
+
+mod sabotage;
