@@ -36,5 +36,8 @@ pub mod take_up;
 pub mod undo;
 mod upstream;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::Error;
 pub use replica::Replica;

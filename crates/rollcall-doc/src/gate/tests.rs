@@ -406,6 +406,15 @@ fn changes_come_in_any_order_and_those_that_lack_something_wait() {
 }
 
 #[test]
+fn the_trial_itself_refuses_what_the_library_leaves_waiting() {
+    let (document, _) = sample(DocumentKind::Union);
+    let orphan = crate::fuzz::orphan(&document, 1);
+    assert_eq!(verdict(&document, &orphan), "pending");
+    // Automerge takes it without a word and puts it aside: only heads that were worked out here show it.
+    assert!(super::try_alone(&document, &orphan).is_none());
+}
+
+#[test]
 fn one_poisoned_change_does_not_take_others_with_it() {
     let (base, _) = sample(DocumentKind::Union);
     let mut document = base.clone();
