@@ -11,7 +11,6 @@ mod bench;
 mod browser;
 mod check;
 mod demo;
-#[cfg(test)]
 mod drill;
 mod fuzz;
 mod live;
@@ -79,6 +78,21 @@ enum Task {
         /// Every move of it.
         #[arg(long, requires = "seed")]
         trace: bool,
+    },
+    /// Plants bugs in a copy of the tree, one at a time, and says which of them the tests find.
+    Drill {
+        /// Only these, by their names, with commas between.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+        /// Draws those that the whole suite is run for.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// For how many of them the whole suite is run.
+        #[arg(long, default_value_t = 3)]
+        whole: usize,
+        /// One JSON document on standard output.
+        #[arg(long)]
+        json: bool,
     },
     /// Bent bytes against frames (F1), walker (F2), gate (F3) and sessions (F4); seeds reproduce.
     Fuzz {
@@ -160,6 +174,12 @@ fn run(task: Task) -> anyhow::Result<()> {
             ..
         } => soak::seed(seed, trace),
         Task::Soak { seeds, from, .. } => soak::seeds(from, seeds),
+        Task::Drill {
+            only,
+            seed,
+            whole,
+            json,
+        } => drill::run(root, &only, drill::Draw { seed, whole })?.print(json),
         Task::Fuzz {
             target,
             seconds,

@@ -19,6 +19,18 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
 /// The same with environment variables.
 pub(crate) fn cargo_with(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     say::note(format!("+ cargo {}", arguments.join(" ")));
+    let mut child = live::spawn(&mut cargo_command(root, arguments, environment))?;
+    let status = child
+        .wait()
+        .with_context(|| format!("run cargo {}", arguments.join(" ")));
+    live::forget(child.id());
+    let status = status?;
+    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+    Ok(())
+}
+
+/// Cargo in a folder, not started.
+pub(crate) fn cargo_command(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command
         .args(arguments)
@@ -33,14 +45,7 @@ pub(crate) fn cargo_with(root: &Path, arguments: &[&str], environment: &[(&str, 
             command.env_remove(name);
         }
     }
-    let mut child = live::spawn(&mut command)?;
-    let status = child
-        .wait()
-        .with_context(|| format!("run cargo {}", arguments.join(" ")));
-    live::forget(child.id());
-    let status = status?;
-    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
-    Ok(())
+    command
 }
 
 /// The two programs, built once by the workspace's own profile.

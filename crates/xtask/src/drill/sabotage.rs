@@ -1,6 +1,7 @@
-//! The planted bugs of the drill (`reliability.md` T25): one line of product code each, and the test that must fail with it.
-//! One or more for each lesson L1 to L20 of `protocol.md` section 2, and some that no lesson is about.
-//! A test holds that each line still stands in its file, so that moving code cannot quietly empty the list.
+//! The planted bugs of the drill (`reliability.md` T25): one line of product code each, and the test that must fail with
+//! it. One or more for each lesson L1 to L20 of `protocol.md` section 2, and some that no lesson is about.
+//! Tests hold that each line still stands in its file and each detector in its package, so that moving code cannot quietly
+//! empty the list.
 
 mod beyond;
 mod convergence;
@@ -42,7 +43,7 @@ pub(crate) fn all() -> Vec<Sabotage> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
     use super::*;
@@ -85,6 +86,37 @@ mod tests {
             }
             assert_ne!(sabotage.text, sabotage.instead, "{id}");
             assert!(sabotage.breaks.ends_with('.'), "{id}: a sentence");
+        }
+    }
+
+    #[test]
+    fn every_detector_is_a_test_of_its_package() {
+        let mut sources: BTreeMap<&str, String> = BTreeMap::new();
+        for Sabotage { id, detector, .. } in all() {
+            let package = sources.entry(detector.package).or_insert_with(|| {
+                let mut text = String::new();
+                read_all(
+                    &root().join("crates").join(detector.package).join("src"),
+                    &mut text,
+                );
+                text
+            });
+            let name = detector.test.rsplit("::").next().unwrap_or_default();
+            let is_test = |at: usize| package[..at].trim_end().ends_with("#[test]");
+            let function = format!("fn {name}()");
+            let found = package.match_indices(&function);
+            assert_eq!(found.filter(|(at, _)| is_test(*at)).count(), 1, "{id}: {name}");
+        }
+    }
+
+    fn read_all(folder: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                read_all(&path, text);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text.push_str(&std::fs::read_to_string(path).expect("a source"));
+            }
         }
     }
 

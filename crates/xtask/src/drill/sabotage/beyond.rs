@@ -85,7 +85,8 @@ pub(super) const LIST: &[Sabotage] = &[
         file: "crates/rollcall-replica/src/receipt.rs",
         text: ".filter(|(of, _)| of == set)",
         instead: ".filter(|(of, _)| of.count == set.count)",
-        breaks: "A receipt is signed over the roots of an earlier one as long as the number of documents is the same.",
+        breaks: "A receipt is signed over the roots of an earlier one as long as the number of \
+                 documents is the same.",
         detector: Detector {
             package: "rollcall-replica",
             test: "tests::down::a_receipt_after_an_edit_states_what_is_held_then",

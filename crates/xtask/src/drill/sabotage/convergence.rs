@@ -58,7 +58,8 @@ pub(super) const LIST: &[Sabotage] = &[
         file: "crates/rollcall-sync/src/session/server.rs",
         text: "hello.acknowledged.position < held.position && held.position <= hello.origin_end.position;",
         instead: "false;",
-        breaks: "After a lost ack the node sends the batch again in every session, and never hears what became of it.",
+        breaks: "After a lost ack the node sends the batch again in every session, and never hears \
+                 what became of it.",
         detector: Detector {
             package: "rollcall-sync",
             test: "session::tests::a_lost_ack_is_answered_by_taking_the_batch_again",
@@ -71,7 +72,8 @@ pub(super) const LIST: &[Sabotage] = &[
         text: "let copy = held.with_changes(changes).map_err(|_| \"it cannot be applied\")?;",
         instead: "let copy = held.with_changes(changes).map_err(|_| \"it cannot be applied\")?; \
                   let heads: BTreeSet<[u8; 32]> = copy.heads().into_iter().collect();",
-        breaks: "The gate takes the library's word for the heads instead of working them out from what the changes follow.",
+        breaks: "The gate takes the library's word for the heads instead of working them out from \
+                 what the changes follow.",
         detector: Detector {
             package: "rollcall-doc",
             test: "gate::tests::the_trial_itself_refuses_what_the_library_leaves_waiting",

@@ -9,7 +9,8 @@ pub(super) const LIST: &[Sabotage] = &[
         file: "crates/rollcall-store/src/sqlite/mod.rs",
         text: "self.staged.take();",
         instead: "drop(self.staged.borrow());",
-        breaks: "Counters read in one transaction are believed in the next: a position is chosen before the lock is held.",
+        breaks: "Counters read in one transaction are believed in the next: a position is chosen \
+                 before the lock is held.",
         detector: Detector {
             package: "rollcall-store",
             test: "store::tests::two_handles_on_one_file_see_each_other_and_take_turns",
@@ -58,7 +59,8 @@ pub(super) const LIST: &[Sabotage] = &[
         text: "\"DELETE FROM change WHERE document_id = ?1 AND hash = ?2\",",
         instead: "\"DELETE FROM change WHERE document_id = ?1 AND ordinal >= \
                   (SELECT ordinal FROM change WHERE document_id = ?1 AND hash = ?2)\",",
-        breaks: "With a branch goes whatever was stored after it, and not only what was archived by its hash.",
+        breaks: "With a branch goes whatever was stored after it, and not only what was archived by \
+                 its hash.",
         detector: Detector {
             package: "rollcall-store",
             test: "branch::tests::only_the_changes_of_the_branch_are_taken_out",

@@ -9,7 +9,8 @@ pub(super) const LIST: &[Sabotage] = &[
         file: "crates/rollcall-sync/src/session/client.rs",
         text: "if ack.cursor == self.hello.acknowledged {",
         instead: "if ack.cursor.position <= self.hello.acknowledged.position {",
-        breaks: "A node goes on from its own checkpoint though the restored aggregator says that it holds less.",
+        breaks: "A node goes on from its own checkpoint though the restored aggregator says that it \
+                 holds less.",
         detector: Detector {
             package: "rollcall-sync",
             test: "session::tests::an_aggregator_restored_from_an_old_backup_gets_the_rest_again",
@@ -21,7 +22,8 @@ pub(super) const LIST: &[Sabotage] = &[
         file: "crates/rollcall-replica/src/take_up.rs",
         text: "if *position == held.position && chain != held.chain {",
         instead: "if *position > batch.to && chain != held.chain {",
-        breaks: "The log of a restored node that has written on counts as the one that is held: only numbers are compared.",
+        breaks: "The log of a restored node that has written on counts as the one that is held: \
+                 only numbers are compared.",
         detector: Detector {
             package: "rollcall-replica",
             test: "tests::up::a_piece_that_is_sent_again_must_meet_the_chain_that_is_held",
@@ -33,7 +35,8 @@ pub(super) const LIST: &[Sabotage] = &[
         file: "crates/rollcall-sync/src/session/server.rs",
         text: ".is_some_and(|known| known != (state.store_id, state.log_epoch))",
         instead: ".is_some_and(|known| known.0 != state.store_id)",
-        breaks: "What a node knows of the aggregator before a restore is taken for knowledge of the one after it.",
+        breaks: "What a node knows of the aggregator before a restore is taken for knowledge of the \
+                 one after it.",
         detector: Detector {
             package: "rollcall-sync",
             test: "session::tests::a_restored_aggregator_reads_both_logs_from_the_start_and_early_batches_are_forgotten",
@@ -45,7 +48,8 @@ pub(super) const LIST: &[Sabotage] = &[
         file: "crates/rollcall-store/src/backup.rs",
         text: "writer.rotate_log_epoch(epoch)?;",
         instead: "let _ = epoch;",
-        breaks: "A restored store goes on in the spell of its log that it had, under numbers that were given before.",
+        breaks: "A restored store goes on in the spell of its log that it had, under numbers that \
+                 were given before.",
         detector: Detector {
             package: "rollcall-store",
             test: "backup::tests::restoring_keeps_the_replaced_store_beside_the_restored_one",
