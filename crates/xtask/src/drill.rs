@@ -31,7 +31,7 @@ pub(crate) struct Draw {
 
 /// Plants every bug, or those named in `only`, one after the other.
 ///
-/// Fails where a detector fails without any bug: then it says nothing with one.
+/// Fails where a detector, or the suite, fails without any bug: then it says nothing with one.
 pub(crate) fn run(root: &Path, only: &[String], draw: Draw) -> Result<Report> {
     let chosen = choose(only)?;
     let tree = Tree::copy(root)?;
@@ -46,6 +46,10 @@ pub(crate) fn run(root: &Path, only: &[String], draw: Draw) -> Result<Report> {
         let place = chosen.iter().position(|sabotage| sabotage.id == row.id);
         place.unwrap_or_default()
     });
+    if draw.whole > 0 {
+        say::note("drill: the whole suite without a bug");
+        suite::whole_passes(&tree)?;
+    }
     let mut chance = ChaCha8Rng::seed_from_u64(draw.seed);
     let count = draw.whole.min(chosen.len());
     for index in rand::seq::index::sample(&mut chance, chosen.len(), count) {

@@ -87,6 +87,13 @@ impl Report {
     pub(super) fn tell(&self) {
         let lesson =
             |number: Option<u8>| number.map_or_else(|| "–".to_owned(), |number| format!("L{number}"));
+        let detector = |row: &Row| format!("{}: {}", row.package, row.test);
+        let widest = self
+            .rows
+            .iter()
+            .map(|row| detector(row).len())
+            .max()
+            .unwrap_or_default();
         let rows: Vec<Vec<String>> = self
             .rows
             .iter()
@@ -96,11 +103,12 @@ impl Report {
                     lesson(row.lesson),
                     row.verdict.said().to_owned(),
                     format!("{:.0}", row.seconds),
-                    format!("{}: {}", row.package, row.test),
+                    format!("{:<widest$}", detector(row)),
                 ]
             })
             .collect();
-        say::table(&["planted", "lesson", "verdict", "s", "detector"], &rows);
+        let head = format!("{:<widest$}", "detector");
+        say::table(&["planted", "lesson", "verdict", "s", &head], &rows);
         for row in self.rows.iter().filter(|row| row.verdict != Verdict::Caught) {
             say::line(format!("  {}: {} ({})", row.id, row.breaks, row.file));
         }

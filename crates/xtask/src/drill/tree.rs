@@ -90,3 +90,35 @@ fn names(root: &Path) -> Result<Vec<PathBuf>> {
         .map(PathBuf::from)
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sabotage::all;
+    use super::*;
+
+    #[test]
+    fn a_bug_is_planted_where_its_line_stands_once_and_taken_out_again() {
+        let tree = Tree {
+            folder: Scratch::new("drill").expect("a folder"),
+            build: PathBuf::new(),
+        };
+        let sabotage = &all()[0];
+        let path = tree.root().join(sabotage.file);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        let read = || std::fs::read_to_string(&path).expect("a file");
+        let sound = format!("before\n    {}\nafter\n", sabotage.text);
+        std::fs::write(&path, &sound).expect("written");
+        let before = tree.plant(sabotage).expect("planted");
+        assert_eq!(read(), sound.replace(sabotage.text, sabotage.instead));
+        tree.put_back(sabotage, &before).expect("taken out");
+        assert_eq!(read(), sound);
+        for text in [sound.replace(sabotage.text, "else"), sound.repeat(2)] {
+            std::fs::write(&path, &text).expect("written");
+            assert!(tree.plant(sabotage).is_err());
+            assert_eq!(read(), text, "nothing is planted by halves");
+        }
+        let folder = tree.root().to_owned();
+        drop(tree);
+        assert!(!folder.exists());
+    }
+}
