@@ -182,8 +182,10 @@ impl Tally {
         Self {
             found: vec![found],
             strays: Found::default(),
-            in_scope_by_place: self.in_scope_by_place[date..]
+            in_scope_by_place: self
+                .in_scope_by_place
                 .iter()
+                .skip(date)
                 .step_by(width)
                 .copied()
                 .collect(),

@@ -6,8 +6,29 @@ use rollcall_core::date::Day;
 use rollcall_core::figure::Dimension;
 use rollcall_core::term::{Category, Stage};
 
+use super::cube_of;
 use super::laws::{build, heard, world};
-use crate::FiguresQuery;
+use crate::{FiguresQuery, Heard};
+
+#[test]
+fn a_cube_without_documents_has_no_rows_and_a_total_of_nothing() {
+    let day = |year, month, day| Day::from_ymd(year, month, day).expect("a day");
+    let cube = cube_of([]);
+    let query = FiguresQuery {
+        by: vec![Dimension::Size, Dimension::Province],
+        ..FiguresQuery::at(day(2024, 12, 31))
+    };
+    let series = FiguresQuery {
+        series: Some((day(2024, 1, 1), day(2024, 12, 31))),
+        ..query.clone()
+    };
+    let alone = FiguresQuery::at(day(2024, 12, 31));
+    for (query, rows) in [(query, 0), (series, 0), (alone, 1)] {
+        let answer = cube.figures(&query, &Heard::default()).expect("a plain question");
+        assert_eq!((answer.rows.len(), answer.total.figures.in_scope), (rows, 0));
+        assert_eq!(answer.total.figures.establishment_rate.rate.percent(), None);
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
