@@ -200,24 +200,8 @@ impl Report {
             self.bench, machine.cores, machine.memory_mb, machine.profile
         ));
         let head = [
-            "case",
-            "N",
-            "delay",
-            "s",
-            "× floor",
-            "per s",
-            "up",
-            "down",
-            "× floor",
-            "trips",
-            "peak MB",
-            "disk MB",
-            "CPU s",
-            "node s",
-            "p50 ms",
-            "p99 ms",
-            "met",
-            "goal",
+            "case", "N", "delay", "s", "× floor", "per s", "up", "down", "× floor", "trips", "peak MB",
+            "disk MB", "CPU s", "node s", "p50 ms", "p99 ms", "met", "goal",
         ];
         let rows: Vec<Vec<String>> = self.rows.iter().map(cells).collect();
         let used: Vec<usize> = (0..head.len())

@@ -10,6 +10,7 @@ use rollcall_core::id::FederationId;
 use rollcall_core::record::Record;
 use serde_json::Value;
 
+use super::floor::Floor;
 use super::{Report, Row, at_least, delay, percentile};
 use crate::live::Scratch;
 use crate::loopback::{Centre, Node, number, text};
@@ -23,6 +24,8 @@ pub(super) const READER: &str = "330100";
 /// Documents a second of PouchDB with a CouchDB-protocol server at N = 10,000: first sync 2.2 s, second client 2.4 s.
 const POUCHDB_FIRST: f64 = 10_000.0 / 2.2;
 const POUCHDB_SECOND: f64 = 10_000.0 / 2.4;
+/// The short way, on this machine.
+const DIRECT: Duration = Duration::ZERO;
 /// Long ways that sessions are measured over: what one there and back takes.
 const ROUND_TRIPS: [Duration; 2] = [Duration::from_millis(40), Duration::from_millis(150)];
 /// How often a case without a change is measured.
@@ -78,7 +81,9 @@ fn measure(programs: &Programs, organisations: u64, dump: Option<&Path>, report:
         centre: &centre,
         organisations,
     };
+    let floor = Floor::of_unsent(&writer)?;
     let (first, session) = bench.session("first sync", organisations, &writer)?;
+    let first = floor.beside(first, DIRECT);
     ensure!(
         number(&session, "/pushed/documents") == organisations,
         "not all were sent: {session}"
@@ -106,6 +111,7 @@ fn measure(programs: &Programs, organisations: u64, dump: Option<&Path>, report:
 
     let reader = centre.enrol(folder, "reader", READER, &["--replicas", WRITER])?;
     let (second, _) = bench.session("second fresh client", organisations, &reader)?;
+    let second = Floor::of_all(&writer)?.beside(second, DIRECT);
     let status = reader.ask(&["status"])?;
     ensure!(
         number(&status, "/documents") == organisations,
@@ -170,7 +176,7 @@ impl Bench<'_> {
         }
         seconds.sort_by(f64::total_cmp);
         let (median, worst) = (percentile(&seconds, 50), percentile(&seconds, 99));
-        let row = last.context("no round was run")?;
+        let row = Floor::of_nothing().beside(last.context("no round was run")?, DIRECT);
         let bytes = row.bytes_up.unwrap_or_default() + row.bytes_down.unwrap_or_default();
         let trips = row.round_trips.unwrap_or_default();
         Ok(Row {
@@ -193,7 +199,9 @@ impl Bench<'_> {
             number(&answer, "/updated") == changed,
             "not all were edited: {answer}"
         );
+        let floor = Floor::of_unsent(node)?;
         let (row, answer) = self.session("1% edited offline", changed, node)?;
+        let row = floor.beside(row, DIRECT);
         ensure!(
             number(&answer, "/pushed/documents") == changed,
             "not all were sent: {answer}"

@@ -49,8 +49,6 @@ pub(super) struct Attempt {
     pub(super) end: Ended,
     pub(super) traffic: Traffic,
     pub(super) round_trips: u32,
-    /// Changes sent and answered.
-    pub(super) changes: u64,
 }
 
 /// How a call ended.
@@ -185,7 +183,6 @@ impl Node {
                     end: Ended::Again(None, error.code().to_owned()),
                     traffic: Traffic::default(),
                     round_trips: 0,
-                    changes: 0,
                 });
             }
         };
@@ -211,7 +208,6 @@ impl Node {
             end,
             traffic,
             round_trips: report.round_trips,
-            changes: report.pushed.changes,
         })
     }
 }
@@ -252,29 +248,21 @@ pub(super) struct Done {
     pub(super) took: Duration,
     pub(super) traffic: Traffic,
     pub(super) round_trips: u32,
-    pub(super) changes: u64,
     /// Why it had to call again, once for each time.
     pub(super) again: Vec<String>,
     pub(super) proven: bool,
 }
 
 impl Done {
-    /// Adds a call; none where it was the last one, else the wait that was asked for before the next, if any.
-    pub(super) fn add(&mut self, begun: Instant, attempt: &Attempt) -> Option<Option<u64>> {
+    /// Adds a call.
+    pub(super) fn add(&mut self, begun: Instant, attempt: &Attempt) {
         self.took = begun.elapsed();
         self.traffic.bytes_sent += attempt.traffic.bytes_sent;
         self.traffic.bytes_received += attempt.traffic.bytes_received;
         self.round_trips = attempt.round_trips;
-        self.changes += attempt.changes;
         match &attempt.end {
-            Ended::Proven => {
-                self.proven = true;
-                None
-            }
-            Ended::Again(wait_ms, why) => {
-                self.again.push(why.clone());
-                Some(*wait_ms)
-            }
+            Ended::Proven => self.proven = true,
+            Ended::Again(_, why) => self.again.push(why.clone()),
         }
     }
 }
