@@ -401,6 +401,20 @@ impl Node {
             .expect("the workspace's address is printed")
     }
 
+    /// Serves as a relay, without syncing by itself; its address.
+    pub(crate) fn serve_relay(&mut self) -> String {
+        let args = [
+            "--web-addr",
+            "127.0.0.1:0",
+            "--no-sync",
+            "--relay-addr",
+            "127.0.0.1:0",
+        ];
+        self.office.serve(&args, 2);
+        let serving = self.office.serving.as_ref().expect("started");
+        serving.address("relay ").expect("the relay's address is printed")
+    }
+
     /// A copy of its whole data directory, as of a disk: keys, settings and store.
     pub(crate) fn copy(&self) -> Self {
         let copy = Self {

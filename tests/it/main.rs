@@ -22,4 +22,5 @@ mod proofs;
 mod rebuild;
 mod recovery;
 mod refusals;
+mod relay;
 mod vector;

@@ -132,6 +132,24 @@ pub fn run_import(args: &ImportBatches) -> anyhow::Result<()> {
     }
 }
 
+/// Takes a file that a relay brought and makes its answer, beside it. Both are gone once the answer is closed.
+///
+/// # Errors
+/// As `run_import`.
+pub fn carried(files: &Files, replica: &Replica, path: &Path) -> anyhow::Result<std::fs::File> {
+    let (peer, _, taken, newest) = take(files, replica, path)?;
+    tracing::info!(
+        peer.id = peer,
+        changes_count = taken.pushed.changes,
+        "a file came through a relay"
+    );
+    let beside = path.with_extension("answer");
+    answer(files, replica, &peer, &newest, FreshFile::create(&beside)?)?;
+    let answer = std::fs::File::open(&beside).context("read the answer")?;
+    std::fs::remove_file(&beside).context("drop the answer")?;
+    Ok(answer)
+}
+
 fn tell_answer(path: &str, shown: &Shown) -> anyhow::Result<()> {
     print_line(format_args!(
         "answer with {} changes written to {path}{}",

@@ -250,6 +250,9 @@ pub struct Token {
     /// Federations whose scopes, with all below, it reads; may be repeated.
     #[arg(long)]
     pub replicas: Vec<String>,
+    /// The node may carry files of nodes that do not reach the aggregator.
+    #[arg(long)]
+    pub relay: bool,
     /// How long the token can be used.
     #[arg(long, default_value = "72h")]
     pub expires_in: String,

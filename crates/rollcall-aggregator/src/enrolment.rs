@@ -84,7 +84,11 @@ impl Enrolments {
             "{}-{tail}",
             token.jurisdiction.federation.as_str().replace('/', "-")
         );
-        let certificate_pem = self.authority.issue_client(&request.csr_der, &peer_id, now_ms)?;
+        let certificate_pem = if token.relay {
+            self.authority.issue_relay(&request.csr_der, &peer_id, now_ms)?
+        } else {
+            self.authority.issue_client(&request.csr_der, &peer_id, now_ms)?
+        };
         let facts = CertificateFacts::read_pem(&certificate_pem)?;
         let row = EnrolmentRow {
             peer_id: peer_id.clone(),

@@ -120,6 +120,11 @@ impl Files {
         self.folder.join("keys/signing.pk8")
     }
 
+    /// Where files of relays lie while they are taken.
+    pub fn carried(&self) -> PathBuf {
+        self.folder.join("carried")
+    }
+
     /// Opens the store; one that is damaged is only read.
     ///
     /// # Errors

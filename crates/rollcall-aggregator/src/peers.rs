@@ -67,6 +67,7 @@ pub fn run_token(args: &Token) -> anyhow::Result<()> {
         },
         expires_ms: now_ms().saturating_add(lasts_ms),
         used_ms: None,
+        relay: args.relay,
     };
     store
         .write("save token", move |writer| writer.save_token(&row))

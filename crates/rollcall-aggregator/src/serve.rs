@@ -51,6 +51,11 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         .context("issue the server's certificate")?;
     let tls = ServerTls::new(&certificate, authority.certificate_pem()).context("set up TLS")?;
 
+    // What lies there was being taken when the program last ended; its relay brings it again.
+    if files.carried().exists() {
+        std::fs::remove_dir_all(files.carried()).context("drop files of relays")?;
+    }
+    std::fs::create_dir_all(files.carried()).context("make a place for files of relays")?;
     let replica = Replica::new(store.clone());
     {
         let replica = replica.clone();
@@ -77,6 +82,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         Arc::clone(&enrolled),
         live.clone(),
         Turns::new(config.sessions_max, cores),
+        files.clone(),
     ));
     let enrol = Arc::new(EnrolHandler(Arc::new(Enrolments::new(
         store.clone(),

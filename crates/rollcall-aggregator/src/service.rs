@@ -2,21 +2,29 @@
 
 use std::sync::Arc;
 
-use rollcall_command::clock::now_ms;
+use rollcall_command::clock::{now_ms, random};
+use rollcall_command::output::Refused;
 use rollcall_replica::Replica;
 use rollcall_replica::peer::PeerContext;
 use rollcall_replica::runner::server::{AggregatorKeys, serve_session};
 use rollcall_replica::runner::standing::Standing;
 use rollcall_replica::runner::turns::Turns;
-use rollcall_rpc::{Closing, PeerIdentity, Refusal, RefusalKind, RpcError, SyncService};
+use rollcall_rpc::carry::receive;
+use rollcall_rpc::{Closing, FileError, PeerIdentity, Refusal, RefusalKind, RpcError, SyncService};
+use rollcall_sync::limits::{CARRIES_MAX, RELAY_FILE_BYTES_MAX};
 use rollcall_sync::message::{
     ClientFrame, DigestAnswer, DigestRequest, Hello, HelloAck, ResolveAnswer, ResolveRequest, ServerFrame,
 };
 use rollcall_sync::session::server::{ServerEffect, ServerEvent, ServerSession};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
+use crate::by_file;
 use crate::enrolment::Enrolled;
+use crate::files::Files;
 use crate::live::Live;
+
+/// When a relay comes back while others are answered, milliseconds.
+const CARRY_AGAIN_MS: u64 = 2_000;
 
 /// Answers peers.
 pub struct SyncHandler {
@@ -25,6 +33,8 @@ pub struct SyncHandler {
     enrolled: Arc<Enrolled>,
     live: Live,
     turns: Arc<Turns>,
+    files: Files,
+    carries: Arc<Semaphore>,
 }
 
 impl SyncHandler {
@@ -35,6 +45,7 @@ impl SyncHandler {
         enrolled: Arc<Enrolled>,
         live: Live,
         turns: Arc<Turns>,
+        files: Files,
     ) -> Self {
         Self {
             replica,
@@ -42,6 +53,8 @@ impl SyncHandler {
             enrolled,
             live,
             turns,
+            files,
+            carries: Arc::new(Semaphore::new(CARRIES_MAX)),
         }
     }
 
@@ -148,6 +161,51 @@ impl SyncService for SyncHandler {
     async fn resolve(&self, peer: PeerIdentity, request: ResolveRequest) -> Result<ResolveAnswer, Refusal> {
         self.with_peer(peer, move |replica, peer| replica.resolve_answer(&peer, &request))
             .await
+    }
+
+    async fn carry(
+        &self,
+        identity: PeerIdentity,
+        mut pieces: mpsc::Receiver<Result<Vec<u8>, RpcError>>,
+    ) -> Result<Option<std::fs::File>, Refusal> {
+        let relay = identity.name.clone();
+        self.with_peer(identity, |_, _| Ok(())).await?;
+        let Ok(_place) = Arc::clone(&self.carries).try_acquire_owned() else {
+            return Err(Refusal::busy(CARRY_AGAIN_MS));
+        };
+        let path = self.files.carried().join(hex(random::<8>()));
+        let failed = |error: FileError| refused_file(&Refused::new(error.code(), error.to_string()).into());
+        let mut sink = tokio::fs::File::create(&path)
+            .await
+            .map_err(|error| internal(&error))?;
+        let received = receive(&mut pieces, &mut sink, RELAY_FILE_BYTES_MAX).await;
+        drop(sink);
+        let answer = match received {
+            Ok(0) => Ok(None),
+            Ok(_) => {
+                let (files, replica, from) = (self.files.clone(), self.replica.clone(), path.clone());
+                let done = tokio::task::spawn_blocking(move || by_file::carried(&files, &replica, &from));
+                let answer = done.await.map_err(|error| internal(&error))?;
+                answer.map(Some).map_err(|error| refused_file(&error))
+            }
+            Err(error) => Err(failed(error)),
+        };
+        if let Err(error) = tokio::fs::remove_file(&path).await {
+            tracing::warn!(peer.id = relay, "a file could not be dropped: {error}");
+        }
+        answer
+    }
+}
+
+fn hex(bytes: [u8; 8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Why a file that a relay brought is not taken: its sender's affair, where the relay itself is in order.
+fn refused_file(error: &anyhow::Error) -> Refusal {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) => Refusal::new(RefusalKind::Invalid, &refused.code, &refused.message),
+        None => internal(error.as_ref()),
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Exported {
     file: String,
     /// Name of the file, which the answer repeats.
     id: String,
+    /// The same.
+    #[serde(skip)]
+    pub(crate) file_id: [u8; 16],
     made: String,
     /// Everything went in.
     whole: bool,
@@ -38,13 +41,13 @@ pub struct Exported {
 
 /// `import-batches --json`.
 #[derive(Debug, Serialize)]
-struct ShownImport {
-    outcome: &'static str,
+pub(crate) struct ShownImport {
+    pub(crate) outcome: &'static str,
     reason: Option<&'static str>,
-    pushed: Counted,
-    pulled: Counted,
+    pub(crate) pushed: Counted,
+    pub(crate) pulled: Counted,
     quarantined: u64,
-    waiting: Waiting,
+    pub(crate) waiting: Waiting,
     receipt: Option<ShownReceipt>,
     /// The aggregator was restored and has not heard everybody since.
     rebuilding: bool,
@@ -113,6 +116,7 @@ pub fn export(files: &Files, replica: &Replica, to: &Path, all: bool) -> anyhow:
     let mut exported = Exported {
         file: to.display().to_string(),
         id: head.file_id.iter().map(|byte| format!("{byte:02x}")).collect(),
+        file_id: head.file_id,
         made: time_text(head.made_ms),
         whole: head.whole,
         changes: 0,
@@ -148,7 +152,7 @@ pub fn run_import(args: &cli::ImportBatches) -> anyhow::Result<()> {
     // A session that another process keeps open lets go meanwhile.
     let _turn = runtime.block_on(take_turn(&files))?;
     let taken = import(&files, &replica, &args.file)?;
-    let shown = show(&replica, &taken)?;
+    let shown = show(&replica, Some(&taken))?;
     if args.json {
         return print_json(&shown);
     }
@@ -206,25 +210,46 @@ pub(crate) fn outcome(taken: &AnswerTaken) -> &'static str {
     }
 }
 
-fn show(replica: &Replica, taken: &AnswerTaken) -> anyhow::Result<ShownImport> {
-    let counted = |taken: &Taken| Counted {
-        changes: taken.changes,
-        documents: taken.documents,
+impl ShownImport {
+    /// Counts an earlier answer of the same run as well.
+    pub(crate) fn add(&mut self, earlier: &AnswerTaken) {
+        for (shown, taken) in [
+            (&mut self.pushed, &earlier.pushed),
+            (&mut self.pulled, &earlier.pulled),
+        ] {
+            shown.changes += taken.changes;
+            shown.documents += taken.documents;
+        }
+        self.quarantined += earlier.pushed.quarantined + earlier.pulled.quarantined;
+    }
+}
+
+/// An answer as printed; `underway` where none has come yet.
+pub(crate) fn show(replica: &Replica, taken: Option<&AnswerTaken>) -> anyhow::Result<ShownImport> {
+    let counted = |taken: Option<&Taken>| Counted {
+        changes: taken.map_or(0, |taken| taken.changes),
+        documents: taken.map_or(0, |taken| taken.documents),
     };
-    let (receipt, reason) = match &taken.end {
-        AnswerEnd::Proven { receipt, .. } => (Some(shown_receipt(receipt, BY_FILE, Some(true))), None),
-        AnswerEnd::Again(again) => (None, Some(again.name())),
+    let (receipt, reason) = match taken.map(|taken| &taken.end) {
+        Some(AnswerEnd::Proven { receipt, .. }) => (Some(shown_receipt(receipt, BY_FILE, Some(true))), None),
+        Some(AnswerEnd::Again(again)) => (None, Some(again.name())),
+        None => (None, None),
     };
+    let (pushed, pulled) = (taken.map(|taken| &taken.pushed), taken.map(|taken| &taken.pulled));
     let (waiting, rebuilding) = replica
         .store()
         .read(|reader| Ok((Waiting::read(reader)?, reader.is_marked(Mark::Rebuilding)?)))
         .context("read what waits")?;
     Ok(ShownImport {
-        outcome: outcome(taken),
+        outcome: taken.map_or("underway", outcome),
         reason,
-        pushed: counted(&taken.pushed),
-        pulled: counted(&taken.pulled),
-        quarantined: taken.pushed.quarantined + taken.pulled.quarantined,
+        pushed: counted(pushed),
+        pulled: counted(pulled),
+        quarantined: [pushed, pulled]
+            .into_iter()
+            .flatten()
+            .map(|taken| taken.quarantined)
+            .sum(),
         waiting,
         receipt,
         rebuilding,

@@ -202,6 +202,9 @@ pub struct Serve {
     /// Do not sync in the background.
     #[arg(long)]
     pub no_sync: bool,
+    /// Address where files of nodes are taken that do not reach the aggregator; port 0 is picked by the system.
+    #[arg(long)]
+    pub relay_addr: Option<String>,
 }
 
 /// `import`.
@@ -348,6 +351,12 @@ pub struct Sync {
     /// Stays and reports.
     #[arg(long)]
     pub watch: bool,
+    /// By a file through the relay at `https://host:port`, where the aggregator is out of reach.
+    #[arg(long, conflicts_with = "watch")]
+    pub relay: Option<String>,
+    /// Seconds to wait for the answer, with --relay; it can be fetched later.
+    #[arg(long, default_value_t = 20, requires = "relay")]
+    pub wait: u64,
     /// JSON on standard output.
     #[arg(long)]
     pub json: bool,

@@ -1,9 +1,11 @@
 //! Syncing in the background of `serve`: one session that stays open, opened again when it ends, with back-off after
-//! failures; where the aggregator does not let it stay open, one soon after an edit and at the set interval.
+//! failures; where the aggregator does not let it stay open, one soon after an edit and at the set interval. While it is
+//! out of reach, files go through a relay, where one is set.
 
 use std::time::Duration;
 
 use rollcall_command::clock::random;
+use rollcall_command::output::Refused;
 use rollcall_replica::Replica;
 use rollcall_replica::runner::report::SyncReport;
 use rollcall_rpc::Traffic;
@@ -17,6 +19,12 @@ use crate::link::{LiveSession, sync_until};
 /// How often it looks whether something was edited while no session is open.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How long the background waits at a relay for an answer; it fetches it later.
+const RELAY_WAIT: Duration = Duration::from_secs(5);
+
+/// How often a file goes through a relay although nothing was written.
+const RELAY_AGAIN: Duration = Duration::from_secs(3_600);
+
 /// What comes after a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -28,9 +36,19 @@ enum Next {
     Later(Option<u64>),
 }
 
+/// What went through a relay: end of the own log then, and when.
+type Sent = Option<(u64, tokio::time::Instant)>;
+
 /// Runs until `shutdown`; a session under way is finished.
-pub async fn run(files: Files, replica: Replica, interval: Duration, shutdown: CancellationToken) {
+pub async fn run(
+    files: Files,
+    replica: Replica,
+    interval: Duration,
+    relay: Option<String>,
+    shutdown: CancellationToken,
+) {
     let mut failures: u32 = 0;
+    let mut through_relay: Sent = None;
     while !shutdown.is_cancelled() {
         let sent = own_end(&replica);
         let mut rounds = 0;
@@ -55,6 +73,12 @@ pub async fn run(files: Files, replica: Replica, interval: Duration, shutdown: C
             Ok(Some(report)) => next(report.end.as_ref()),
             Err(error) => {
                 tracing::info!(failures, "no sync session: {error:#}");
+                if let Some(relay) = relay.as_deref().filter(|_| is_out_of_reach(&error)) {
+                    tokio::select! {
+                        () = by_relay(&files, &replica, relay, &mut through_relay) => {}
+                        () = shutdown.cancelled() => return,
+                    }
+                }
                 Next::Later(None)
             }
         };
@@ -75,6 +99,31 @@ pub async fn run(files: Files, replica: Replica, interval: Duration, shutdown: C
             }
         };
         wait_or_edit(&replica, wait, (failures == 0).then_some(sent), &shutdown).await;
+    }
+}
+
+fn is_out_of_reach(error: &anyhow::Error) -> bool {
+    let refused = error.downcast_ref::<Refused>();
+    refused.is_some_and(|refused| ["CANNOT_CONNECT", "TIMEOUT"].contains(&refused.code.as_str()))
+}
+
+/// Fetches answers that lie at the relay, and sends what was written since the last file; now and then although nothing
+/// was, to hear what is new.
+async fn by_relay(files: &Files, replica: &Replica, relay: &str, sent: &mut Sent) {
+    let end = own_end(replica);
+    let send = sent.is_none_or(|(sent, at)| sent != end || at.elapsed() >= RELAY_AGAIN);
+    match crate::by_relay::round(files, replica, relay, RELAY_WAIT, send).await {
+        Ok(run) => {
+            if run.sent.is_some() {
+                *sent = Some((end, tokio::time::Instant::now()));
+            }
+            tracing::info!(
+                answers_count = run.answers.len(),
+                sent = run.sent.is_some(),
+                "through the relay"
+            );
+        }
+        Err(error) => tracing::info!("nothing went through the relay: {error:#}"),
     }
 }
 

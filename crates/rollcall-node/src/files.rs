@@ -35,6 +35,9 @@ pub struct Config {
     /// Address of the workspace; plain HTTP, so loopback only.
     #[serde(default = "default_web_addr")]
     pub web_addr: String,
+    /// Address of a relay, `https://host:port`, that carries files while the aggregator is out of reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<String>,
     /// Seconds between comparisons with the aggregator while nothing changes at either end; between sync sessions, where
     /// the aggregator does not let them stay open.
     #[serde(default = "default_sync_seconds")]
@@ -69,6 +72,7 @@ impl Config {
             receipt_key: None,
             batch_key: None,
             web_addr: default_web_addr(),
+            relay: None,
             sync_seconds: default_sync_seconds(),
             log: default_log(),
             log_json: false,
@@ -141,6 +145,11 @@ impl Files {
     /// The database.
     pub fn store(&self) -> PathBuf {
         self.folder.join("store.db")
+    }
+
+    /// What lies here for other nodes.
+    pub fn relay(&self) -> PathBuf {
+        self.folder.join("relay")
     }
 
     fn config(&self) -> PathBuf {

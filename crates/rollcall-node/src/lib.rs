@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod app;
 pub mod by_file;
+pub mod by_relay;
 pub mod cli;
 pub mod dialer;
 pub mod files;
@@ -14,6 +15,7 @@ pub mod link;
 pub mod organisation;
 pub mod pages;
 pub mod rebuild;
+pub mod relay;
 pub mod router;
 pub mod serve;
 pub mod sync;

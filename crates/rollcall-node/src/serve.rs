@@ -8,17 +8,20 @@ use rollcall_command::clock::now_ms;
 use rollcall_command::output::{Refused, print_line};
 use rollcall_replica::Replica;
 use rollcall_replica::self_check::recount_daily;
+use rollcall_rpc::ServerConfig;
 use rollcall_web::headers::HostList;
 use rollcall_web::site::Program;
 use rollcall_web::{Site, SiteConfig};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::StoreAccounts;
 use crate::app::App;
 use crate::cli::Serve;
 use crate::files::Files;
-use crate::{dialer, router};
+use crate::relay::{Relay, Spool};
+use crate::{dialer, relay, router};
 
 /// Rows of quarantine tried when the program starts.
 const RETRIED_MAX: usize = 1_000;
@@ -46,6 +49,14 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
             "The workspace speaks plain HTTP and so listens on loopback only; put a TLS proxy before it.";
         return Err(Refused::new("BIND_OPEN", message).into());
     }
+    let relay = match &args.relay_addr {
+        Some(address) => {
+            let tls = relay::tls(&files)?;
+            let spool = Spool::open(files.relay()).context("open the place for files of others")?;
+            Some((relay::bind(address).await?, tls, Arc::new(spool)))
+        }
+        None => None,
+    };
     let replica = Replica::new(store.clone());
     if !store.is_read_only() {
         let replica = replica.clone();
@@ -87,8 +98,31 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let syncs = !args.no_sync && config.aggregator.is_some() && writes;
     let dialer_task = syncs.then(|| {
         let interval = Duration::from_secs(config.sync_seconds.max(1));
-        tokio::spawn(dialer::run(files, replica, interval, shutdown.clone()))
+        let (files, relay) = (files.clone(), config.relay.clone());
+        tokio::spawn(dialer::run(files, replica, interval, relay, shutdown.clone()))
     });
+    let relay_tasks = match relay {
+        Some((listener, tls, spool)) => {
+            let address = listener.local_addr().context("read the relay's address")?;
+            let came = Arc::new(Notify::new());
+            let service = Arc::new(Relay {
+                spool: Arc::clone(&spool),
+                came: Arc::clone(&came),
+            });
+            let serve = rollcall_rpc::serve(
+                listener,
+                tls,
+                Arc::clone(&service),
+                service,
+                ServerConfig::default(),
+                shutdown.clone(),
+            );
+            let forward = relay::forward(files, spool, came, shutdown.clone());
+            print_line(format_args!("relay https://{address}"))?;
+            Some((tokio::spawn(serve), tokio::spawn(forward)))
+        }
+        None => None,
+    };
     print_line(format_args!("web http://{web_addr}"))?;
     signalled().await?;
     tracing::info!("stopping");
@@ -96,6 +130,10 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     web_task.await.context("stop the workspace")?;
     if let Some(task) = dialer_task {
         task.await.context("stop syncing")?;
+    }
+    if let Some((serve, forward)) = relay_tasks {
+        serve.await.context("stop the relay")?;
+        forward.await.context("stop handing on files")?;
     }
     if let Some(task) = recount_task {
         task.await.context("stop counting")?;

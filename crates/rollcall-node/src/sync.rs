@@ -138,6 +138,10 @@ pub fn run(args: &cli::Sync) -> anyhow::Result<()> {
         if args.watch {
             return watch(args, &files, &replica).await;
         }
+        if let Some(relay) = &args.relay {
+            let wait = Duration::from_secs(args.wait);
+            return crate::by_relay::run(&files, &replica, relay, wait, args.json).await;
+        }
         let (report, traffic) = sync_now(&files, &replica).await?;
         print_round(args, &files, &replica, &report, traffic)
     })

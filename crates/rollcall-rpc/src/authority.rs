@@ -22,6 +22,8 @@ use crate::peer_identity::CertificateFacts;
 pub const CLIENT_DAYS: i64 = 180;
 /// Days a server certificate holds.
 pub const SERVER_DAYS: i64 = 90;
+/// Name that every relay serves under: which of them it is does not matter to those who seal what they hand it.
+pub const RELAY_NAME: &str = "relay.rollcall";
 const ROOT_DAYS: i64 = 20 * 365;
 /// Clocks of nodes are allowed to be behind by this much.
 const BACKDATED: Duration = Duration::hours(1);
@@ -144,10 +146,27 @@ impl Authority {
 
     /// A client certificate (PEM) for the key of this request, made out to `name` whatever the request says.
     pub fn issue_client(&self, csr_der: &[u8], name: &str, now_ms: i64) -> Result<String, RpcError> {
+        self.issue_peer(csr_der, name, false, now_ms)
+    }
+
+    /// The same for a node that carries the files of others: it also serves under [`RELAY_NAME`], and under no host's name,
+    /// so that it can stand for no aggregator.
+    pub fn issue_relay(&self, csr_der: &[u8], name: &str, now_ms: i64) -> Result<String, RpcError> {
+        self.issue_peer(csr_der, name, true, now_ms)
+    }
+
+    fn issue_peer(&self, csr_der: &[u8], name: &str, relays: bool, now_ms: i64) -> Result<String, RpcError> {
         let public_key = check_request(csr_der, name)?;
         let mut params = validity(now_ms, CLIENT_DAYS)?;
         params.distinguished_name = common_name(name);
         leaf(&mut params, ExtendedKeyUsagePurpose::ClientAuth)?;
+        if relays {
+            let serving = CertificateParams::new(vec![RELAY_NAME.to_owned()])?;
+            params.subject_alt_names = serving.subject_alt_names;
+            params
+                .extended_key_usages
+                .push(ExtendedKeyUsagePurpose::ServerAuth);
+        }
         Ok(params.signed_by(&public_key, &self.issuer)?.pem())
     }
 }

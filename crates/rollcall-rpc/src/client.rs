@@ -6,19 +6,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rollcall_sync::limits::MESSAGE_BYTES_MAX;
+use rollcall_sync::limits::{FILE_BYTES_MAX, MESSAGE_BYTES_MAX};
 use rollcall_sync::message::{
     ClientFrame, DigestAnswer, DigestRequest, Hello, HelloAck, ResolveAnswer, ResolveRequest, ServerFrame,
 };
+use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::Stream;
 use tokio_util::task::TaskTracker;
 use tonic::{Code, Status, Streaming};
 
+use crate::carry;
 use crate::connection::{Connection, Link, finish, within};
 use crate::convert::{Pieces, Wire, sized};
 use crate::enrolment::{EnrolAnswer, Enrolment};
-use crate::error::RpcError;
+use crate::error::{FileError, RpcError};
 use crate::pb::enrol::enrol_client::EnrolClient;
 use crate::pb::sync as pb;
 use crate::pb::sync::sync_client::SyncClient;
@@ -175,6 +177,40 @@ impl Client {
         let wire = sized(request.to_wire()?)?;
         self.answer_in_pieces("missing changes", calls.resolve(wire))
             .await
+    }
+
+    /// Brings a sealed file, if there is one to bring, and writes the one that lies there for us; how many bytes it has.
+    ///
+    /// # Errors
+    /// The connection's and the files'.
+    pub async fn carry(
+        &self,
+        file: Option<tokio::fs::File>,
+        answer: &mut tokio::fs::File,
+    ) -> Result<u64, FileError> {
+        let (feed, pieces) = carry::pieces(file);
+        let failed = |status| answer_error(status, &self.meter);
+        let fetch = async {
+            let mut calls = self.calls.clone();
+            let opened = within(self.timeouts.call, "begin of the answer", calls.carry(pieces)).await?;
+            let mut stream = opened.map_err(failed)?.into_inner();
+            let mut bytes = 0;
+            while let Some(piece) = within(carry::CARRY_MAX, "answer to a file", stream.message())
+                .await?
+                .map_err(failed)?
+            {
+                bytes += piece.part.len() as u64;
+                if bytes > FILE_BYTES_MAX {
+                    return Err(FileError::TooBig { bytes });
+                }
+                answer.write_all(&piece.part).await?;
+            }
+            answer.flush().await?;
+            Ok(bytes)
+        };
+        let (fed, fetched) = tokio::join!(feed, fetch);
+        let bytes = fetched?;
+        fed.map(|()| bytes)
     }
 
     async fn answer_in_pieces<W: Wire<Pb: prost::Message + Default>>(

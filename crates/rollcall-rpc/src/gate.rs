@@ -27,8 +27,8 @@ use crate::server::{Closing, EnrolService, ServerConfig, SyncService};
 use crate::session::SessionLimits;
 use crate::status::Refusal;
 
-/// The one call that lasts: a session has time limits of its own.
-const SESSION: &str = "/rollcall.sync.v1.Sync/Exchange";
+/// The calls that last: they have time limits of their own.
+const LASTING: [&str; 2] = ["/rollcall.sync.v1.Sync/Exchange", "/rollcall.sync.v1.Sync/Carry"];
 
 /// Largest enrolment request, bytes: whoever sends it is not known yet.
 const ENROL_BYTES_MAX: usize = 64 * 1024;
@@ -119,7 +119,7 @@ impl<S: SyncService, E: EnrolService> Gate<S, E> {
         mut self,
         mut request: http::Request<Incoming>,
     ) -> Result<http::Response<Body>, Infallible> {
-        let session = request.uri().path() == SESSION;
+        let session = LASTING.contains(&request.uri().path());
         let guard = OpenCall::new(&self.open, session);
         let enrols = is_call_of::<EnrolServer<EnrolHandler<E>>>(request.uri().path());
         if self.caller.peer.is_none() && !enrols {

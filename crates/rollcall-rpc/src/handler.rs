@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::carry;
 use crate::convert::{Wire, into_pieces, sized};
 use crate::enrolment::EnrolRequest;
 use crate::gate::Caller;
@@ -69,6 +70,7 @@ impl<S: SyncService> SyncCalls for SyncHandler<S> {
     type ExchangeStream = Answers;
     type DigestStream = PieceStream;
     type ResolveStream = PieceStream;
+    type CarryStream = carry::Answer;
 
     async fn hello(&self, request: Request<pb::Hello>) -> Result<Response<pb::HelloAck>, Status> {
         let peer = known(&request)?;
@@ -103,6 +105,17 @@ impl<S: SyncService> SyncCalls for SyncHandler<S> {
     async fn resolve(&self, request: Request<pb::ResolveRequest>) -> Result<Response<PieceStream>, Status> {
         let peer = known(&request)?;
         answer_in_pieces(self.service.resolve(peer, read(request.into_inner())?).await)
+    }
+
+    async fn carry(&self, request: Request<Streaming<pb::Piece>>) -> Result<Response<carry::Answer>, Status> {
+        let peer = known(&request)?;
+        Ok(Response::new(carry::open(
+            Arc::clone(&self.service),
+            peer,
+            request.into_inner(),
+            &self.tasks,
+            self.abort.clone(),
+        )))
     }
 }
 

@@ -21,6 +21,7 @@ pub mod seal_key;
 pub mod sealed;
 
 mod accept;
+pub mod carry;
 pub mod enrolment;
 mod gate;
 mod handler;

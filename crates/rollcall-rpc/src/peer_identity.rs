@@ -52,6 +52,8 @@ pub struct CertificateFacts {
     pub not_after_ms: i64,
     /// Its public key (DER, SubjectPublicKeyInfo).
     pub public_key: Vec<u8>,
+    /// Whether its owner may serve others, too.
+    pub serves: bool,
 }
 
 impl CertificateFacts {
@@ -73,6 +75,7 @@ impl CertificateFacts {
             .filter(|rest| !rest.is_empty())
             .unwrap_or(serial);
         let validity = certificate.validity();
+        let usage = certificate.extended_key_usage().ok().flatten();
         Ok(Self {
             serial: serial.iter().map(|byte| format!("{byte:02x}")).collect(),
             fingerprint: sha256(&[der]),
@@ -80,6 +83,7 @@ impl CertificateFacts {
             not_before_ms: validity.not_before.timestamp().saturating_mul(1000),
             not_after_ms: validity.not_after.timestamp().saturating_mul(1000),
             public_key: certificate.public_key().raw.to_vec(),
+            serves: usage.is_some_and(|usage| usage.value.server_auth),
         })
     }
 

@@ -78,6 +78,19 @@ macro_rules! part {
 part!(UpPart, 1);
 part!(DownPart, 2);
 
+/// Whether a file begins as one for this kind of reader does. Says nothing about the rest of it.
+///
+/// # Errors
+/// The file's.
+pub fn is_sealed<P: FilePart>(path: &Path) -> Result<bool, FileError> {
+    let mut found = [0; HEADER_BYTES];
+    match File::open(path)?.read_exact(&mut found) {
+        Ok(()) => Ok(found[..14] == *NAME && found[14..16] == [VERSION, P::KIND]),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn header(kind: u8, recipient: &Recipient) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..14].copy_from_slice(NAME);

@@ -25,7 +25,7 @@ use crate::http2::{
     STREAM_WINDOW, STREAMS_MAX,
 };
 use crate::peer_identity::PeerIdentity;
-use crate::status::Refusal;
+use crate::status::{Refusal, RefusalKind};
 use crate::tls::ServerTls;
 
 /// Answers peers whose certificate holds. What a peer may do is looked up per call.
@@ -61,6 +61,17 @@ pub trait SyncService: Send + Sync + 'static {
         peer: PeerIdentity,
         request: ResolveRequest,
     ) -> impl Future<Output = Result<ResolveAnswer, Refusal>> + Send;
+
+    /// A sealed file that somebody brings piece by piece (none: nothing is brought), and the one that lies here for who
+    /// brings it. An error among the pieces is the last of them. Whoever does not say otherwise takes none.
+    fn carry(
+        &self,
+        _peer: PeerIdentity,
+        _pieces: mpsc::Receiver<Result<Vec<u8>, RpcError>>,
+    ) -> impl Future<Output = Result<Option<std::fs::File>, Refusal>> + Send {
+        let refusal = Refusal::new(RefusalKind::Unknown, "CALL_UNKNOWN", "Files are not taken here.");
+        std::future::ready(Err(refusal))
+    }
 }
 
 /// When a session has to end although the node would stay.

@@ -1,4 +1,7 @@
--- Version 4: sync by file.
+-- Version 4: sync by file and through relays.
+
+-- 1 where the node that uses the token may carry files of others.
+ALTER TABLE token ADD COLUMN relay INTEGER NOT NULL DEFAULT 0;
 
 -- Files that came from a peer's node and were taken to their end. Written by save_batch_file; of each peer the newest and some
 -- before it are kept.

@@ -35,6 +35,8 @@ pub struct TokenRow {
     pub expires_ms: i64,
     /// When it was used.
     pub used_ms: Option<i64>,
+    /// Whether its node may carry files of others.
+    pub relay: bool,
 }
 
 /// A peer.
@@ -79,6 +81,7 @@ fn token_row(row: &rusqlite::Row<'_>) -> Result<TokenRow, Error> {
         },
         expires_ms: row.i64(5)?,
         used_ms: row.i64_or_none(6)?,
+        relay: row.bool(7)?,
     })
 }
 
@@ -125,7 +128,7 @@ impl Reader {
     /// Every token, the last to expire first.
     pub fn tokens(&self) -> Result<Vec<TokenRow>, Error> {
         self.all(
-            "SELECT token_hash, federation, also, replicas, node_name, expires_ms, used_ms FROM token \
+            "SELECT token_hash, federation, also, replicas, node_name, expires_ms, used_ms, relay FROM token \
              ORDER BY expires_ms DESC, token_hash",
             [],
             token_row,
@@ -135,7 +138,7 @@ impl Reader {
     /// The token of this hash, if it may still be used.
     pub fn usable_token(&self, token_hash: &Hash, now_ms: i64) -> Result<TokenRow, Error> {
         let token = self.one(
-            "SELECT token_hash, federation, also, replicas, node_name, expires_ms, used_ms FROM token \
+            "SELECT token_hash, federation, also, replicas, node_name, expires_ms, used_ms, relay FROM token \
              WHERE token_hash = ?1",
             [token_hash],
             token_row,
@@ -182,8 +185,8 @@ impl Writer {
     pub fn save_token(&mut self, token: &TokenRow) -> Result<(), Error> {
         let kind = &token.jurisdiction;
         self.run(
-            "INSERT INTO token (token_hash, federation, also, replicas, node_name, expires_ms, used_ms) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO token (token_hash, federation, also, replicas, node_name, expires_ms, used_ms, relay) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 token.token_hash,
                 kind.federation.as_str(),
@@ -191,7 +194,8 @@ impl Writer {
                 json(&kind.replicas),
                 kind.node_name,
                 token.expires_ms,
-                token.used_ms
+                token.used_ms,
+                token.relay
             ],
         )?;
         Ok(())

@@ -61,3 +61,11 @@ pub const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
 pub const FILE_PART_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
 /// Files of one peer that are remembered by name; of an older one only its content says that it was taken.
 pub const FILES_REMEMBERED_MAX: u64 = 100;
+/// Largest file that goes through a relay, bytes; what is larger is carried.
+pub const RELAY_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Files of one node that lie at a relay, in either direction.
+pub const RELAY_FILES_MAX: usize = 8;
+/// Bytes that lie at a relay in all.
+pub const RELAY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Files of relays that an aggregator takes at a time.
+pub const CARRIES_MAX: usize = 4;

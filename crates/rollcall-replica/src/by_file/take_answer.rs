@@ -45,6 +45,8 @@ enum Stage {
 /// What an answer came to.
 #[derive(Debug, Clone)]
 pub struct AnswerTaken {
+    /// The file that it answered.
+    pub file_id: [u8; 16],
     /// Changes and documents that were acknowledged now.
     pub pushed: Taken,
     /// Changes and documents that came.
@@ -236,6 +238,7 @@ impl TakingAnswer<'_> {
     pub fn finish(self, keys: &NodeKeys) -> Result<AnswerTaken, FileRefused> {
         let end = self.end(keys)?;
         Ok(AnswerTaken {
+            file_id: self.head.file_id,
             pushed: self.pushed,
             pulled: self.pulled,
             end,

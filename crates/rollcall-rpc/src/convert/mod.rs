@@ -20,7 +20,7 @@ use crate::error::RpcError;
 use crate::pb::sync as pb;
 
 /// Largest part of an answer that travels in parts.
-const PIECE_BYTES: usize = 256 * 1024;
+pub(crate) const PIECE_BYTES: usize = 256 * 1024;
 
 /// A message that has a form on the wire.
 pub(crate) trait Wire: Sized {

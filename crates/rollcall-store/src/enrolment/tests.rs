@@ -19,6 +19,7 @@ fn token(n: u8) -> TokenRow {
         jurisdiction: jurisdiction(),
         expires_ms: 1_000 + i64::from(n),
         used_ms: None,
+        relay: n % 2 == 1,
     }
 }
 

@@ -23,12 +23,13 @@ const CRATES: [&str; 11] = [
 ];
 
 /// Seen on a command line only, where the program says them in full.
-const COMMAND_LINE_ONLY: [&str; 10] = [
+const COMMAND_LINE_ONLY: [&str; 11] = [
     "BIND",
     "BIND_OPEN",
     "CONFIG_UNKNOWN",
     "FILE_EXISTS",
     "FILE_MISSING",
+    "NOT_A_RELAY",
     "NO_DATA",
     "PORT_IN_USE",
     "RECORD_KIND",
