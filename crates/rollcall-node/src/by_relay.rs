@@ -23,6 +23,18 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Files sent in one run: what one answer asks for, the next brings.
 const ROUNDS_MAX: usize = 3;
 
+/// Codes of answers that are passed over.
+const PASSED_OVER: [&str; 8] = [
+    "ANSWER_OLD",
+    "ENVELOPE_DAMAGED",
+    "ENVELOPE_FORMAT",
+    "ENVELOPE_KIND",
+    "ENVELOPE_NEWER",
+    "ENVELOPE_READER",
+    "ENVELOPE_TOO_BIG",
+    "SIGNATURE_BAD",
+];
+
 /// `sync --relay --json`.
 #[derive(Debug, Serialize)]
 struct Shown {
@@ -187,11 +199,7 @@ fn refused(error: &FileError) -> Refused {
 /// Whether this is about one file that lay at the relay, and says nothing of the node or the aggregator.
 fn is_passed_over(error: &anyhow::Error) -> bool {
     let refused = error.downcast_ref::<Refused>();
-    refused.is_some_and(|refused| {
-        refused.code == "ANSWER_OLD"
-            || refused.code == "SIGNATURE_BAD"
-            || refused.code.starts_with("ENVELOPE_")
-    })
+    refused.is_some_and(|refused| PASSED_OVER.contains(&refused.code.as_str()))
 }
 
 fn part(files: &Files) -> std::path::PathBuf {

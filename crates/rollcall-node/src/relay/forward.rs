@@ -33,7 +33,7 @@ pub async fn forward(files: Files, spool: Arc<Spool>, came: Arc<Notify>, shutdow
             Err(error) => {
                 failures += 1;
                 tracing::info!(failures, "files of others wait: {error:#}");
-                Duration::from_millis(delay_ms(failures, u64::from_be_bytes(random()), None))
+                Duration::from_millis(delay_ms(failures, u64::from_be_bytes(random()), None)).min(LOOK)
             }
         };
         tokio::select! {
