@@ -217,7 +217,7 @@ impl TakingAnswer<'_> {
     fn take_batch(&mut self, batch: &Batch) -> Result<(), Error> {
         let taken = if batch.to > self.down {
             self.down = batch.to;
-            self.replica.take_down(batch, self.now_ms)?
+            self.replica.take_down(batch, self.now_ms)?.0
         } else if self.head.down_from == 0 {
             // Everything was asked for: what is held already stays, what is lacking comes.
             self.replica.take_documents(&batch.documents, None, self.now_ms)?
