@@ -110,7 +110,7 @@ fn the_cursor_is_written_with_the_batch_that_it_covers() {
     country.up(0);
     for documents in [1, 2] {
         let (batch, _) = country.batch_down(1, country.down_position(1));
-        let taken = country.node(1).take_down(&batch, NOW).expect("taken");
+        let (taken, _) = country.node(1).take_down(&batch, NOW).expect("taken");
         assert_eq!(taken.documents, 1);
         let (held, upstream) = country
             .node(1)

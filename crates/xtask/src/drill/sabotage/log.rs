@@ -20,8 +20,8 @@ pub(super) const LIST: &[Sabotage] = &[
         id: "L17-echo",
         lesson: Some(17),
         file: "crates/rollcall-replica/src/send_down.rs",
-        text: ".partition(|change| change.origin_store == peer.store_id && change.origin_epoch == peer.log_epoch);",
-        instead: ".partition(|_| false);",
+        text: "let own = (peer.store_id, peer.log_epoch);",
+        instead: "let own = (rollcall_core::id::StoreId::default(), peer.log_epoch);",
         breaks: "A node is sent its own changes back.",
         detector: Detector {
             package: "rollcall-replica",
