@@ -13,6 +13,7 @@ mod javascript;
 mod kill;
 mod lists;
 mod live;
+mod lost_cursor;
 mod office;
 mod offline;
 mod oracle;

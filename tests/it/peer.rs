@@ -191,6 +191,7 @@ impl Hostile {
             grants_hash: [0; 8],
             live: false,
             partial_receipts: false,
+            digest_first: false,
         }
     }
 

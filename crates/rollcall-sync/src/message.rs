@@ -63,6 +63,9 @@ pub struct Hello {
     pub live: bool,
     /// Whether receipts may name only what differs from one that it holds.
     pub partial_receipts: bool,
+    /// It has lost how far it holds the aggregator's log, and holds documents of it: it compares digests and is sent
+    /// only what is new from now on.
+    pub digest_first: bool,
 }
 
 /// Why a session repairs (`protocol.md` 4.3).
@@ -87,7 +90,8 @@ pub enum Verdict {
     InSync,
     /// Logs fit; the optimistic batches are taken.
     CatchUp,
-    /// Optimistic batches were ignored; send from `HelloAck::cursor`, then compare digests.
+    /// What either end knows of the other's log does not fit, or is lost: send from `HelloAck::cursor`, then compare digests
+    /// and ask for a receipt. Neither log is sent again.
     Repair(RepairReason),
 }
 
@@ -315,7 +319,10 @@ pub enum ServerFrame {
     },
 }
 
-/// Asks which buckets of which scopes differ.
+/// Asks which buckets of which scopes differ. Digests are those of [`placed_digest`]: a change that both ends hold at
+/// different positions is a difference, too.
+///
+/// [`placed_digest`]: crate::fingerprint::placed_digest
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestRequest {
     /// Scope and the sums of its buckets, each the first 8 bytes of the sum of its document digests.
@@ -331,7 +338,7 @@ pub struct DigestEntry {
     pub scope: FederationId,
     /// Which.
     pub document_id: DocumentId,
-    /// Its digest; of a short answer the first 8 bytes, then zeros.
+    /// Its placed digest; of a short answer the first 8 bytes, then zeros.
     pub digest: Hash,
 }
 
@@ -369,4 +376,7 @@ pub struct ResolveAnswer {
     pub changes: Vec<DocumentChanges>,
     /// Changes that the aggregator lacks.
     pub wanted: Vec<(DocumentId, Vec<Hash>)>,
+    /// Position and commit time (Unix milliseconds) of each change that was named, in the order of the request; (0, 0)
+    /// where it is not held.
+    pub placed: Vec<(DocumentId, Vec<(u64, i64)>)>,
 }

@@ -324,7 +324,9 @@ impl<L: Link> Run<'_, '_, L> {
             ClientEffect::ApplyDown(batch) => {
                 let (taken, set) = blocking(move || {
                     let taken = replica.take_down(&batch, now_ms)?;
-                    Ok::<_, Error>((taken, (batch.to, replica.set_sum()?)))
+                    // Less than the batch reaches while digests are to be compared.
+                    let position = replica.down_position()?.min(batch.to);
+                    Ok::<_, Error>((taken, (position, replica.set_sum()?)))
                 })
                 .await?;
                 self.report.pulled.changes += taken.changes;

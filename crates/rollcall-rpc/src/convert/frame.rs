@@ -43,6 +43,7 @@ impl Wire for Hello {
             },
             live: self.live,
             partial_receipts: self.partial_receipts,
+            digest_first: self.digest_first,
         })
     }
 
@@ -78,6 +79,7 @@ impl Wire for Hello {
             },
             live: wire.live,
             partial_receipts: wire.partial_receipts,
+            digest_first: wire.digest_first,
         })
     }
 }

@@ -96,6 +96,7 @@ pub(crate) fn hello() -> Hello {
         grants_hash: noise.bytes(),
         live: true,
         partial_receipts: true,
+        digest_first: true,
     }
 }
 

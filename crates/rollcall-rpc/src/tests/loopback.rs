@@ -132,6 +132,7 @@ impl SyncService for Echo {
     async fn resolve(&self, _peer: PeerIdentity, request: ResolveRequest) -> Result<ResolveAnswer, Refusal> {
         Ok(ResolveAnswer {
             changes: vec![],
+            placed: Vec::new(),
             wanted: request.documents,
         })
     }

@@ -1,5 +1,6 @@
 //! The node's end of a session (`protocol.md` 4.3, 4.5): Hello and first batches in one flight, then acks,
-//! the aggregator's own log, a receipt that is checked against what is held; repair by digest where it differs.
+//! the aggregator's own log, a receipt that is checked against what is held; repair by digest where it differs, and before
+//! any receipt where a cursor was lost ([`Verdict::Repair`]).
 //! A live session stays open after that: every edit of either end goes over at once and is proven again.
 //! Owns the order of things; the runner carries out its effects and reports back as events.
 
@@ -39,6 +40,8 @@ pub enum ClientEvent {
         lacking: Vec<Vec<DocumentChanges>>,
         /// Documents of which the gate here refused what it brought.
         apart: Vec<DocumentId>,
+        /// Changes of this node stand in its own log once more, because the aggregator lacks them.
+        resent: bool,
     },
     /// The own log has grown (live sessions).
     Edited,
@@ -134,6 +137,15 @@ pub enum SessionEnd {
     LinkLost,
 }
 
+/// What a session owes after a verdict of repair, before it can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    /// To compare digests, once the own log is with the aggregator.
+    Repair,
+    /// To ask for a receipt, once everything that was lacking is sent.
+    Receipt,
+}
+
 /// Code of a refusal that makes the node start a new spell of its log.
 pub const CHAIN_MISMATCH: &str = "CHAIN_MISMATCH";
 
@@ -146,6 +158,7 @@ pub struct ClientSession {
     ended: bool,
     repair: Option<RepairReason>,
     repairs: u32,
+    owed: Option<Owed>,
     changed: bool,
     up_next: Cursor,
     up_loading: bool,
@@ -174,12 +187,14 @@ impl ClientSession {
     pub fn new(hello: Hello) -> Self {
         let mut session = Self {
             up_next: hello.acknowledged,
-            up_drained: hello.origin_end.position <= hello.acknowledged.position,
+            // Without a cursor of its own it waits for the aggregator's.
+            up_drained: hello.digest_first || hello.origin_end.position <= hello.acknowledged.position,
             effects: VecDeque::new(),
             answered: false,
             ended: false,
             repair: None,
             repairs: 0,
+            owed: None,
             changed: false,
             up_loading: false,
             ignore_acks_until: None,
@@ -234,14 +249,17 @@ impl ClientSession {
         if self.ended {
             return;
         }
+        self.take(event);
+        if !self.ended {
+            self.do_what_is_owed();
+        }
+    }
+
+    fn take(&mut self, event: ClientEvent) {
         match event {
             ClientEvent::Frame(frame) => self.handle_frame(frame),
             ClientEvent::UpLoaded(batch) => self.handle_up_loaded(*batch),
-            ClientEvent::UpMismatch => {
-                let reason = self.repair.unwrap_or(RepairReason::ChainMismatch);
-                self.effects.push_back(ClientEffect::RotateEpoch);
-                self.finish(SessionEnd::Restart(reason));
-            }
+            ClientEvent::UpMismatch => self.begin_new_spell(),
             ClientEvent::AckStored => {
                 self.storing = self.storing.saturating_sub(1);
                 self.check_receipt();
@@ -255,7 +273,11 @@ impl ClientSession {
                 self.leave_if_quiet();
             }
             ClientEvent::ReceiptChecked(check) => self.handle_check(check),
-            ClientEvent::Repaired { lacking, apart } => {
+            ClientEvent::Repaired {
+                lacking,
+                apart,
+                resent,
+            } => {
                 for documents in lacking {
                     let batch = Batch {
                         from: 0,
@@ -269,7 +291,11 @@ impl ClientSession {
                     self.send(ClientFrame::Batch(Box::new(batch)));
                 }
                 self.apart = apart;
-                self.want_receipt();
+                self.owed = Some(Owed::Receipt);
+                if resent {
+                    self.up_drained = false;
+                    self.load_more();
+                }
             }
             ClientEvent::Edited => {
                 if self.answered && self.live {
@@ -329,7 +355,7 @@ impl ClientSession {
             ServerFrame::Busy { retry_after_ms } => self.finish(SessionEnd::Busy { retry_after_ms }),
             ServerFrame::Goaway { code, .. } if code == CHAIN_MISMATCH => {
                 self.repair = Some(RepairReason::ChainMismatch);
-                self.handle_event(ClientEvent::UpMismatch);
+                self.begin_new_spell();
             }
             ServerFrame::Goaway {
                 code,
@@ -371,14 +397,21 @@ impl ClientSession {
             Verdict::CatchUp => {}
             Verdict::Repair(reason) => {
                 self.repair = Some(reason);
-                if ack.cursor == self.hello.acknowledged {
+                self.owed = Some(Owed::Repair);
+                if ack.cursor == self.hello.acknowledged && !self.hello.digest_first {
                     return;
                 }
                 self.in_flight = 0;
                 self.effects.push_back(ClientEffect::ForgetSent);
                 if ack.cursor.position > self.hello.origin_end.position {
                     self.repair = Some(RepairReason::ReceiverAhead);
-                    self.handle_event(ClientEvent::UpMismatch);
+                    self.begin_new_spell();
+                    return;
+                }
+                if ack.cursor.position == 0 && self.hello.acknowledged.position > 0 {
+                    // Nothing is known there of this spell: a new one begins with what was never acknowledged, and the
+                    // digest tells what else is lacking.
+                    self.begin_new_spell();
                     return;
                 }
                 self.ignore_acks_until = Some(ack.cursor.position);
@@ -386,6 +419,30 @@ impl ClientSession {
                 self.up_drained = false;
                 self.load_more();
             }
+        }
+    }
+
+    /// The own log is numbered anew, and the session begins again.
+    fn begin_new_spell(&mut self) {
+        let reason = self.repair.unwrap_or(RepairReason::ChainMismatch);
+        self.effects.push_back(ClientEffect::RotateEpoch);
+        self.finish(SessionEnd::Restart(reason));
+    }
+
+    /// After a verdict of repair: digests once everything that was sent is answered, the receipt once everything is sent.
+    fn do_what_is_owed(&mut self) {
+        let sent = self.up_drained && !self.up_loading;
+        let answered = self.in_flight == 0 && self.storing == 0 && self.applying == 0;
+        match self.owed {
+            Some(Owed::Repair) if sent && answered => {
+                self.owed = None;
+                self.effects.push_back(ClientEffect::Repair);
+            }
+            Some(Owed::Receipt) if sent => {
+                self.owed = None;
+                self.want_receipt();
+            }
+            Some(Owed::Repair | Owed::Receipt) | None => {}
         }
     }
 

@@ -131,6 +131,7 @@ fn a_difference_that_outlives_all_repairs_ends_the_session() {
             ClientEvent::Repaired {
                 lacking: Vec::new(),
                 apart: Vec::new(),
+                resent: false,
             },
         );
     }

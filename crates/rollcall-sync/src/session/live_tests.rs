@@ -43,6 +43,7 @@ pub(super) fn hello() -> Hello {
         grants_hash: GRANTS,
         live: true,
         partial_receipts: false,
+        digest_first: false,
     }
 }
 
@@ -244,6 +245,7 @@ fn a_difference_found_by_comparing_is_repaired_within_the_session() {
     let repaired = ClientEvent::Repaired {
         lacking: Vec::new(),
         apart: refused.clone(),
+        resent: false,
     };
     let without = Some(ClientEffect::Send(ClientFrame::WantReceipt { apart: refused }));
     assert_eq!(next(&mut session, repaired), without);

@@ -148,6 +148,8 @@ pub struct ServerSession {
     down_drained: bool,
     down_in_flight: usize,
     receipt_due: bool,
+    /// The node compares digests first: a receipt before it asks for one would speak of what it has not handed in.
+    receipt_withheld: bool,
     fenced: bool,
     live: bool,
     proven: bool,
@@ -178,6 +180,7 @@ impl ServerSession {
             down_drained: false,
             down_in_flight: 0,
             receipt_due: true,
+            receipt_withheld: false,
             fenced: false,
             live: false,
             proven: false,
@@ -290,6 +293,7 @@ impl ServerSession {
             }
             ClientFrame::WantReceipt { .. } if self.greeted => {
                 self.receipt_due = true;
+                self.receipt_withheld = false;
                 self.gathering = false;
                 self.down_drained = false;
                 self.up_drained = true;
@@ -319,30 +323,27 @@ impl ServerSession {
             Verdict::InSync if self.fenced => Verdict::CatchUp,
             other => other,
         };
+        // Where the node's own note of its acknowledgements says nothing, its log goes on from what is held here, and the
+        // digest tells both ends what differs, positions included.
+        let repairs = matches!(verdict, Verdict::Repair(_));
+        let unknown = hello.digest_first || verdict == Verdict::Repair(RepairReason::EpochChanged);
         // A log held further than the node knows: an ack was lost. Taking it again from where the node stands gives
         // the positions once more; the chain must meet the held cursor on the way.
-        let resent =
-            hello.acknowledged.position < held.position && held.position <= hello.origin_end.position;
-        // After a restore positions were given anew, and only both logs say which: all of them is read again.
-        let anew = verdict == Verdict::Repair(RepairReason::EpochChanged);
-        let start = if anew {
-            Cursor::default()
-        } else if resent {
-            hello.acknowledged
-        } else {
-            held
-        };
+        let resent = !unknown
+            && hello.acknowledged.position < held.position
+            && held.position <= hello.origin_end.position;
+        let start = if resent { hello.acknowledged } else { held };
         let chains_agree =
-            anew || resent || hello.acknowledged.position != held.position || hello.acknowledged == held;
+            unknown || resent || hello.acknowledged.position != held.position || hello.acknowledged == held;
         self.up_expected = chains_agree.then_some(start.position);
-        let fresh = anew || hello.down_position == 0;
-        self.down_position = if fresh {
-            0
-        } else if state.down_fits {
-            hello.down_position
-        } else {
-            state.position
+        // What the digest is about reaches at least to the position of this moment.
+        let fits = state.down_fits && hello.down_position > 0;
+        self.down_position = match (fits, repairs) {
+            (true, _) => hello.down_position,
+            (false, true) => state.position,
+            (false, false) => 0,
         };
+        self.receipt_withheld = repairs;
         self.up_drained = hello.origin_end.position <= start.position;
         self.live = hello.live;
         let says_grants = hello.grants_hash != [0; 8];
@@ -434,7 +435,11 @@ impl ServerSession {
     }
 
     fn load_down(&mut self) {
-        let receipt = self.up_drained && self.applying == 0 && self.receipt_due && !self.gathering;
+        let receipt = self.up_drained
+            && self.applying == 0
+            && self.receipt_due
+            && !self.receipt_withheld
+            && !self.gathering;
         let wanted = !self.draining && (!self.down_drained || receipt);
         if wanted
             && !self.fenced
@@ -481,6 +486,9 @@ fn verdict(hello: &Hello, state: &PeerState) -> Verdict {
         .is_some_and(|known| known != (state.store_id, state.log_epoch))
     {
         return Verdict::Repair(RepairReason::EpochChanged);
+    }
+    if hello.digest_first {
+        return Verdict::Repair(RepairReason::NoCursor);
     }
     if cursor.position > hello.origin_end.position {
         return Verdict::Repair(RepairReason::ReceiverAhead);
