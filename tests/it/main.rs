@@ -22,4 +22,5 @@ mod proofs;
 mod rebuild;
 mod recovery;
 mod refusals;
+mod replaced;
 mod vector;

@@ -192,6 +192,7 @@ impl Hostile {
             live: false,
             partial_receipts: false,
             digest_first: false,
+            cluster_epoch: 0,
         }
     }
 

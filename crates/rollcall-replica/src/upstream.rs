@@ -64,6 +64,7 @@ impl Replica {
                 },
                 live: false,
                 partial_receipts: true,
+                cluster_epoch: reader.cluster_epoch()?,
                 digest_first: reader.is_marked(Mark::DigestOwed)?
                     || (down_position == 0 && reader.has_positions()?),
             })
@@ -83,6 +84,16 @@ impl Replica {
             let same = known
                 .as_ref()
                 .is_some_and(|known| known.store_id == ack.store_id && known.log_epoch == ack.log_epoch);
+            // Another aggregator counts for itself.
+            let met = match &known {
+                Some(known) if known.store_id == ack.store_id => {
+                    writer.cluster_epoch()?.max(ack.cluster_epoch)
+                }
+                Some(_) | None => ack.cluster_epoch,
+            };
+            if writer.cluster_epoch()? != met {
+                writer.set_cluster_epoch(met)?;
+            }
             if let Some(mut known) = known.filter(|known| same && known.down_position > ack.position) {
                 // Its log ends before what is known of it: whatever comes next is where the cursor goes.
                 (known.down_position, known.scopes_hash) = (0, [0; 32]);

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod backup;
 pub mod branch;
 pub mod change;
+pub mod cluster;
 pub mod commit;
 pub mod cursor;
 pub mod document;

@@ -66,6 +66,8 @@ pub struct Hello {
     /// It has lost how far it holds the aggregator's log, and holds documents of it: it compares digests and is sent
     /// only what is new from now on.
     pub digest_first: bool,
+    /// Greatest cluster epoch met with this aggregator: each restore of it raises the number. 0 if it was never restored.
+    pub cluster_epoch: u64,
 }
 
 /// Why a session repairs (`protocol.md` 4.3).
@@ -120,6 +122,10 @@ pub struct HelloAck {
     pub rebuilding: bool,
     /// Whether the session stays open after the receipt.
     pub live: bool,
+    /// The aggregator's own cluster epoch.
+    pub cluster_epoch: u64,
+    /// What the node says of its last receipt or of another aggregator is not known here: it shall show that receipt.
+    pub wants_proof: bool,
 }
 
 /// A scope a peer is enrolled for.
@@ -247,6 +253,8 @@ pub struct Receipt {
     pub documents: u64,
     /// As in [`HelloAck::rebuilding`]: others may still hold what the aggregator lacks.
     pub rebuilding: bool,
+    /// As in [`HelloAck::cluster_epoch`].
+    pub cluster_epoch: u64,
     /// Ed25519 over `Receipt::signed_bytes`.
     pub signature: Vec<u8>,
 }
@@ -283,6 +291,8 @@ pub enum ClientFrame {
     },
     /// Asks what the other end holds (live sessions).
     Compare,
+    /// The last receipt that the node verified, for an aggregator that wants a proof.
+    Proof(Box<Receipt>),
 }
 
 /// Frames from the aggregator.

@@ -70,6 +70,8 @@ struct Answers {
     fenced: u64,
     /// Documents with a change that is kept apart.
     kept_apart: u64,
+    /// Another aggregator has taken the place of this one.
+    replaced: bool,
 }
 
 /// The nation.
@@ -269,12 +271,13 @@ fn answers(
         area: area.clone(),
     };
     let known_at = replica.known_at(position)?;
-    let (committed_ms, fenced, kept_apart) = replica.store().read(|reader| {
+    let (committed_ms, fenced, kept_apart, replaced) = replica.store().read(|reader| {
         let peers = reader.enrolments()?;
         Ok((
             reader.time_of(known_at.position)?,
             peers.iter().filter(|peer| peer.fenced_ms.is_some()).count() as u64,
             reader.documents_quarantined()?.len() as u64,
+            reader.replaced_by()?.is_some(),
         ))
     })?;
     Ok(Answers {
@@ -292,6 +295,7 @@ fn answers(
         rebuilding: replica.rebuilding()?,
         fenced,
         kept_apart,
+        replaced,
     })
 }
 
@@ -303,6 +307,9 @@ fn notes(answers: &Answers, frame: &Frame) -> Vec<OverviewNote> {
         href: "#areas".to_owned(),
     };
     let mut notes = Vec::new();
+    if answers.replaced {
+        notes.push(note(Tone::Attention, frame.fill("overview.replaced", &[])));
+    }
     if let Some(rebuilding) = &answers.rebuilding {
         let since = rebuilding.since.as_deref().unwrap_or("–");
         let missing = frame.number(rebuilding.missing);

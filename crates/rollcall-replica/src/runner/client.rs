@@ -362,6 +362,11 @@ impl<L: Link> Run<'_, '_, L> {
                 .await?;
                 self.session.handle_event(ClientEvent::SetLoaded(set));
             }
+            ClientEffect::Prove(hash) => {
+                let receipt = blocking(move || replica.receipt(&hash)).await?;
+                self.session
+                    .handle_event(ClientEvent::ProofLoaded(receipt.map(Box::new)));
+            }
             ClientEffect::Recount => {
                 blocking(move || replica.recount(now_ms)).await?;
             }

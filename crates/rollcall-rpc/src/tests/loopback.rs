@@ -92,7 +92,9 @@ impl SyncService for Echo {
                 Ok(ClientFrame::Applied { position, .. }) => ServerFrame::Busy {
                     retry_after_ms: position,
                 },
-                Ok(ClientFrame::WantReceipt { .. } | ClientFrame::Compare) => return Ok(()),
+                Ok(ClientFrame::WantReceipt { .. } | ClientFrame::Compare | ClientFrame::Proof(_)) => {
+                    return Ok(());
+                }
                 Err(_) => return Ok(()),
             };
             if outbound.send(answer).await.is_err() {

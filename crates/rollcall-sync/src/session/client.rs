@@ -10,9 +10,10 @@ use rollcall_core::id::DocumentId;
 
 use crate::limits::{BATCHES_IN_FLIGHT_MAX, REPAIRS_MAX};
 use crate::message::{
-    Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hello, HelloAck, Receipt, RepairReason, ServerFrame,
-    SetSum, Verdict,
+    Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hash, Hello, HelloAck, Receipt, RepairReason,
+    ServerFrame, SetSum, Verdict,
 };
+use crate::session::server::{RECEIPT_AHEAD, REPLACED, REPLACED_MESSAGE};
 
 /// What came in.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub enum ClientEvent {
     Edited,
     /// Time to compare what both ends hold (live sessions).
     CompareDue,
+    /// Answer to `Prove`: the last verified receipt, if one is kept.
+    ProofLoaded(Option<Box<Receipt>>),
     /// Answer to `LoadSet`: what is held here now.
     SetLoaded(SetSum),
     /// This end wants the session to end as soon as nothing is under way.
@@ -93,6 +96,8 @@ pub enum ClientEffect {
     Recount,
     /// Sum up what is held here, to compare it with this sum of the aggregator's.
     LoadSet,
+    /// Load the receipt with this hash.
+    Prove(Hash),
     /// Both ends are proven equal, as a session that does not stay open would have ended; this one stays.
     Settled(SessionEnd),
     /// The session is over.
@@ -178,6 +183,8 @@ pub struct ClientSession {
     sums_differ: bool,
     closing: bool,
     leaving: Option<(String, String)>,
+    /// The aggregator is one that another one has taken the place of; only its last word is waited for.
+    refusing: bool,
     /// Documents that the gate here refused: each receipt of this session is asked to leave them out.
     apart: Vec<DocumentId>,
 }
@@ -212,6 +219,7 @@ impl ClientSession {
             sums_differ: false,
             closing: false,
             leaving: None,
+            refusing: false,
             apart: Vec::new(),
             hello,
         };
@@ -309,6 +317,11 @@ impl ClientSession {
                     self.effects.push_back(ClientEffect::Send(ClientFrame::Compare));
                 }
             }
+            ClientEvent::ProofLoaded(receipt) => match receipt {
+                Some(receipt) => self.send(ClientFrame::Proof(receipt)),
+                None if self.refusing => self.refuse(),
+                None => {}
+            },
             ClientEvent::SetLoaded(set) => {
                 let theirs = self.comparing.take();
                 if self.settled && theirs.is_some_and(|theirs| theirs != set) {
@@ -324,12 +337,19 @@ impl ClientSession {
                     self.finish(SessionEnd::Closed);
                 }
             }
+            ClientEvent::LinkLost if self.refusing => self.refuse(),
             ClientEvent::LinkLost => self.finish(SessionEnd::LinkLost),
         }
     }
 
     fn handle_frame(&mut self, frame: ServerFrame) {
         self.heard_since_send = true;
+        if self.refusing {
+            if matches!(frame, ServerFrame::Goaway { .. }) {
+                self.refuse();
+            }
+            return;
+        }
         match frame {
             ServerFrame::HelloAck(ack) if !self.answered => {
                 self.answered = true;
@@ -356,6 +376,9 @@ impl ClientSession {
             ServerFrame::Goaway { code, .. } if code == CHAIN_MISMATCH => {
                 self.repair = Some(RepairReason::ChainMismatch);
                 self.begin_new_spell();
+            }
+            ServerFrame::Goaway { code, .. } if code == RECEIPT_AHEAD => {
+                self.finish(SessionEnd::Restart(RepairReason::EpochChanged));
             }
             ServerFrame::Goaway {
                 code,
@@ -386,6 +409,18 @@ impl ClientSession {
     }
 
     fn handle_hello_ack(&mut self, ack: &HelloAck) {
+        let known = self
+            .hello
+            .known_peer
+            .is_some_and(|(store_id, _)| store_id == ack.store_id);
+        self.refusing = known && ack.cluster_epoch < self.hello.cluster_epoch;
+        if self.refusing || ack.wants_proof {
+            self.effects
+                .push_back(ClientEffect::Prove(self.hello.receipt_hash));
+        }
+        if self.refusing {
+            return;
+        }
         self.effects
             .push_back(ClientEffect::AdoptPeer(Box::new(ack.clone())));
         self.live = ack.live && self.hello.live;
@@ -420,6 +455,14 @@ impl ClientSession {
                 self.load_more();
             }
         }
+    }
+
+    /// Ends the session with an aggregator that was replaced.
+    fn refuse(&mut self) {
+        self.finish(SessionEnd::Refused {
+            code: REPLACED.to_owned(),
+            message: REPLACED_MESSAGE.to_owned(),
+        });
     }
 
     /// The own log is numbered anew, and the session begins again.

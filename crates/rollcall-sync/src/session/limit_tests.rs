@@ -56,6 +56,8 @@ fn a_node_sends_no_more_batches_than_may_be_unanswered() {
         receipt_hash: [0; 32],
         rebuilding: false,
         live: false,
+        cluster_epoch: 0,
+        wants_proof: false,
     }))));
     let ack = Ack {
         cursor: Cursor::default(),

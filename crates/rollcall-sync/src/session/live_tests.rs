@@ -44,6 +44,7 @@ pub(super) fn hello() -> Hello {
         live: true,
         partial_receipts: false,
         digest_first: false,
+        cluster_epoch: 0,
     }
 }
 
@@ -62,6 +63,9 @@ pub(super) fn state() -> PeerState {
         set: HELD,
         receipt_hash: [4; 32],
         grants_hash: GRANTS,
+        cluster_epoch: 0,
+        replaced: false,
+        receipt_unknown: false,
         rebuilding: false,
         fenced: false,
     }
@@ -80,6 +84,8 @@ fn ack(live: bool) -> ServerFrame {
         receipt_hash: [4; 32],
         rebuilding: false,
         live,
+        cluster_epoch: 0,
+        wants_proof: false,
     }))
 }
 
@@ -113,6 +119,7 @@ pub(super) fn receipt(position: u64) -> Receipt {
         quarantined: Vec::new(),
         documents: 0,
         rebuilding: false,
+        cluster_epoch: 11,
         signature: vec![1],
     }
 }

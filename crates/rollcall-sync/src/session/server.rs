@@ -39,7 +39,33 @@ pub struct PeerState {
     pub fenced: bool,
     /// Hash over `grants`.
     pub grants_hash: [u8; 8],
+    /// Its cluster epoch.
+    pub cluster_epoch: u64,
+    /// Another aggregator has taken its place; see [`REPLACED`].
+    pub replaced: bool,
+    /// The node names a receipt of this spell of the log that was never given here.
+    pub receipt_unknown: bool,
 }
+
+/// What a receipt that a node showed has proven, and led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proven {
+    /// Nothing.
+    Nothing,
+    /// Another aggregator has taken the place of this one, which takes nothing any more.
+    Replaced,
+    /// This one's file was put back: its log has begun a new spell.
+    Rewound,
+}
+
+/// Code that nodes are sent away with by an aggregator that another one has taken the place of (`protocol.md` L8), and that
+/// a node ends a session with which finds itself talking to one.
+pub const REPLACED: &str = "AGGREGATOR_REPLACED";
+pub(super) const REPLACED_MESSAGE: &str = "Another aggregator, restored later, has taken the place of this one. Nothing is \
+    taken or sent here any more.";
+/// Code that makes a node begin its session again: the aggregator's log lacks what it once signed, and has begun a new
+/// spell (`reliability.md` 2.4).
+pub const RECEIPT_AHEAD: &str = "RECEIPT_AHEAD";
 
 /// Code that a fenced peer is sent away with, once what it brought is taken (`protocol.md` 4.7, R5).
 pub const CLONED: &str = "CLONED";
@@ -81,6 +107,8 @@ pub enum ServerEvent {
     },
     /// Two stores turned out to work with this peer's certificate.
     Fenced,
+    /// Answer to `ReviewProof`.
+    Reviewed(Proven),
     /// The log has grown to this position, and scopes of the peer with it (live sessions).
     News {
         /// Last position.
@@ -128,6 +156,8 @@ pub enum ServerEffect {
     Gather,
     /// Sum up what the peer's scopes hold.
     LoadSet,
+    /// See what this receipt proves, and act on it.
+    ReviewProof(Box<Receipt>),
     /// The session is over.
     Finish,
 }
@@ -150,6 +180,10 @@ pub struct ServerSession {
     receipt_due: bool,
     /// The node compares digests first: a receipt before it asks for one would speak of what it has not handed in.
     receipt_withheld: bool,
+    /// A proof was asked for and has not come.
+    proof_wanted: bool,
+    /// The node has met an aggregator that was restored later.
+    outdated: bool,
     fenced: bool,
     live: bool,
     proven: bool,
@@ -181,6 +215,8 @@ impl ServerSession {
             down_in_flight: 0,
             receipt_due: true,
             receipt_withheld: false,
+            proof_wanted: false,
+            outdated: false,
             fenced: false,
             live: false,
             proven: false,
@@ -236,6 +272,17 @@ impl ServerSession {
             ServerEvent::Fenced => {
                 self.fenced = true;
                 self.go_away_if_fenced();
+            }
+            ServerEvent::Reviewed(Proven::Rewound) => self.go_away(
+                RECEIPT_AHEAD,
+                "The aggregator's data was put back to an earlier state; the node connects again and both are compared.",
+            ),
+            ServerEvent::Reviewed(Proven::Replaced) => self.go_away(REPLACED, REPLACED_MESSAGE),
+            ServerEvent::Reviewed(Proven::Nothing) => {
+                if self.outdated {
+                    // It would not go on anyway.
+                    self.go_away(REPLACED, REPLACED_MESSAGE);
+                }
             }
             ServerEvent::News { position } => {
                 if self.live && position > self.down_position {
@@ -301,8 +348,13 @@ impl ServerSession {
                 self.go_away_if_fenced();
             }
             ClientFrame::Compare if self.greeted => self.effects.push_back(ServerEffect::LoadSet),
+            ClientFrame::Proof(receipt) if self.proof_wanted => {
+                self.proof_wanted = false;
+                self.effects.push_back(ServerEffect::ReviewProof(receipt));
+            }
             ClientFrame::Hello(_)
             | ClientFrame::Compare
+            | ClientFrame::Proof(_)
             | ClientFrame::Batch(_)
             | ClientFrame::Applied { .. }
             | ClientFrame::WantReceipt { .. } => {
@@ -316,7 +368,13 @@ impl ServerSession {
 
     fn handle_peer(&mut self, state: PeerState, time_ms: i64) {
         let Some(hello) = self.hello.clone() else { return };
+        if state.replaced {
+            self.go_away(REPLACED, REPLACED_MESSAGE);
+            return;
+        }
         self.greeted = true;
+        self.outdated = hello.cluster_epoch > state.cluster_epoch;
+        self.proof_wanted = self.outdated || state.receipt_unknown;
         let held = state.cursor.unwrap_or_default();
         self.fenced = state.fenced;
         let verdict = match verdict(&hello, &state) {
@@ -364,6 +422,8 @@ impl ServerSession {
             receipt_hash: state.receipt_hash,
             rebuilding: state.rebuilding,
             live: self.live,
+            cluster_epoch: state.cluster_epoch,
+            wants_proof: self.proof_wanted,
         };
         self.effects
             .push_back(ServerEffect::Send(ServerFrame::HelloAck(Box::new(ack))));
@@ -500,6 +560,9 @@ fn verdict(hello: &Hello, state: &PeerState) -> Verdict {
         return Verdict::Repair(RepairReason::ChainMismatch);
     }
     if !state.down_fits && hello.down_position > 0 {
+        return Verdict::Repair(RepairReason::ChainMismatch);
+    }
+    if state.receipt_unknown {
         return Verdict::Repair(RepairReason::ChainMismatch);
     }
     let nothing_up = hello.origin_end == cursor && hello.acknowledged == cursor;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
 
 use super::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
-use super::server::{PeerState, ServerEffect, ServerEvent, ServerSession};
+use super::server::{PeerState, Proven, ServerEffect, ServerEvent, ServerSession};
 use crate::fingerprint::{change_hash, origin_chain};
 use crate::message::{
     Ack, Batch, ChangeEntry, Cursor, DocumentChanges, DocumentOutcome, Hash, Hello, Outcome, Receipt,
@@ -130,6 +130,7 @@ impl World {
             quarantined: Vec::new(),
             documents: 0,
             rebuilding: false,
+            cluster_epoch: 11,
             signature: vec![1],
         }
     }
@@ -162,6 +163,7 @@ impl World {
             live: false,
             partial_receipts: false,
             digest_first: false,
+            cluster_epoch: 0,
         };
         let mut client = ClientSession::new(hello);
         let mut server = ServerSession::new();
@@ -172,9 +174,10 @@ impl World {
                     ClientEffect::Send(frame) => server.handle_event(ServerEvent::Frame(frame)),
                     ClientEffect::LoadUp(after) => client.handle_event(self.load_up(after)),
                     ClientEffect::AdoptPeer(_) | ClientEffect::ForgetSent => {}
-                    ClientEffect::LoadSet | ClientEffect::Recount | ClientEffect::Settled(_) => {
-                        unreachable!("no live session")
-                    }
+                    ClientEffect::LoadSet
+                    | ClientEffect::Recount
+                    | ClientEffect::Settled(_)
+                    | ClientEffect::Prove(_) => unreachable!("no live session, nothing to prove"),
                     ClientEffect::StoreAck(ack) => {
                         if self.lose_acks {
                             client.handle_event(ClientEvent::LinkLost);
@@ -249,6 +252,9 @@ impl World {
                             rebuilding: false,
                             fenced: self.fenced,
                             grants_hash: [0; 8],
+                            cluster_epoch: 0,
+                            replaced: false,
+                            receipt_unknown: false,
                         };
                         server.handle_event(ServerEvent::PeerLoaded {
                             state: Box::new(state),
@@ -298,7 +304,9 @@ impl World {
                             receipt,
                         });
                     }
-                    ServerEffect::Gather | ServerEffect::LoadSet => unreachable!("no live session"),
+                    ServerEffect::Gather | ServerEffect::LoadSet | ServerEffect::ReviewProof(_) => {
+                        unreachable!("no live session, nothing to prove")
+                    }
                     ServerEffect::Finish => {}
                 }
             } else {
@@ -424,6 +432,7 @@ fn hello(acknowledged: u64, end: u64) -> Hello {
         live: false,
         partial_receipts: false,
         digest_first: false,
+        cluster_epoch: 0,
     }
 }
 
@@ -460,6 +469,9 @@ fn state(cursor: Cursor) -> PeerState {
         rebuilding: false,
         fenced: false,
         grants_hash: [0; 8],
+        cluster_epoch: 0,
+        replaced: false,
+        receipt_unknown: false,
     }
 }
 
@@ -652,4 +664,105 @@ fn what_the_gate_refuses_again_after_a_repair_is_left_out_of_the_receipt() {
             apart
         }))
     );
+}
+
+#[test]
+fn a_node_shows_a_replaced_aggregator_its_receipt_and_adopts_nothing_of_it() {
+    let hello = Hello {
+        cluster_epoch: 9,
+        receipt_hash: [4; 32],
+        ..hello(3, 3)
+    };
+    let (ack, _, mut server) = greeted(&hello, state(hello.acknowledged));
+    assert!(ack.wants_proof);
+    let mut client = ClientSession::new(hello.clone());
+    effects_of(&mut client);
+    client.handle_event(ClientEvent::Frame(crate::message::ServerFrame::HelloAck(
+        Box::new(ack.clone()),
+    )));
+    assert_eq!(effects_of(&mut client), [ClientEffect::Prove([4; 32])]);
+    let receipt = Box::new(World::default().receipt());
+    client.handle_event(ClientEvent::ProofLoaded(Some(receipt.clone())));
+    let Some(ClientEffect::Send(proof)) = client.poll_effect() else {
+        panic!("the receipt is shown")
+    };
+    while server.poll_effect().is_some() {}
+    server.handle_event(ServerEvent::Frame(proof.clone()));
+    assert_eq!(server.poll_effect(), Some(ServerEffect::ReviewProof(receipt)));
+    // Whether it proves anything or not: the node does not go on.
+    server.handle_event(ServerEvent::Reviewed(Proven::Nothing));
+    let Some(ServerEffect::Send(last)) = server.poll_effect() else {
+        panic!("a last word")
+    };
+    client.handle_event(ClientEvent::Frame(last));
+    assert!(matches!(
+        &effects_of(&mut client)[..],
+        [ClientEffect::Finish(SessionEnd::Refused { code, .. })] if code == super::server::REPLACED
+    ));
+
+    let mut without = ClientSession::new(hello);
+    effects_of(&mut without);
+    without.handle_event(ClientEvent::Frame(crate::message::ServerFrame::HelloAck(
+        Box::new(ack),
+    )));
+    effects_of(&mut without);
+    without.handle_event(ClientEvent::ProofLoaded(None));
+    assert!(
+        without.is_ended(),
+        "it has nothing to show and does not go on either"
+    );
+    let mut again = server;
+    again.handle_event(ServerEvent::Frame(proof));
+    assert!(again.is_ended());
+}
+
+#[test]
+fn an_aggregator_whose_file_was_put_back_sends_the_node_back_to_begin_again() {
+    let hello = hello(3, 3);
+    let rewound = PeerState {
+        receipt_unknown: true,
+        ..state(hello.acknowledged)
+    };
+    let (ack, _, mut server) = greeted(&hello, rewound);
+    assert!(ack.wants_proof);
+    assert_eq!(
+        ack.verdict,
+        Verdict::Repair(RepairReason::ChainMismatch),
+        "proven or not"
+    );
+    server.handle_event(ServerEvent::Reviewed(Proven::Rewound));
+    let mut last = None;
+    while let Some(effect) = server.poll_effect() {
+        if let ServerEffect::Send(frame @ crate::message::ServerFrame::Goaway { .. }) = effect {
+            last = Some(frame);
+        }
+    }
+    let mut client = ClientSession::new(hello);
+    client.handle_event(ClientEvent::Frame(crate::message::ServerFrame::HelloAck(
+        Box::new(ack),
+    )));
+    client.handle_event(ClientEvent::Frame(last.expect("a last word")));
+    let again = ClientEffect::Finish(SessionEnd::Restart(RepairReason::EpochChanged));
+    assert!(effects_of(&mut client).contains(&again));
+}
+
+#[test]
+fn a_replaced_aggregator_takes_nothing() {
+    let hello = hello(0, 3);
+    let mut server = ServerSession::new();
+    server.handle_event(ServerEvent::Frame(crate::message::ClientFrame::Hello(Box::new(
+        hello.clone(),
+    ))));
+    server.handle_event(ServerEvent::PeerLoaded {
+        state: Box::new(PeerState {
+            replaced: true,
+            ..state(Cursor::default())
+        }),
+        time_ms: 7,
+    });
+    assert!(server.is_ended());
+    let sent = std::iter::from_fn(|| server.poll_effect()).any(|effect| {
+        matches!(effect, ServerEffect::Send(crate::message::ServerFrame::Goaway { code, .. }) if code == super::server::REPLACED)
+    });
+    assert!(sent);
 }
