@@ -7,6 +7,7 @@
 )]
 
 mod flood;
+mod handover;
 mod harness;
 mod hostile;
 mod javascript;
