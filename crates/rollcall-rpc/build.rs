@@ -4,7 +4,12 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
-    let files = ["rollcall/sync/v1/sync.proto", "rollcall/enrol/v1/enrol.proto"].map(|file| root.join(file));
+    let files = [
+        "rollcall/sync/v1/sync.proto",
+        "rollcall/sync/v1/file.proto",
+        "rollcall/enrol/v1/enrol.proto",
+    ]
+    .map(|file| root.join(file));
     for file in &files {
         println!("cargo:rerun-if-changed={}", file.display());
     }

@@ -6,6 +6,7 @@
     reason = "seeds, counts and skipped parts of a run belong in its output"
 )]
 
+mod by_file;
 mod flood;
 mod handover;
 mod harness;

@@ -18,11 +18,25 @@ use crate::harness::{Aggregator, Node, database};
 pub(crate) fn written(record: &serde_json::Value) -> DocumentChanges {
     let record: Record = serde_json::from_value(record.clone()).expect("a record");
     let id = record.document_id().expect("a key");
-    let mut document = Document::create(record.kind(), id);
-    let edits = document.plan(&record).expect("a plan");
+    written_on(
+        Document::create(record.kind(), id),
+        &record,
+        ActorId(id.0),
+        "330106/7",
+    )
+}
+
+/// A change that carries a document on to what a record says, by any actor.
+pub(crate) fn written_on(
+    mut document: Document,
+    record: &Record,
+    actor: ActorId,
+    author: &str,
+) -> DocumentChanges {
+    let edits = document.plan(record).expect("a plan");
     let by = EditBy {
-        actor: ActorId(id.0),
-        author: "330106/7".to_owned(),
+        actor,
+        author: author.to_owned(),
         reason: "hostile".to_owned(),
         time_ms: 1_700_000_000_000,
         heads: None,
@@ -32,8 +46,8 @@ pub(crate) fn written(record: &serde_json::Value) -> DocumentChanges {
         .expect("an edit")
         .expect("a change");
     DocumentChanges {
-        document_id: id,
-        kind: record.kind(),
+        document_id: document.id(),
+        kind: document.kind(),
         scopes: Vec::new(),
         changes: vec![ChangeEntry {
             position: 0,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::harness::{Aggregator, Node, count, database, fixture, sync_all};
-use crate::peer::{Hostile, code_of, written};
+use crate::peer::{Hostile, code_of, written, written_on};
 
 const SCHOOL: &str = "51330000XXXX00019Q";
 const OTHER: &str = "53330000XXXX00027D";
@@ -188,29 +188,9 @@ fn fork_of(node: &Node, record: &Value) -> DocumentChanges {
     let own = "WHERE document_id = ?1 AND position = 0";
     let actor = chunks(&format!("SELECT actor FROM change {own}")).remove(0);
     let before = chunks("SELECT bytes FROM change WHERE document_id = ?1 AND position > 0 ORDER BY ordinal");
-    let mut document = Document::load(record.kind(), id, before.iter().map(Vec::as_slice)).expect("it loads");
-    let edits = document.plan(&record).expect("a plan");
-    let by = EditBy {
-        actor: ActorId(actor.try_into().expect("16 bytes")),
-        author: "330000/7".to_owned(),
-        reason: "twin".to_owned(),
-        time_ms: 1_700_000_000_000,
-        heads: None,
-    };
-    let change = document
-        .apply_edits(&edits, &by)
-        .expect("an edit")
-        .expect("a change");
-    DocumentChanges {
-        document_id: id,
-        kind: record.kind(),
-        scopes: Vec::new(),
-        changes: vec![ChangeEntry {
-            position: 0,
-            committed_at_ms: 0,
-            bytes: change.bytes,
-        }],
-    }
+    let document = Document::load(record.kind(), id, before.iter().map(Vec::as_slice)).expect("it loads");
+    let actor = ActorId(actor.try_into().expect("16 bytes"));
+    written_on(document, &record, actor, "330000/7")
 }
 
 #[test]

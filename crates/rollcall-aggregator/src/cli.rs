@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rollcall_command::data::Data;
-use rollcall_command::figures::{FiguresArgs, FindingsArgs, SubsidiesArgs};
+use rollcall_command::figures::{FiguresArgs, SubsidiesArgs};
+use rollcall_command::findings::FindingsArgs;
 use rollcall_command::quarantine::Quarantine;
 
 /// The national aggregator: sync server, enrolment authority, national figures.
@@ -47,6 +48,27 @@ pub enum Command {
         /// Why.
         #[arg(long)]
         reason: String,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Takes a file that a node's export-batches wrote.
+    ImportBatches(ImportBatches),
+    /// Writes the answer to the newest file of a peer.
+    ExportBatches {
+        /// Peer id.
+        peer: String,
+        /// Where to; a file that is there already stays.
+        file: PathBuf,
+        /// Store.
+        #[command(flatten)]
+        data: Data,
+        /// JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints the public key that nodes seal their files for.
+    BatchKey {
         /// Store.
         #[command(flatten)]
         data: Data,
@@ -234,6 +256,22 @@ pub struct Token {
     /// Name of the node it is for.
     #[arg(long, default_value = "")]
     pub name: String,
+}
+
+/// `import-batches`.
+#[derive(Debug, Args)]
+pub struct ImportBatches {
+    /// The node's file.
+    pub file: PathBuf,
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
+    /// Writes the answer here; a file that is there already stays.
+    #[arg(long)]
+    pub answer: Option<PathBuf>,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `recovery`.

@@ -11,7 +11,9 @@ use rollcall_replica::grants::Access;
 use rollcall_replica::peer::PeerContext;
 use rollcall_rpc::enrolment::{EnrolAnswer, EnrolRequest};
 use rollcall_rpc::peer_identity::CertificateFacts;
-use rollcall_rpc::{Authority, EnrolError, EnrolService, PeerIdentity, Refusal, RefusalKind, VerifyingKey};
+use rollcall_rpc::{
+    Authority, EnrolError, EnrolService, PeerIdentity, Recipient, Refusal, RefusalKind, VerifyingKey,
+};
 use rollcall_store::enrolment::{EnrolmentRow, Jurisdiction};
 use rollcall_store::{Error, Reader, Store, TokenFault, Writer};
 use rollcall_sync::message::ScopeGrant;
@@ -26,16 +28,18 @@ pub struct Enrolments {
     store: Store,
     authority: Authority,
     receipt_key: VerifyingKey,
+    batch_key: Recipient,
     tries: Mutex<HashMap<IpAddr, (u32, i64)>>,
 }
 
 impl Enrolments {
-    /// Over this store, with this authority.
-    pub fn new(store: Store, authority: Authority, receipt_key: VerifyingKey) -> Self {
+    /// Over this store, with this authority; its nodes learn both keys.
+    pub fn new(store: Store, authority: Authority, receipt_key: VerifyingKey, batch_key: Recipient) -> Self {
         Self {
             store,
             authority,
             receipt_key,
+            batch_key,
             tries: Mutex::default(),
         }
     }
@@ -144,6 +148,7 @@ impl Enrolments {
             certificate_pem,
             authority_pem: self.authority.certificate_pem().to_owned(),
             receipt_key: self.receipt_key,
+            batch_key: Some(self.batch_key),
             federation: jurisdiction.federation,
             scopes,
         })

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rollcall_command::output::Refused;
 use rollcall_rpc::authority::{read_private, write_private};
-use rollcall_rpc::{Authority, RpcError, SigningKey};
+use rollcall_rpc::{Authority, RpcError, SealKey, SigningKey};
 use rollcall_store::Store;
 use rollcall_sync::limits::SESSIONS_UNDER_WAY_MAX;
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,21 @@ impl Files {
             .map_err(refused_key)
             .context("read the signing key")?;
         SigningKey::from_pkcs8(&bytes).context("read the signing key")
+    }
+
+    /// The key that opens the nodes' batch files; made where there is none yet.
+    ///
+    /// # Errors
+    /// Where it is readable by others, or no key.
+    pub fn load_seal_key(&self) -> anyhow::Result<SealKey> {
+        let path = self.folder.join("keys/batches.x25519");
+        if !path.exists() {
+            write_private(&path, &SealKey::generate().to_bytes()).context("write the key for files")?;
+        }
+        let bytes = read_private(&path)
+            .map_err(refused_key)
+            .context("read the key for files")?;
+        SealKey::from_bytes(&bytes).context("read the key for files")
     }
 
     /// Keeps a new key that signs receipts.

@@ -27,6 +27,7 @@ pub fn run(args: &Init) -> anyhow::Result<()> {
         .context("make the authority")?;
     files.save_authority(&authority)?;
     files.save_signing_key(&SigningKey::generate().context("make the signing key")?)?;
+    files.load_seal_key()?;
     files.save_config(&Config::named(args.name.clone(), args.hosts.clone()))?;
     let options = CreateOptions {
         role: Role::Aggregator,

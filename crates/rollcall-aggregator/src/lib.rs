@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod by_file;
 pub mod cli;
 pub mod enrolment;
 pub mod federation;
@@ -24,7 +25,7 @@ use files::Files;
 use rollcall_command::data::Data;
 use rollcall_command::output::print_line;
 use rollcall_command::quarantine::{self, Quarantine};
-use rollcall_command::{figures, logs, receipt_file, upkeep};
+use rollcall_command::{figures, findings, logs, receipt_file, upkeep};
 use rollcall_replica::Replica;
 
 /// Runs one command.
@@ -53,6 +54,14 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Revoke { peer, reason, data } => {
             peers::run_revoke(&Files::new(&data.folder), &peer, &reason)
         }
+        Command::ImportBatches(args) => by_file::run_import(&args),
+        Command::ExportBatches {
+            peer,
+            file,
+            data,
+            json,
+        } => by_file::run_export(&Files::new(&data.folder), &peer, &file, json),
+        Command::BatchKey { data } => print_line(Files::new(&data.folder).load_seal_key()?.recipient()),
         Command::Unfence { peer, reason, data } => {
             peers::run_unfence(&Files::new(&data.folder), &peer, &reason)
         }
@@ -87,7 +96,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         },
         Command::Figures { data, question } => figures::run_figures(&replica(&data)?, &question),
         Command::Subsidies { data, question } => figures::run_subsidies(&replica(&data)?, &question),
-        Command::Findings { data, question } => figures::run_findings(&replica(&data)?, &question),
+        Command::Findings { data, question } => findings::run_findings(&replica(&data)?, &question),
         Command::Export {
             file,
             data,

@@ -45,7 +45,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     }
     let authority = files.load_authority()?;
     let signing_key = files.load_signing_key()?;
-    let receipt_key = signing_key.verifying_key();
+    let (receipt_key, batch_key) = (signing_key.verifying_key(), files.load_seal_key()?.recipient());
     let certificate = authority
         .issue_server(&config.hosts, now_ms())
         .context("issue the server's certificate")?;
@@ -83,6 +83,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         store.clone(),
         authority,
         receipt_key,
+        batch_key,
     ))));
     let site = Site::new(
         SiteConfig {

@@ -7,6 +7,8 @@ pub mod clock;
 pub mod data;
 pub mod federation;
 pub mod figures;
+pub mod findings;
+pub mod fresh_file;
 pub mod logs;
 pub mod output;
 pub mod quarantine;

@@ -83,15 +83,20 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Takes everything out of a document, in one pass over all its maps.
-    pub(crate) fn read(kind: DocumentKind, id: DocumentId, document: &Automerge) -> Self {
-        let genesis = actor::to_automerge(genesis::actor(id));
-        let mut content = Self {
+    /// Nothing stands in it yet.
+    pub(crate) fn empty(kind: DocumentKind, id: DocumentId) -> Self {
+        Self {
             kind,
             id,
             root: Vec::new(),
             containers: vec![Vec::new(); schema::of(kind).containers.len()],
-        };
+        }
+    }
+
+    /// Takes everything out of a document, in one pass over all its maps.
+    pub(crate) fn read(kind: DocumentKind, id: DocumentId, document: &Automerge) -> Self {
+        let genesis = actor::to_automerge(genesis::actor(id));
+        let mut content = Self::empty(kind, id);
         for DocObjItem { obj, item } in document.iter() {
             let DocItem::Map(item) = item else { continue };
             let cells = match &*obj {

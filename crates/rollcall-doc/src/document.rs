@@ -2,9 +2,10 @@
 //! Owns the Automerge value; nothing else in the project sees one. What stands in it is read by `read`, `facts`,
 //! `conflict` and `history`, what shall be written is planned by `record_edit` and `field_edit`.
 
+use std::panic::catch_unwind;
 use std::sync::OnceLock;
 
-use automerge::{Automerge, Change, ChangeHash, ReadDoc};
+use automerge::{Automerge, AutomergeError, Change, ChangeHash, ReadDoc};
 use rollcall_core::fact::Facts;
 use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 use rollcall_core::problem::Problem;
@@ -16,11 +17,13 @@ use crate::conflict::{self, Conflict};
 use crate::content::Content;
 use crate::edit::Edit;
 use crate::error::Error;
+use crate::gate;
 use crate::gate::frame::{self, CHANGE_BYTES_MAX};
 use crate::gate::walker::{self, DEPENDENCIES_MAX, OPERATIONS_MAX};
 use crate::history::{self, HistoryEntry};
 use crate::mention::{self, Mentions};
-use crate::{actor, facts, field_edit, founding, genesis, read, record_edit};
+use crate::saved_form::SavedForm;
+use crate::{actor, facts, field_edit, genesis, read, record_edit};
 
 /// One document with its whole history.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub struct Document {
     id: DocumentId,
     /// Made when it is first needed: a document that only waits for its first changes is made with them.
     automerge: OnceLock<Automerge>,
+    /// What stands in it, read when it is first asked for.
+    content: OnceLock<Content>,
 }
 
 /// On whose behalf an edit is made.
@@ -68,6 +73,7 @@ impl Document {
             kind,
             id,
             automerge: OnceLock::new(),
+            content: OnceLock::new(),
         }
     }
 
@@ -80,26 +86,22 @@ impl Document {
         id: DocumentId,
         changes: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, Error> {
-        let mut changes = changes.into_iter().enumerate().peekable();
-        let founded = changes.peek().and_then(|(_, bytes)| founded(kind, id, bytes));
-        let mut further = Vec::new();
-        let mut automerge = match founded {
-            Some(automerge) => {
-                changes.next();
-                automerge
-            }
-            None => {
-                further.push(genesis::change(kind, id));
-                Automerge::new()
-            }
-        };
-        for (index, bytes) in changes {
+        let changes: Vec<&[u8]> = changes.into_iter().collect();
+        if changes.is_empty() {
+            return Ok(Self::create(kind, id));
+        }
+        if let Some(document) = saved(kind, id, &changes) {
+            return Ok(document);
+        }
+        let mut all = vec![genesis::change(kind, id)];
+        for (index, bytes) in changes.into_iter().enumerate() {
             let framed = frame::open(bytes).map_err(|_| Error::ChangeDamaged { index })?;
             let change = Change::try_from(bytes).map_err(|_| Error::ChangeDamaged { index })?;
             debug_assert_eq!(framed.hash, change.hash().0, "both ends name a change alike");
-            further.push(change);
+            all.push(change);
         }
-        automerge.apply_changes(further).map_err(Error::Apply)?;
+        let mut automerge = Automerge::new();
+        automerge.apply_changes(all).map_err(Error::Apply)?;
         let missing = automerge.get_missing_deps(&[]).len();
         if missing > 0 {
             return Err(Error::HistoryIncomplete { missing });
@@ -140,17 +142,17 @@ impl Document {
 
     /// Everything as a record; importing it again changes nothing. Never fails on content.
     pub fn record(&self) -> (Record, Vec<Problem>) {
-        read::record(&self.content())
+        read::record(self.content())
     }
 
     /// What it states, ready for figures. Never fails on content.
     pub fn facts(&self) -> (Facts, Vec<Problem>) {
-        facts::facts(&self.content())
+        facts::facts(self.content())
     }
 
     /// Fields with several values that wait for somebody to decide.
     pub fn conflicts(&self) -> Vec<Conflict> {
-        conflict::conflicts(&self.content(), self.automerge())
+        conflict::conflicts(self.content(), self.automerge())
     }
 
     /// The whole document in Automerge's own file format, which its libraries for other languages open too.
@@ -168,7 +170,7 @@ impl Document {
     /// # Errors
     /// Problems, where the record cannot be written: nothing of it should be.
     pub fn plan(&self, record: &Record) -> Result<Vec<Edit>, Vec<Problem>> {
-        record_edit::plan(&self.content(), record)
+        record_edit::plan(self.content(), record)
     }
 
     /// What `FIELD=VALUE` of the command line would change: `address`, `name@2024-01-01`, `coverage/c1/until`.
@@ -176,7 +178,7 @@ impl Document {
     /// # Errors
     /// A problem where there is no such field or the value is none of its kind.
     pub fn set(&self, field: &str, value: &str) -> Result<Vec<Edit>, Vec<Problem>> {
-        field_edit::set(&self.content(), field, value)
+        field_edit::set(self.content(), field, value)
     }
 
     /// Chooses one of the values of a conflict: it is written again, over all others.
@@ -184,7 +186,7 @@ impl Document {
     /// # Errors
     /// A problem where there is no such conflict or value.
     pub fn settle(&self, field: &str, value_id: &str) -> Result<Vec<Edit>, Vec<Problem>> {
-        field_edit::settle(&self.content(), field, value_id)
+        field_edit::settle(self.content(), field, value_id)
     }
 
     /// Writes edits as one change; `None` if nothing would change.
@@ -207,6 +209,7 @@ impl Document {
         let decoded = decoded.map_err(|_| Error::EditTooBig)?;
         let (hash, seq) = (change.hash().0, decoded.seq);
         let mentions = mention::of_change(self.kind, genesis::actor(self.id), &decoded);
+        self.content.take();
         let automerge = self.automerge.get_mut().expect("composing has just read it");
         automerge.apply_changes([change]).map_err(Error::Edit)?;
         Ok(Some(LocalChange {
@@ -256,8 +259,9 @@ impl Document {
     }
 
     /// What stands in it now.
-    pub(crate) fn content(&self) -> Content {
-        Content::read(self.kind, self.id, self.automerge())
+    pub(crate) fn content(&self) -> &Content {
+        self.content
+            .get_or_init(|| Content::read(self.kind, self.id, self.automerge()))
     }
 
     /// Whether nothing has been needed of it yet: it holds its genesis change only.
@@ -278,7 +282,7 @@ impl Document {
     }
 
     /// A copy with further changes applied, for the gate's trial. Heads are the caller's to compare.
-    pub(crate) fn with_changes(&self, mut changes: Vec<Change>) -> Result<Self, automerge::AutomergeError> {
+    pub(crate) fn with_changes(&self, mut changes: Vec<Change>) -> Result<Self, AutomergeError> {
         let mut automerge = match self.automerge.get() {
             Some(automerge) => automerge.clone(),
             None => {
@@ -296,13 +300,29 @@ impl Document {
             kind,
             id,
             automerge: OnceLock::from(automerge),
+            content: OnceLock::new(),
         }
+    }
+
+    /// The document that changes make, loaded in its saved form: Automerge has made each change anew out of it and come to
+    /// the heads stated, so what stands in it is what the changes' operations say. `None` where it finds something else.
+    pub(crate) fn from_saved(form: &SavedForm<'_>) -> Option<Self> {
+        let bytes = form.bytes();
+        // Whatever the library makes of this form, the changes can still be applied.
+        let automerge = catch_unwind(|| Automerge::load(&bytes)).ok()?.ok()?;
+        let document = Self {
+            kind: form.kind(),
+            id: form.id(),
+            automerge: OnceLock::from(automerge),
+            content: OnceLock::from(form.content()),
+        };
+        document.heads().iter().eq(form.heads()).then_some(document)
     }
 }
 
-/// The document that a first change makes, by its saved form; `None` where it has none, and the change is applied.
-fn founded(kind: DocumentKind, id: DocumentId, bytes: &[u8]) -> Option<Automerge> {
-    let framed = frame::open(bytes).ok()?;
-    let change = walker::walk(framed.body).ok()?;
-    Automerge::load(&founding::saved(kind, id, &change, framed.hash)?).ok()
+/// The document that stored changes make, by its saved form; `None` where it has none, and the changes are applied.
+fn saved(kind: DocumentKind, id: DocumentId, changes: &[&[u8]]) -> Option<Document> {
+    let walked = gate::walk_stored(changes)?;
+    let named = walked.iter().map(|checked| checked.named()).collect();
+    Document::from_saved(&SavedForm::of(kind, id, named)?)
 }

@@ -5,7 +5,7 @@
 
 mod attack;
 mod bend;
-mod corpus;
+pub(crate) mod corpus;
 pub(crate) mod forge;
 
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ use rollcall_core::id::DocumentKind;
 use self::corpus::Line;
 use self::forge::Forge;
 use crate::document::Document;
-use crate::gate::{self, frame, walker};
+use crate::gate::{self, Admission, frame, walker};
 use crate::samples::by;
 use crate::{conflict, genesis};
 
@@ -161,7 +161,10 @@ impl GateTargets {
             }
             let hashes: HashSet<[u8; 32]> = log.iter().filter_map(|bytes| hash_of(bytes)).collect();
             let slices: Vec<&[u8]> = incoming.iter().map(Vec::as_slice).collect();
-            let admission = gate::admit(&held, &hashes, &slices);
+            let stored: Vec<&[u8]> = log.iter().map(Vec::as_slice).collect();
+            let admission = gate::admit_stored(held.kind(), held.id(), &stored, &hashes, &slices)
+                .map_err(|error| format!("what was let in cannot be loaded: {error}"))?;
+            same_fates(&admission, &gate::admit(&held, &hashes, &slices))?;
             let fates = admission.accepted.len()
                 + admission.duplicates
                 + admission.pending.len()
@@ -265,13 +268,33 @@ fn check_heads(
     }
 }
 
+/// A document that was loaded and one that is only stored let in the same.
+fn same_fates(stored: &Admission, loaded: &Admission) -> Result<(), String> {
+    let accepted = |admission: &Admission| -> Vec<[u8; 32]> {
+        admission.accepted.iter().map(|change| change.hash).collect()
+    };
+    let refused = |admission: &Admission| -> Vec<(Option<[u8; 32]>, &'static str)> {
+        let refused = admission.refused.iter();
+        refused.map(|change| (change.hash, change.code)).collect()
+    };
+    if accepted(stored) == accepted(loaded)
+        && refused(stored) == refused(loaded)
+        && stored.pending == loaded.pending
+        && stored.duplicates == loaded.duplicates
+    {
+        Ok(())
+    } else {
+        Err("a stored document and a loaded one let in different changes".to_owned())
+    }
+}
+
 /// Saved and loaded, the document is the same, and everything can be read out of it.
 fn sound(document: &Document) -> Result<(), String> {
     let loaded = Automerge::load(&document.automerge().save())
         .map_err(|error| format!("what was saved cannot be loaded: {error}"))?;
     let loaded = Document::from_automerge(document.kind(), document.id(), loaded);
     same(document, &loaded, "saved and loaded")?;
-    let counted = conflict::count(&document.content()) as usize;
+    let counted = conflict::count(document.content()) as usize;
     if counted != document.conflicts().len() {
         return Err("conflicts are counted and listed differently".to_owned());
     }

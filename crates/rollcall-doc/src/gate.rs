@@ -18,7 +18,8 @@ use rollcall_core::id::ActorId;
 use crate::document::Document;
 use crate::mention::Mentions;
 
-pub use admit::admit;
+pub(crate) use admit::walk_stored;
+pub use admit::{admit, admit_stored};
 
 /// What became of a bundle of changes for one document; every change is in exactly one place.
 #[derive(Debug, Default)]

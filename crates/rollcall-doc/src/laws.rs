@@ -167,7 +167,7 @@ proptest! {
             made.push(write(&mut merged, &edits, &by(6)).bytes);
         }
         prop_assert_eq!(merged.conflicts(), []);
-        prop_assert_eq!(conflict::count(&merged.content()), 0);
+        prop_assert_eq!(conflict::count(merged.content()), 0);
         prop_assert_eq!(state(&receive(&before, &made)), state(&merged));
     }
 }

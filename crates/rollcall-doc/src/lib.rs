@@ -14,7 +14,6 @@ mod edit;
 mod error;
 mod facts;
 mod field_edit;
-mod founding;
 pub mod fuzz;
 pub mod gate;
 mod genesis;
@@ -25,6 +24,7 @@ mod read;
 mod record_edit;
 pub mod rescue;
 mod samples;
+mod saved_form;
 mod scalar;
 mod schema;
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use rollcall_core::id::DocumentKind;
 
+use crate::content::Content;
 use crate::document::Document;
 use crate::samples::{by, record, sample};
 use crate::{gate, genesis};
@@ -65,7 +66,7 @@ fn speed_of_the_common_steps() {
     print("load saved", || {
         automerge::Automerge::load(&saved).expect("loads")
     });
-    print("content", || document.content());
+    print("content", || Content::read(kind, id, document.automerge()));
     print("facts", || document.facts());
     print("record", || document.record());
     print("conflicts", || document.conflicts());

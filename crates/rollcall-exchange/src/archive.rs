@@ -8,11 +8,11 @@ use std::io::Read;
 use flate2::read::DeflateDecoder;
 use rollcall_core::problem::Problem;
 
+use crate::file_type::{encrypted_file, unsupported};
 use crate::limit::{
     PARTS_MAX, STRINGS_BYTES_MAX, UNPACKED_BYTES_MAX, UNPACKED_RATIO_FREE_BYTES, UNPACKED_RATIO_MAX,
     XML_ATTRIBUTES_MAX, XML_DEPTH_MAX,
 };
-use crate::sniff::{encrypted_file, unsupported};
 
 /// What the pass found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 pub mod limit;
 
 mod archive;
+mod file_type;
 mod separated;
 mod sheet;
 mod sniff;

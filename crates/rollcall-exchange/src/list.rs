@@ -8,12 +8,13 @@ use sha2::{Digest, Sha256};
 use crate::candidate::is_kept;
 use crate::columns::{Column, Field, Meaning, assign, missing, normalise_head};
 use crate::date_cell::{DayOrder, day_order};
+use crate::file_type::{FileType, file_type};
 use crate::header::find_header;
 use crate::limit::SPREADSHEET_ROWS;
 use crate::place::Places;
 use crate::separated::{choose_separator, read_separated};
 use crate::sheet::{Row, Sheet};
-use crate::sniff::{FileType, decode, file_type};
+use crate::sniff::decode;
 use crate::workbook::read_workbook;
 
 /// What a list is about.

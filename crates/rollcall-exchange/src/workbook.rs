@@ -41,7 +41,7 @@ pub(crate) fn read_workbook(bytes: &[u8], asked: Option<&str>) -> Result<SheetRe
 
 fn damaged(error: XlsxError) -> Problem {
     if matches!(error, XlsxError::Password) {
-        return crate::sniff::encrypted_file();
+        return crate::file_type::encrypted_file();
     }
     Problem::error(
         "FILE_DAMAGED",

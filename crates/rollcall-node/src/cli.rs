@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rollcall_command::data::Data;
-use rollcall_command::figures::{FiguresArgs, FindingsArgs, SubsidiesArgs};
+use rollcall_command::figures::{FiguresArgs, SubsidiesArgs};
+use rollcall_command::findings::FindingsArgs;
 use rollcall_command::quarantine::Quarantine;
 
 /// The local node: register, sync and figures of one federation.
@@ -43,6 +44,10 @@ pub enum Command {
     },
     /// One sync session; with --watch stays and reports.
     Sync(Sync),
+    /// Writes what the aggregator has not acknowledged to a file, for somebody to carry there.
+    ExportBatches(ExportBatches),
+    /// Takes the answer to such a file.
+    ImportBatches(ImportBatches),
     /// What is held, waiting and proven.
     Status(Status),
     /// Changes kept apart.
@@ -343,6 +348,38 @@ pub struct Sync {
     /// Stays and reports.
     #[arg(long)]
     pub watch: bool,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `export-batches`.
+#[derive(Debug, Args)]
+pub struct ExportBatches {
+    /// Where to; a file that is there already stays.
+    pub file: PathBuf,
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
+    /// Everything this node has, and asks for everything: where both ends are found to differ.
+    #[arg(long)]
+    pub all: bool,
+    /// Key that the aggregator opens files with, as its batch-key prints it; kept. Enrolment brings it.
+    #[arg(long)]
+    pub recipient: Option<String>,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `import-batches`.
+#[derive(Debug, Args)]
+pub struct ImportBatches {
+    /// The answer.
+    pub file: PathBuf,
+    /// Store.
+    #[command(flatten)]
+    pub data: Data,
     /// JSON on standard output.
     #[arg(long)]
     pub json: bool,

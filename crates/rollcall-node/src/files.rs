@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rollcall_command::output::Refused;
 use rollcall_rpc::authority::{read_private, write_private};
-use rollcall_rpc::{ClientConfig, RpcError, SigningKey, Timeouts, VerifyingKey};
+use rollcall_rpc::{ClientConfig, Recipient, RpcError, SealKey, SigningKey, Timeouts, VerifyingKey};
 use rollcall_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ pub struct Config {
     /// Public key that signs the aggregator's receipts, hexadecimal; absent before enrolment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt_key: Option<String>,
+    /// Public key that batch files are sealed for, as `rollcall-aggregator batch-key` prints it; absent before enrolment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_key: Option<String>,
     /// Address of the workspace; plain HTTP, so loopback only.
     #[serde(default = "default_web_addr")]
     pub web_addr: String,
@@ -64,11 +67,27 @@ impl Config {
             federation,
             aggregator: None,
             receipt_key: None,
+            batch_key: None,
             web_addr: default_web_addr(),
             sync_seconds: default_sync_seconds(),
             log: default_log(),
             log_json: false,
         }
+    }
+
+    /// Whom batch files are sealed for.
+    ///
+    /// # Errors
+    /// `NOT_ENROLLED`; `RECIPIENT_MISSING` where enrolment did not bring the key, `RECIPIENT_INVALID` where it is none.
+    pub fn batch_key(&self) -> anyhow::Result<Recipient> {
+        self.receipt_key()?;
+        let Some(text) = self.batch_key.as_deref() else {
+            let message = "This node was enrolled before files could be sent. Have rollcall-aggregator batch-key print \
+                           the aggregator's key, and say --recipient KEY once.";
+            return Err(Refused::new("RECIPIENT_MISSING", message).into());
+        };
+        text.parse()
+            .map_err(|error: RpcError| Refused::new(error.code(), error.to_string()).into())
     }
 
     /// The key that receipts are checked with.
@@ -214,6 +233,21 @@ impl Files {
             .map_err(refused_key)
             .context("read the signing key")?;
         SigningKey::from_pkcs8(&bytes).context("read the signing key")
+    }
+
+    /// The key that opens answers by file; made where there is none yet.
+    ///
+    /// # Errors
+    /// Where it is readable by others, or no key.
+    pub fn load_seal_key(&self) -> anyhow::Result<SealKey> {
+        let path = self.keys("batches.x25519");
+        if !path.exists() {
+            write_private(&path, &SealKey::generate().to_bytes()).context("write the key for files")?;
+        }
+        let bytes = read_private(&path)
+            .map_err(refused_key)
+            .context("read the key for files")?;
+        SealKey::from_bytes(&bytes).context("read the key for files")
     }
 
     /// How to reach the aggregator.

@@ -169,6 +169,7 @@ impl Enrolled {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         config.receipt_key = Some(key);
+        config.batch_key = self.answer.batch_key.map(|key| key.to_string());
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod by_file;
 pub mod cli;
 pub mod dialer;
 pub mod files;
@@ -24,7 +25,7 @@ use rollcall_command::clock::now_ms;
 use rollcall_command::data::Data;
 use rollcall_command::output::{Refused, print_line};
 use rollcall_command::quarantine::{self, Quarantine};
-use rollcall_command::{figures, logs, receipt_file, upkeep};
+use rollcall_command::{figures, findings, logs, receipt_file, upkeep};
 use rollcall_replica::Replica;
 use rollcall_sync::session::client::ReceiptCheck;
 
@@ -52,6 +53,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Organisation { command } => organisation::run(&command),
         Command::Conflicts { command } => organisation::run_conflicts(&command),
         Command::Sync(args) => sync::run(&args),
+        Command::ExportBatches(args) => by_file::run_export(&args),
+        Command::ImportBatches(args) => by_file::run_import(&args),
         Command::Status(args) => sync::run_status(&args),
         Command::Quarantine { command } => match command {
             Quarantine::List { data, all, json } => quarantine::run_list(&replica(&data)?, all, json),
@@ -84,7 +87,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Figures { data, question } => figures::run_figures(&replica(&data)?, &question),
         Command::Subsidies { data, question } => figures::run_subsidies(&replica(&data)?, &question),
-        Command::Findings { data, question } => figures::run_findings(&replica(&data)?, &question),
+        Command::Findings { data, question } => findings::run_findings(&replica(&data)?, &question),
         Command::Export(args) => import::run_export(&args),
         Command::Backup { file, data } => upkeep::run_backup(&Files::new(&data.folder).open_store()?, &file),
         Command::Restore { file, data } => upkeep::run_restore(&file, &Files::new(&data.folder).store()),

@@ -130,10 +130,10 @@ pub async fn sync_until(
     Ok(Some(report))
 }
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Refuses where the store is damaged: what is only read neither sends nor takes anything.
-fn check_writable(replica: &Replica) -> Result<(), Refused> {
+pub(crate) fn check_writable(replica: &Replica) -> Result<(), Refused> {
     if replica.store().is_read_only() {
         let message = "The data file is damaged and only read; run rebuild --from-centre.";
         return Err(Refused::new("STORE_DAMAGED", message));
@@ -141,7 +141,7 @@ fn check_writable(replica: &Replica) -> Result<(), Refused> {
     Ok(())
 }
 
-fn load_keys(files: &Files) -> anyhow::Result<NodeKeys> {
+pub(crate) fn load_keys(files: &Files) -> anyhow::Result<NodeKeys> {
     // First, since a node that is not enrolled may have no keys at all.
     let receipt_key = files.load_config()?.receipt_key()?.0.to_vec();
     Ok(NodeKeys {
@@ -232,7 +232,7 @@ fn lock_file(path: &Path) -> anyhow::Result<File> {
 
 /// One session a store at a time: a lock on a file, which the system takes back from a process that is killed (decision 5).
 /// A second lock tells a session that stays open to let go (decision 11).
-async fn take_turn(files: &Files) -> anyhow::Result<File> {
+pub(crate) async fn take_turn(files: &Files) -> anyhow::Result<File> {
     let (lock, wanted) = (lock_file(&files.sync_lock())?, lock_file(&files.sync_wanted())?);
     let begun = tokio::time::Instant::now();
     let mut is_first = false;

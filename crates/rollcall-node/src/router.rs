@@ -8,8 +8,8 @@ use rollcall_web::layout::NavigationItem;
 
 use crate::app::App;
 use crate::pages::{
-    entry_edit, export, import, import_plan, organisation, organisation_edit, organisations, record_page,
-    subsidies, subsidy_edit, sync, union_edit, unions,
+    batch_file, entry_edit, export, import, import_plan, organisation, organisation_edit, organisations,
+    record_page, subsidies, subsidy_edit, sync, union_edit, unions,
 };
 
 /// Main navigation.
@@ -102,5 +102,10 @@ pub fn pages(app: App) -> Router {
         .route("/import/{import_id}/drop", post(import_plan::discard))
         .route("/import/{import_id}/undo", post(import_plan::undo))
         .route("/sync", get(sync::show).post(sync::start))
+        .route("/sync/file", post(batch_file::download))
+        .route(
+            "/sync/answer",
+            post(batch_file::submit).layer(upload_limit(batch_file::ANSWER_SIZE_BYTES_MAX)),
+        )
         .with_state(app)
 }

@@ -24,6 +24,10 @@ use crate::cli;
 use crate::files::Files;
 use crate::link::{LiveSession, sync_now, sync_until};
 
+/// How a receipt came.
+pub(crate) const BY_FILE: &str = "file";
+const BY_CONNECTION: &str = "connection";
+
 /// `sync --json`.
 #[derive(Debug, Serialize)]
 struct ShownSync {
@@ -42,10 +46,11 @@ struct ShownSync {
     rebuilding: bool,
 }
 
+/// How much went one way, as printed.
 #[derive(Debug, Serialize)]
-struct Counted {
-    changes: u64,
-    documents: u64,
+pub(crate) struct Counted {
+    pub(crate) changes: u64,
+    pub(crate) documents: u64,
 }
 
 /// A receipt as printed.
@@ -57,6 +62,8 @@ pub struct ShownReceipt {
     position: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<bool>,
+    /// How it came: `connection` or `file`.
+    by: &'static str,
 }
 
 /// `status --json`.
@@ -89,10 +96,23 @@ struct ShownSelfCheck {
     corrected_scopes: u64,
 }
 
+/// Own changes that the aggregator has not acknowledged, as printed.
 #[derive(Debug, Serialize)]
-struct Waiting {
-    changes: u64,
+pub(crate) struct Waiting {
+    pub(crate) changes: u64,
     since: Option<String>,
+}
+
+impl Waiting {
+    /// What waits now.
+    pub(crate) fn read(reader: &Reader) -> Result<Self, StoreError> {
+        let upstream = reader.upstream()?;
+        let waiting = reader.waiting(upstream.map_or(0, |upstream| upstream.acknowledged.position))?;
+        Ok(Self {
+            changes: waiting.changes,
+            since: waiting.since_ms.map(time_text),
+        })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -250,14 +270,24 @@ pub fn apart(reader: &Reader, receipt: Option<&Receipt>) -> Result<BTreeSet<Docu
     Ok(apart)
 }
 
-/// A receipt as printed.
-pub fn shown_receipt(receipt: &Receipt, verified: Option<bool>) -> ShownReceipt {
+/// How a receipt came: over a connection, or by file.
+///
+/// # Errors
+/// The store's.
+pub fn came_by(reader: &Reader, receipt: &Receipt) -> Result<&'static str, StoreError> {
+    let by_file = reader.receipt_by_file()? == Some(receipt.hash());
+    Ok(if by_file { BY_FILE } else { BY_CONNECTION })
+}
+
+/// A receipt as printed; `by` says how it came.
+pub fn shown_receipt(receipt: &Receipt, by: &'static str, verified: Option<bool>) -> ShownReceipt {
     ShownReceipt {
         time: time_text(receipt.time_ms),
         documents: receipt.documents,
         digest: receipt.root().iter().map(|byte| format!("{byte:02x}")).collect(),
         position: receipt.position,
         verified,
+        by,
     }
 }
 
@@ -271,7 +301,7 @@ fn held_receipt(
         return Ok(report
             .receipt
             .as_ref()
-            .map(|receipt| shown_receipt(receipt, Some(true))));
+            .map(|receipt| shown_receipt(receipt, BY_CONNECTION, Some(true))));
     }
     let key = files.load_config()?.receipt_key()?;
     let Some(receipt) = last_receipt(replica)? else {
@@ -280,7 +310,12 @@ fn held_receipt(
     let check = replica
         .check_receipt(&receipt, &key.0, &Ed25519)
         .context("check the receipt")?;
-    Ok(Some(shown_receipt(&receipt, Some(check == ReceiptCheck::Equal))))
+    let by = replica.store().read(|reader| came_by(reader, &receipt))?;
+    Ok(Some(shown_receipt(
+        &receipt,
+        by,
+        Some(check == ReceiptCheck::Equal),
+    )))
 }
 
 fn show(report: &SyncReport, traffic: Traffic, receipt: Option<ShownReceipt>) -> ShownSync {
@@ -364,10 +399,6 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
         .and_then(|pem| CertificateFacts::read_pem(&pem).ok());
     let receipt = last_receipt(&replica)?;
     let status = replica.store().read(|reader| {
-        let acknowledged = reader
-            .upstream()?
-            .map_or(0, |upstream| upstream.acknowledged.position);
-        let waiting = reader.waiting(acknowledged)?;
         let checked = reader.self_check()?;
         let time = |ms: i64| (ms > 0).then(|| time_text(ms));
         Ok(ShownStatus {
@@ -380,11 +411,11 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
             },
             federation: config.federation.clone(),
             documents: reader.documents_count()?,
-            waiting: Waiting {
-                changes: waiting.changes,
-                since: waiting.since_ms.map(time_text),
+            waiting: Waiting::read(reader)?,
+            last_receipt: match &receipt {
+                Some(receipt) => Some(shown_receipt(receipt, came_by(reader, receipt)?, None)),
+                None => None,
             },
-            last_receipt: receipt.as_ref().map(|receipt| shown_receipt(receipt, None)),
             conflicts: reader.conflicts_count()?,
             quarantined: apart(reader, receipt.as_ref())?.len() as u64,
             certificate: Certificate {
@@ -409,8 +440,10 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
     ))?;
     match &status.last_receipt {
         Some(receipt) => print_line(format_args!(
-            "{} documents are held by the national office, proven at {}",
-            receipt.documents, receipt.time
+            "{} documents are held by the national office, proven at {}{}",
+            receipt.documents,
+            receipt.time,
+            if receipt.by == BY_FILE { " by file" } else { "" }
         ))?,
         None => print_line("no receipt yet")?,
     }

@@ -35,6 +35,9 @@ pub enum Error {
     /// The document kept changing under the edit.
     #[error("document {0} kept changing; nothing was saved, try again")]
     Busy(DocumentId),
+    /// The node's log began a new spell while it was being written out.
+    #[error("the node's log began anew meanwhile; nothing was lost, try again")]
+    LogReplaced,
     /// The figures could not be asked for.
     #[error(transparent)]
     Stats(#[from] rollcall_stats::Error),
@@ -68,7 +71,7 @@ impl Error {
                 .map_or_else(String::new, |problem| problem.code.clone()),
             Self::Foreign(_) => "FOREIGN_JURISDICTION".to_owned(),
             Self::NotEnrolled => "NOT_ENROLLED".to_owned(),
-            Self::Busy(_) => "BUSY".to_owned(),
+            Self::Busy(_) | Self::LogReplaced => "BUSY".to_owned(),
             Self::Stats(_) => "PARAM_INVALID".to_owned(),
             Self::AlreadyDone(_) => "ALREADY_DONE".to_owned(),
             Self::Exchange(_) => "FILE".to_owned(),

@@ -95,7 +95,7 @@ impl Replica {
                     let pending = reader.documents_pending()?;
                     let judge = |incoming: &&DocumentChanges| {
                         let prepared = Prepared::admit(reader, incoming, &pending, peer.store_id)?;
-                        let homes = match prepared.held.row {
+                        let homes = match prepared.row {
                             Some(_) => reader.homes_of(incoming.document_id)?,
                             None => Vec::new(),
                         };
@@ -146,7 +146,7 @@ fn judge_one(
     let admission = &prepared.admission;
     let places = places(prepared.facts.as_ref());
     let write = Write {
-        kind: prepared.held.document.kind(),
+        kind: prepared.kind,
         homes_before: &homes,
         homes_named: &prepared.mentions.homes,
         places: &places,
@@ -201,7 +201,7 @@ fn judge_one(
 
 /// Whether the accepted changes would carry the document over its limit.
 fn grows_too_big(prepared: &Prepared) -> bool {
-    let held = prepared.held.row.as_ref().map_or(0, |row| row.bytes_total);
+    let held = prepared.row.as_ref().map_or(0, |row| row.bytes_total);
     let new: usize = prepared
         .admission
         .accepted

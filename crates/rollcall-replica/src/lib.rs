@@ -3,6 +3,7 @@
 //! Refuses to know: TLS, protobuf, HTML, and where the clock and the keys come from.
 //! Read in this order.
 
+pub mod by_file;
 mod codec;
 pub mod edit;
 pub mod error;
@@ -35,6 +36,9 @@ pub mod take_down;
 pub mod take_up;
 pub mod undo;
 mod upstream;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use replica::Replica;

@@ -66,15 +66,7 @@ impl Replica {
             });
             let enrolment = reader.enrolment(&peer.peer_id)?;
             let row = reader.peer_cursor(peer.store_id, peer.log_epoch)?;
-            let mut named: BTreeSet<FederationId> = scopes.iter().cloned().collect();
-            named.extend(peer.access.enrolled.write.iter().cloned());
-            let grants: Vec<ScopeGrant> = named
-                .into_iter()
-                .map(|scope| ScopeGrant {
-                    write: peer.access.may_write(&scope),
-                    scope,
-                })
-                .collect();
+            let grants = grants_of(peer, &scopes);
             Ok(PeerState {
                 grants_hash: grants_hash(grants.iter().map(|grant| (&grant.scope, grant.write))),
                 store_id: identity.store_id,
@@ -125,7 +117,14 @@ impl Replica {
         })
     }
 
-    pub(crate) fn keep_given_receipt(&self, peer: &PeerContext, receipt: &Receipt) -> Result<(), Error> {
+    /// Keeps a receipt that is given to a peer. `heard` says that it covers everything the peer has, which ends a recovery
+    /// once it holds for all of them.
+    pub(crate) fn keep_given_receipt(
+        &self,
+        peer: &PeerContext,
+        receipt: &Receipt,
+        heard: bool,
+    ) -> Result<(), Error> {
         let scopes = self.read(|reader| peer_scopes(reader, peer))?;
         let set = self.read(|reader| Ok(reader.set_sum(&scopes)?))?;
         let row = ReceiptRow {
@@ -140,7 +139,11 @@ impl Replica {
         let (peer_id, now_ms) = (peer.peer_id.clone(), receipt.time_ms);
         let work = move |writer: &mut rollcall_store::Writer| {
             writer.save_receipt(&row)?;
-            writer.note_recovered(&peer_id, now_ms)
+            if heard {
+                writer.note_recovered(&peer_id, now_ms)
+            } else {
+                Ok(false)
+            }
         };
         if self.store().write("keep receipt", work).wait()? {
             tracing::warn!("everybody has been heard since the restore: the aggregator is whole again");
@@ -182,6 +185,17 @@ impl Replica {
         let work = move |writer: &mut rollcall_store::Writer| writer.replace_store(&peer_id, store_id);
         Ok(self.store().write("replace store", work).wait()?)
     }
+}
+
+/// What a peer may read or write, of the scopes that exist and those it is to write. Sorted.
+pub(crate) fn grants_of(peer: &PeerContext, scopes: &[FederationId]) -> Vec<ScopeGrant> {
+    let mut named: BTreeSet<FederationId> = scopes.iter().cloned().collect();
+    named.extend(peer.access.enrolled.write.iter().cloned());
+    let grant = |scope| ScopeGrant {
+        write: peer.access.may_write(&scope),
+        scope,
+    };
+    named.into_iter().map(grant).collect()
 }
 
 /// Hash over the peer's scopes that had anything by a position, and their chains there.

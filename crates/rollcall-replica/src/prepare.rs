@@ -79,7 +79,12 @@ pub(crate) struct Origin {
 
 /// A document's part of a batch after the gate.
 pub(crate) struct Prepared {
-    pub(crate) held: Held,
+    pub(crate) id: DocumentId,
+    pub(crate) kind: DocumentKind,
+    /// As held before; `None` where nothing of it was.
+    pub(crate) row: Option<DocumentRow>,
+    /// Its changes then.
+    pub(crate) changes: Vec<StoredChange>,
     pub(crate) admission: Admission,
     /// Hash of each change sent, in order.
     pub(crate) hashes: Vec<Hash>,
@@ -137,15 +142,20 @@ impl Prepared {
         pending: &[DocumentId],
         from: StoreId,
     ) -> Result<Self, Error> {
-        let held = Held::load(reader, incoming.document_id, incoming.kind)?;
-        let held_hashes: HashSet<Hash> = held.changes.iter().map(|change| change.hash).collect();
+        let id = incoming.document_id;
+        let (row, changes) = match reader.load(id)? {
+            Some((row, changes)) => (Some(row), changes),
+            None => (None, Vec::new()),
+        };
+        let kind = row.as_ref().map_or(incoming.kind, |row| row.kind);
+        let held_hashes: HashSet<Hash> = changes.iter().map(|change| change.hash).collect();
         let hashes: Vec<Hash> = incoming
             .changes
             .iter()
             .map(|change| change_hash(&change.bytes))
             .collect();
-        let mut waiting = if pending.contains(&incoming.document_id) {
-            reader.pending_changes(incoming.document_id)?
+        let mut waiting = if pending.contains(&id) {
+            reader.pending_changes(id)?
         } else {
             Vec::new()
         };
@@ -162,7 +172,12 @@ impl Prepared {
                     .map(|change| change.bytes.as_slice()),
             )
             .collect();
-        let mut admission = gate::admit(&held.document, &held_hashes, &chunks);
+        let held: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
+        let admitted = gate::admit_stored(kind, id, &held, &held_hashes, &chunks);
+        let mut admission = admitted.map_err(|source| Error::Document {
+            id,
+            source: Box::new(source),
+        })?;
         limit_pending(&mut admission, &stored);
         let accepted: HashSet<Hash> = admission.accepted.iter().map(|change| change.hash).collect();
         let released = waiting
@@ -180,7 +195,10 @@ impl Prepared {
         }
         let facts = admission.document.as_ref().map(|document| document.facts().0);
         Ok(Self {
-            held,
+            id,
+            kind,
+            row,
+            changes,
             admission,
             hashes,
             mentions,
@@ -202,7 +220,7 @@ impl Prepared {
         origin: Origin,
         now_ms: i64,
     ) -> Result<Option<DocumentCommit>, Error> {
-        let Some(document) = &self.admission.document else {
+        let (Some(document), Some(now)) = (&self.admission.document, &self.facts) else {
             return Ok(None);
         };
         let mut positions: HashMap<Hash, (u64, i64)> = self
@@ -215,7 +233,6 @@ impl Prepared {
         }
         let position_of = |hash: &Hash| positions.get(hash).copied().unwrap_or_default();
         let mut all: Vec<(u64, &[u8])> = self
-            .held
             .changes
             .iter()
             .map(|change| (change.position, change.bytes.as_slice()))
@@ -240,7 +257,7 @@ impl Prepared {
             .map(|(position, _)| *position)
             .filter(|position| *position >= first)
             .collect();
-        let facts = facts_by_position(document, &all, &moved)?;
+        let facts = facts_by_position(document, now, &all, &moved)?;
         Ok(self.commit(origin, now_ms, position_of, facts, incoming.scopes.clone()))
     }
 
@@ -272,9 +289,9 @@ impl Prepared {
             }
         });
         Some(DocumentCommit {
-            document_id: document.id(),
-            kind: document.kind(),
-            expected_digest: self.held.digest(),
+            document_id: self.id,
+            kind: self.kind,
+            expected_digest: self.row.as_ref().map(|row| row.digest),
             heads: document.heads(),
             digest: document.digest(),
             new_changes: new_changes.collect(),
@@ -331,10 +348,11 @@ pub(crate) fn commit_local(
 }
 
 /// Facts of a document at each of the positions in `wanted`, and at [`UNSENT`] where it has changes without one.
-/// `all` are its changes with their positions, 0 for none; positions follow dependencies, so a cut is whole once all of
+/// `now` are those of the document as it is, `all` its changes with their positions, 0 for none; positions follow dependencies, so a cut is whole once all of
 /// them are known.
 pub(crate) fn facts_by_position(
     document: &Document,
+    now: &Facts,
     all: &[(u64, &[u8])],
     wanted: &BTreeSet<u64>,
 ) -> Result<Vec<FactRow>, Error> {
@@ -342,8 +360,8 @@ pub(crate) fn facts_by_position(
     let unsent = all.iter().any(|(position, _)| *position == 0);
     let mut rows = Vec::new();
     for position in wanted.iter().copied().filter(|position| *position > 0) {
-        let facts = if position == last && !unsent {
-            document.facts().0
+        let encoded = if position == last && !unsent {
+            codec::encode(now)
         } else {
             let cut = all
                 .iter()
@@ -351,7 +369,7 @@ pub(crate) fn facts_by_position(
                 .map(|(_, bytes)| *bytes);
             let id = document.id();
             match Document::load(document.kind(), id, cut) {
-                Ok(then) => then.facts().0,
+                Ok(then) => codec::encode(&then.facts().0),
                 // A position here still waits for the one it depends on, as while an aggregator that was restored gives
                 // them anew: the row is written when that one comes.
                 Err(rollcall_doc::Error::HistoryIncomplete { .. }) => continue,
@@ -361,10 +379,10 @@ pub(crate) fn facts_by_position(
                 }
             }
         };
-        rows.push((position, codec::encode(&facts)));
+        rows.push((position, encoded));
     }
     if unsent {
-        rows.push((UNSENT, codec::encode(&document.facts().0)));
+        rows.push((UNSENT, codec::encode(now)));
     }
     Ok(rows)
 }

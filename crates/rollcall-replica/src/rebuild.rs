@@ -100,5 +100,5 @@ fn all_facts(held: &Held) -> Result<Vec<rollcall_store::fact::FactRow>, Error> {
         .map(|change| (change.position, change.bytes.as_slice()))
         .collect();
     let wanted = all.iter().map(|(position, _)| *position).collect();
-    facts_by_position(&held.document, &all, &wanted)
+    facts_by_position(&held.document, &held.document.facts().0, &all, &wanted)
 }

@@ -113,7 +113,7 @@ impl Replica {
             expected_digest: row.digest,
             heads: base.heads(),
             digest: base.digest(),
-            facts: facts_by_position(&base, &all, &wanted)?,
+            facts: facts_by_position(&base, &base.facts().0, &all, &wanted)?,
             code: FORKED.to_owned(),
             message: "Another copy of this node wrote another change under the same number.".to_owned(),
             note: note(&written),

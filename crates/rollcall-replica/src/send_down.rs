@@ -141,11 +141,9 @@ fn news(
     until: u64,
 ) -> Result<Option<Vec<ChangeEntry>>, Error> {
     let after = if row.whole { 0 } else { after };
-    let (own, others): (Vec<_>, Vec<_>) = reader
-        .changes_between(row.document_id, after, until)?
-        .into_iter()
-        .partition(|change| change.origin_store == peer.store_id && change.origin_epoch == peer.log_epoch);
-    if others.is_empty() && (!row.whole || own.iter().any(|change| change.position == row.position)) {
+    let own = (peer.store_id, peer.log_epoch);
+    let others = reader.changes_of_others_between(row.document_id, after, until, own)?;
+    if others.is_empty() && (!row.whole || reader.is_sent_by(row.document_id, row.position, own)?) {
         return Ok(None);
     }
     let others = others.into_iter().map(|change| ChangeEntry {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::id::{DocumentId, FederationId};
+use rollcall_store::Reader;
+use rollcall_store::change::OriginRow;
 use rollcall_store::cursor::{AcknowledgedChange, Acknowledgement};
 use rollcall_store::document::DocumentState;
 use rollcall_store::quarantine::Refused;
@@ -18,6 +20,56 @@ use crate::rescue::FORKED;
 
 /// Rows of the log looked at for one batch.
 const ROWS_MAX: usize = 4 * BATCH_DOCUMENTS_MAX;
+
+/// Changes of a log by document, in the order in which the documents first come.
+#[derive(Default)]
+struct Gathered {
+    documents: BTreeMap<DocumentId, DocumentChanges>,
+    order: Vec<DocumentId>,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn push(&mut self, reader: &Reader, row: &OriginRow, change: Vec<u8>) -> Result<(), Error> {
+        let id = row.document_id;
+        self.bytes += change.len();
+        let entry = ChangeEntry {
+            position: row.cursor.position,
+            committed_at_ms: 0,
+            bytes: change,
+        };
+        if let Some(document) = self.documents.get_mut(&id) {
+            document.changes.push(entry);
+            return Ok(());
+        }
+        let held = reader.document(id)?;
+        let kind = held.ok_or_else(|| Error::NoDocument(id.to_string()))?.kind;
+        self.order.push(id);
+        let document = DocumentChanges {
+            document_id: id,
+            kind,
+            scopes: Vec::new(),
+            changes: vec![entry],
+        };
+        self.documents.insert(id, document);
+        Ok(())
+    }
+
+    fn into_documents(mut self) -> Vec<DocumentChanges> {
+        let order = std::mem::take(&mut self.order);
+        order.iter().filter_map(|id| self.documents.remove(id)).collect()
+    }
+}
+
+/// The change behind a row of the log. What was written again since is out of its document, but still in this log.
+fn change_of(reader: &Reader, row: &OriginRow) -> Result<Vec<u8>, Error> {
+    let held = match reader.change(row.document_id, &row.hash)? {
+        Some(change) => Some(change.bytes),
+        None => reader.kept_change(row.document_id, &row.hash)?,
+    };
+    held.ok_or_else(|| Error::NoDocument(row.document_id.to_string()))
+}
+
 impl Replica {
     /// The next batch of the own log after a cursor; `None` where the log has another chain there, or ends before.
     ///
@@ -31,50 +83,20 @@ impl Replica {
             }
             let rows = reader.origin_rows(after.position, ROWS_MAX)?;
             let end = reader.origin_end()?;
-            let mut documents: BTreeMap<DocumentId, DocumentChanges> = BTreeMap::new();
-            let mut order = Vec::new();
-            let mut bytes = 0;
+            let mut gathered = Gathered::default();
             let mut to = Cursor {
                 position: after.position,
                 chain: after.chain,
             };
             for row in rows {
-                // What was written again since is out of its document, but still in this log.
-                let bytes_held = match reader.change(row.document_id, &row.hash)? {
-                    Some(change) => Some(change.bytes),
-                    None => reader.kept_change(row.document_id, &row.hash)?,
-                };
-                let change = bytes_held.ok_or_else(|| Error::NoDocument(row.document_id.to_string()))?;
-                let new = !documents.contains_key(&row.document_id);
-                let full = bytes + change.len() > BATCH_RAW_BYTES_TARGET;
-                if !order.is_empty() && (full || (new && order.len() == self.batch_documents_max())) {
+                let change = change_of(reader, &row)?;
+                let new = !gathered.documents.contains_key(&row.document_id);
+                let full = gathered.bytes + change.len() > BATCH_RAW_BYTES_TARGET;
+                let many = new && gathered.order.len() == self.batch_documents_max();
+                if !gathered.order.is_empty() && (full || many) {
                     break;
                 }
-                bytes += change.len();
-                if new {
-                    let held = reader.document(row.document_id)?;
-                    let kind = held
-                        .ok_or_else(|| Error::NoDocument(row.document_id.to_string()))?
-                        .kind;
-                    order.push(row.document_id);
-                    documents.insert(
-                        row.document_id,
-                        DocumentChanges {
-                            document_id: row.document_id,
-                            kind,
-                            scopes: Vec::new(),
-                            changes: Vec::new(),
-                        },
-                    );
-                }
-                if let Some(document) = documents.get_mut(&row.document_id) {
-                    let position = row.cursor.position;
-                    document.changes.push(ChangeEntry {
-                        position,
-                        committed_at_ms: 0,
-                        bytes: change,
-                    });
-                }
+                gathered.push(reader, &row, change)?;
                 to = Cursor {
                     position: row.cursor.position,
                     chain: row.cursor.chain,
@@ -85,11 +107,39 @@ impl Replica {
                 to: to.position,
                 end_chain: to.chain,
                 signature: Vec::new(),
-                documents: order.iter().filter_map(|id| documents.remove(id)).collect(),
+                documents: gathered.into_documents(),
                 drained: to.position == end.position,
             };
             keys.sign_batch(origin.store, origin.epoch, &mut batch);
             Ok(Some(batch))
+        })
+    }
+
+    /// The piece of the own log from a cursor to another, as a batch that is not signed; `None` where the log has another
+    /// chain at either, or the piece is longer than any batch.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn load_piece(&self, from: &Cursor, to: &Cursor) -> Result<Option<Batch>, Error> {
+        self.read(|reader| {
+            let chain_at = |cursor: &Cursor| reader.origin_chain_at(cursor.position);
+            let length = usize::try_from(to.position.saturating_sub(from.position)).unwrap_or(usize::MAX);
+            if length > ROWS_MAX || chain_at(from)? != Some(from.chain) || chain_at(to)? != Some(to.chain) {
+                return Ok(None);
+            }
+            let mut gathered = Gathered::default();
+            for row in reader.origin_rows(from.position, length)? {
+                let change = change_of(reader, &row)?;
+                gathered.push(reader, &row, change)?;
+            }
+            Ok(Some(Batch {
+                from: from.position,
+                to: to.position,
+                end_chain: to.chain,
+                signature: Vec::new(),
+                documents: gathered.into_documents(),
+                drained: false,
+            }))
         })
     }
 
@@ -159,7 +209,8 @@ impl Replica {
                 .map(|change| (change.position, change.bytes.as_slice()))
                 .collect();
             let wanted = all.iter().map(|(position, _)| *position).collect();
-            let facts = facts_by_position(&held.document, &all, &wanted)?;
+            let now = held.document.facts().0;
+            let facts = facts_by_position(&held.document, &now, &all, &wanted)?;
             self.store()
                 .write("read facts anew", move |writer| writer.save_facts(id, &facts))
                 .wait()?;

@@ -1,7 +1,9 @@
 //! Taking the aggregator's batch at a node: every change through the gate (an aggregator is a peer too), one transaction
 //! with the cursor.
 
-use rollcall_core::id::{DocumentId, LogEpoch, StoreId};
+use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
+use rollcall_doc::gate;
+use rollcall_store::Pending;
 use rollcall_store::commit::DocumentCommit;
 use rollcall_store::cursor::{AcknowledgeOutcome, AcknowledgedChange, Acknowledgement};
 use rollcall_store::quarantine::{PendingChange, Refused};
@@ -10,7 +12,7 @@ use rollcall_sync::message::{Batch, DocumentChanges, SetSum};
 
 use crate::error::Error;
 use crate::parallel;
-use crate::prepare::{Origin, Prepared};
+use crate::prepare::{Origin, Prepared, Waiting};
 use crate::replica::{PROGRAM, Replica};
 use crate::send_up::grant_new;
 
@@ -39,21 +41,49 @@ pub struct Taken {
     pub quarantined: u64,
 }
 
+/// A document's part of a batch after the gate, before its commit.
+struct Passed {
+    document: (DocumentId, DocumentKind),
+    commit: Option<DocumentCommit>,
+    released: Vec<Waiting>,
+    pending: Vec<gate::PendingChange>,
+    refused: Vec<gate::RefusedChange>,
+    /// Scopes that a document joins of which nothing new came.
+    joined: Vec<FederationId>,
+    positions: Vec<AcknowledgedChange>,
+}
+
+/// A batch after the gate, before its commit.
+pub(crate) struct PassedBatch {
+    documents: Vec<Passed>,
+    origin: Origin,
+}
+
+/// A batch that is durable.
+pub(crate) struct CommittedDown {
+    taken: Taken,
+    set: rollcall_store::scope::SetSum,
+    facts_wanted: Vec<DocumentId>,
+}
+
+impl Reached {
+    /// Where the aggregator's log is held after this batch of it.
+    pub(crate) fn after(batch: &Batch) -> Self {
+        Self {
+            from: batch.from,
+            to: batch.to,
+            scopes_hash: batch.end_chain,
+        }
+    }
+}
+
 impl Replica {
-    /// Takes a batch of the aggregator's log; durable on return.
+    /// Takes a batch of the aggregator's log, and gives the sum over what is held then; durable on return.
     ///
     /// # Errors
     /// The store's; nothing of the batch is applied then.
-    pub fn take_down(&self, batch: &Batch, now_ms: i64) -> Result<Taken, Error> {
-        self.take_documents(
-            &batch.documents,
-            Some(Reached {
-                from: batch.from,
-                to: batch.to,
-                scopes_hash: batch.end_chain,
-            }),
-            now_ms,
-        )
+    pub fn take_down(&self, batch: &Batch, now_ms: i64) -> Result<(Taken, SetSum), Error> {
+        self.take(&batch.documents, Some(Reached::after(batch)), now_ms)
     }
 
     /// Takes documents outside the log's order (repair).
@@ -66,6 +96,31 @@ impl Replica {
         cursor: Option<Reached>,
         now_ms: i64,
     ) -> Result<Taken, Error> {
+        Ok(self.take(documents, cursor, now_ms)?.0)
+    }
+
+    fn take(
+        &self,
+        documents: &[DocumentChanges],
+        cursor: Option<Reached>,
+        now_ms: i64,
+    ) -> Result<(Taken, SetSum), Error> {
+        for _ in 0..TRIES {
+            let passed = self.admit_down(documents, now_ms)?;
+            match self.start_down(documents, passed, cursor, now_ms).wait() {
+                Err(rollcall_store::Error::Stale(_)) => {}
+                other => return self.finish_down(other?),
+            }
+        }
+        Err(Error::Busy(DocumentId::default()))
+    }
+
+    /// Sends every document of a batch through the gate, spread over the cores. Writes nothing.
+    pub(crate) fn admit_down(
+        &self,
+        documents: &[DocumentChanges],
+        now_ms: i64,
+    ) -> Result<PassedBatch, Error> {
         let upstream = self.read(|reader| Ok(reader.upstream()?))?;
         let origin = upstream.map_or(
             Origin {
@@ -77,100 +132,110 @@ impl Replica {
                 epoch: upstream.log_epoch,
             },
         );
-        for _ in 0..TRIES {
-            let prepared: Vec<(Prepared, Option<DocumentCommit>)> =
-                parallel::map_shares(documents.iter().collect(), |share: Vec<&DocumentChanges>| {
-                    let prepared = self.read(|reader| {
-                        let pending = reader.documents_pending()?;
-                        let prepare = |incoming: &&DocumentChanges| {
-                            let prepared = Prepared::admit(reader, incoming, &pending, origin.store)?;
-                            let commit = prepared.commit_down(incoming, origin, now_ms)?;
-                            Ok((prepared, commit))
-                        };
-                        share.iter().map(prepare).collect::<Result<Vec<_>, Error>>()
-                    });
-                    match prepared {
-                        Ok(prepared) => prepared.into_iter().map(Ok).collect(),
-                        Err(error) => vec![Err(error)],
-                    }
-                })
-                .into_iter()
-                .collect::<Result<_, Error>>()?;
-            match self.commit_down(documents, prepared, origin, cursor, now_ms) {
-                Err(Error::Store(rollcall_store::Error::Stale(_))) => {}
-                other => return other,
+        let passed = parallel::map_shares(documents.iter().collect(), |share: Vec<&DocumentChanges>| {
+            let passed = self.read(|reader| {
+                let pending = reader.documents_pending()?;
+                let pass = |incoming: &&DocumentChanges| {
+                    let prepared = Prepared::admit(reader, incoming, &pending, origin.store)?;
+                    let commit = prepared.commit_down(incoming, origin, now_ms)?;
+                    Ok(Passed::of(incoming, prepared, commit))
+                };
+                share.iter().map(pass).collect::<Result<Vec<_>, Error>>()
+            });
+            match passed {
+                Ok(passed) => passed.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
             }
-        }
-        Err(Error::Busy(DocumentId::default()))
+        });
+        Ok(PassedBatch {
+            documents: passed.into_iter().collect::<Result<_, Error>>()?,
+            origin,
+        })
     }
 
-    fn commit_down(
+    /// Hands a batch that has passed the gate to the store; the answer is durable when it comes. `Stale` asks for the
+    /// gate again.
+    pub(crate) fn start_down(
         &self,
         documents: &[DocumentChanges],
-        prepared: Vec<(Prepared, Option<DocumentCommit>)>,
-        origin: Origin,
+        PassedBatch {
+            documents: passed,
+            origin,
+        }: PassedBatch,
         cursor: Option<Reached>,
         now_ms: i64,
-    ) -> Result<Taken, Error> {
+    ) -> Pending<CommittedDown> {
         let mut taken = Taken::default();
-        for (prepared, commit) in &prepared {
-            if let Some(commit) = commit {
+        for document in &passed {
+            if let Some(commit) = &document.commit {
                 taken.documents += 1;
                 taken.changes += commit.new_changes.len() as u64;
             }
-            taken.quarantined += u64::from(!prepared.admission.refused.is_empty());
+            taken.quarantined += u64::from(!document.refused.is_empty());
         }
-        let memberships: Vec<_> = documents
-            .iter()
-            .map(|document| (document.document_id, document.scopes.clone()))
-            .collect();
-        let positions = positions(documents, &prepared);
         let named = documents
             .iter()
             .flat_map(|document| document.scopes.iter().cloned())
             .collect();
-        let mut wanted = self
-            .store()
-            .write("take down", move |writer| {
-                grant_new(writer, &named)?;
-                let mut joined = Vec::new();
-                for ((prepared, commit), (id, scopes)) in prepared.iter().zip(&memberships) {
-                    keep_apart(writer, prepared, origin, now_ms)?;
-                    if let Some(commit) = commit {
-                        writer.commit_document(commit)?;
-                        writer.release_taken(*id, now_ms)?;
-                    } else if prepared.held.row.is_some() && !scopes.is_empty() {
-                        joined.push((*id, scopes.clone()));
-                    }
+        self.store().write("take down", move |writer| {
+            grant_new(writer, &named)?;
+            let (mut joined, mut positions) = (Vec::new(), Vec::new());
+            for document in passed {
+                let (id, _) = document.document;
+                document.keep_apart(writer, origin, now_ms)?;
+                if let Some(commit) = &document.commit {
+                    writer.commit_document(commit)?;
+                    writer.release_taken(id, now_ms)?;
                 }
-                let outcome = match writer.upstream()? {
-                    Some(upstream) if !positions.is_empty() || !joined.is_empty() => {
-                        writer.acknowledge(&Acknowledgement {
-                            cursor: upstream.acknowledged,
-                            changes: positions,
-                            scopes: joined,
-                            facts: Vec::new(),
-                            heard_ms: now_ms,
-                        })?
-                    }
-                    _ => AcknowledgeOutcome::default(),
-                };
-                let owed = writer.is_marked(Mark::DigestOwed)?;
-                if let (Some(reached), Some(mut upstream)) = (cursor.filter(|_| !owed), writer.upstream()?)
-                    && reached.to >= upstream.down_position
-                {
-                    // The aggregator says where its log goes on; a gap shows in the receipt and is repaired by digest.
-                    upstream.down_position = reached.to;
-                    upstream.scopes_hash = reached.scopes_hash;
-                    upstream.last_heard_ms = now_ms;
-                    writer.save_upstream(&upstream)?;
+                if !document.joined.is_empty() {
+                    joined.push((id, document.joined));
                 }
-                Ok(outcome.facts_wanted)
+                positions.extend(document.positions);
+            }
+            let outcome = match writer.upstream()? {
+                Some(upstream) if !positions.is_empty() || !joined.is_empty() => {
+                    writer.acknowledge(&Acknowledgement {
+                        cursor: upstream.acknowledged,
+                        changes: positions,
+                        scopes: joined,
+                        facts: Vec::new(),
+                        heard_ms: now_ms,
+                    })?
+                }
+                _ => AcknowledgeOutcome::default(),
+            };
+            let owed = writer.is_marked(Mark::DigestOwed)?;
+            if let (Some(reached), Some(mut upstream)) = (cursor.filter(|_| !owed), writer.upstream()?)
+                && reached.to >= upstream.down_position
+            {
+                // The aggregator says where its log goes on; a gap shows in the receipt and is repaired by digest.
+                upstream.down_position = reached.to;
+                upstream.scopes_hash = reached.scopes_hash;
+                upstream.last_heard_ms = now_ms;
+                writer.save_upstream(&upstream)?;
+            }
+            Ok(CommittedDown {
+                taken,
+                set: writer.granted_sum()?,
+                facts_wanted: outcome.facts_wanted,
             })
-            .wait()?;
-        wanted.dedup();
-        self.read_facts_anew(wanted)?;
-        Ok(taken)
+        })
+    }
+
+    /// What is left to do once a batch is durable; what it brought, and the sum over what is held with it.
+    pub(crate) fn finish_down(&self, committed: CommittedDown) -> Result<(Taken, SetSum), Error> {
+        let CommittedDown {
+            taken,
+            set,
+            mut facts_wanted,
+        } = committed;
+        facts_wanted.dedup();
+        self.read_facts_anew(facts_wanted)?;
+        let set = SetSum {
+            count: set.count,
+            sum: set.sum,
+        };
+        Ok((taken, set))
     }
 
     /// Takes where changes held here stand in the aggregator's log.
@@ -210,71 +275,86 @@ impl Replica {
     }
 }
 
+impl Passed {
+    /// Lets the document itself go, here on the thread that made it.
+    fn of(incoming: &DocumentChanges, prepared: Prepared, commit: Option<DocumentCommit>) -> Self {
+        let joined = if commit.is_none() && prepared.row.is_some() {
+            incoming.scopes.clone()
+        } else {
+            Vec::new()
+        };
+        Self {
+            document: (prepared.id, prepared.kind),
+            positions: positions(incoming, &prepared),
+            joined,
+            commit,
+            released: prepared.released,
+            pending: prepared.admission.pending,
+            refused: prepared.admission.refused,
+        }
+    }
+
+    fn keep_apart(
+        &self,
+        writer: &mut rollcall_store::Writer,
+        origin: Origin,
+        now_ms: i64,
+    ) -> Result<(), rollcall_store::Error> {
+        let (document_id, kind) = self.document;
+        for released in &self.released {
+            writer.remove_pending(document_id, &released.hash)?;
+        }
+        for pending in &self.pending {
+            let change = PendingChange {
+                document_id,
+                kind,
+                hash: pending.hash,
+                missing: pending.missing.clone(),
+                origin_store: origin.store,
+                origin_epoch: origin.epoch,
+                position: 0,
+                committed_at_ms: 0,
+                first_seen_ms: now_ms,
+                bytes: pending.bytes.clone(),
+            };
+            writer.save_pending(&change)?;
+        }
+        for refused in &self.refused {
+            writer.save_quarantine(
+                &Refused {
+                    document_id,
+                    kind,
+                    hash: refused.hash,
+                    bytes: refused.bytes.clone(),
+                    code: refused.code.to_owned(),
+                    message: refused.message.clone(),
+                    origin_store: origin.store,
+                    program: PROGRAM.to_owned(),
+                },
+                now_ms,
+            )?;
+        }
+        Ok(())
+    }
+}
+
 /// Positions that came with changes this node held already without one or with another: its own, returning after a lost
 /// ack or a repair, and those of an aggregator that was restored and gave them anew.
-fn positions(
-    documents: &[DocumentChanges],
-    prepared: &[(Prepared, Option<DocumentCommit>)],
-) -> Vec<AcknowledgedChange> {
+fn positions(incoming: &DocumentChanges, prepared: &Prepared) -> Vec<AcknowledgedChange> {
     let mut positions = Vec::new();
-    for (incoming, (prepared, _)) in documents.iter().zip(prepared) {
-        for (change, hash) in incoming.changes.iter().zip(&prepared.hashes) {
-            let moved = prepared.held.changes.iter().any(|held| {
-                held.hash == *hash
-                    && (held.position, held.committed_at_ms) != (change.position, change.committed_at_ms)
+    for (change, hash) in incoming.changes.iter().zip(&prepared.hashes) {
+        let moved = prepared.changes.iter().any(|held| {
+            held.hash == *hash
+                && (held.position, held.committed_at_ms) != (change.position, change.committed_at_ms)
+        });
+        if moved && change.position > 0 {
+            positions.push(AcknowledgedChange {
+                document_id: incoming.document_id,
+                hash: *hash,
+                position: change.position,
+                committed_at_ms: change.committed_at_ms,
             });
-            if moved && change.position > 0 {
-                positions.push(AcknowledgedChange {
-                    document_id: incoming.document_id,
-                    hash: *hash,
-                    position: change.position,
-                    committed_at_ms: change.committed_at_ms,
-                });
-            }
         }
     }
     positions
-}
-
-fn keep_apart(
-    writer: &mut rollcall_store::Writer,
-    prepared: &Prepared,
-    origin: Origin,
-    now_ms: i64,
-) -> Result<(), rollcall_store::Error> {
-    let (document_id, kind) = (prepared.held.document.id(), prepared.held.document.kind());
-    for released in &prepared.released {
-        writer.remove_pending(document_id, &released.hash)?;
-    }
-    for pending in &prepared.admission.pending {
-        let change = PendingChange {
-            document_id,
-            kind,
-            hash: pending.hash,
-            missing: pending.missing.clone(),
-            origin_store: origin.store,
-            origin_epoch: origin.epoch,
-            position: 0,
-            committed_at_ms: 0,
-            first_seen_ms: now_ms,
-            bytes: pending.bytes.clone(),
-        };
-        writer.save_pending(&change)?;
-    }
-    for refused in &prepared.admission.refused {
-        writer.save_quarantine(
-            &Refused {
-                document_id,
-                kind,
-                hash: refused.hash,
-                bytes: refused.bytes.clone(),
-                code: refused.code.to_owned(),
-                message: refused.message.clone(),
-                origin_store: origin.store,
-                program: PROGRAM.to_owned(),
-            },
-            now_ms,
-        )?;
-    }
-    Ok(())
 }

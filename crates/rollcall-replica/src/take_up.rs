@@ -207,6 +207,7 @@ fn commit_one(
 ) -> Result<DocumentOutcome, rollcall_store::Error> {
     let (id, _) = document;
     let mut given: BTreeMap<Hash, (u64, i64)> = BTreeMap::new();
+    let mut scopes = None;
     if let Some(commit) = &judged.commit {
         for change in &commit.new_changes {
             if writer
@@ -229,6 +230,7 @@ fn commit_one(
         for change in &commit.new_changes {
             given.insert(change.hash, (committed.position, committed.committed_at_ms));
         }
+        scopes = Some(committed.scopes);
         close_rescued(writer, id, judged, store_id, now_ms)?;
     } else if matches!(judged.outcome, Outcome::Rejected(_)) {
         let Outcome::Rejected(code) = &judged.outcome else {
@@ -247,11 +249,11 @@ fn commit_one(
             None => writer.change_position(id, hash)?.unwrap_or_default(),
         });
     }
-    let scopes = writer
-        .scopes_of(id)?
-        .into_iter()
-        .filter(|scope| access.may_read(scope))
-        .collect();
+    let mut scopes = match scopes {
+        Some(scopes) => scopes,
+        None => writer.scopes_of(id)?,
+    };
+    scopes.retain(|scope| access.may_read(scope));
     Ok(DocumentOutcome {
         document_id: id,
         outcome: judged.outcome.clone(),

@@ -71,12 +71,13 @@ impl Replica {
         })
     }
 
-    pub(crate) fn adopt_peer(&self, ack: &HelloAck, now_ms: i64) -> Result<(), Error> {
+    /// Notes who answered. After a verdict of repair in a session (`compares`) digests are owed; files carry both logs instead.
+    pub(crate) fn adopt_peer(&self, ack: &HelloAck, compares: bool, now_ms: i64) -> Result<(), Error> {
         let ack = ack.clone();
         let work = move |writer: &mut rollcall_store::Writer| {
             writer.set_mark(Mark::TakesPlace, false)?;
             writer.set_mark(Mark::Rebuilding, ack.rebuilding)?;
-            if matches!(ack.verdict, Verdict::Repair(_)) {
+            if compares && matches!(ack.verdict, Verdict::Repair(_)) {
                 writer.set_mark(Mark::DigestOwed, true)?;
             }
             writer.expire_pending(now_ms - PENDING_MS_MAX, PROGRAM, now_ms)?;
@@ -105,7 +106,7 @@ impl Replica {
                     position: ack.cursor.position,
                     chain: ack.cursor.chain,
                 };
-                let is_own = writer.origin_chain_at(held.position)? == Some(held.chain);
+                let is_own = compares && writer.origin_chain_at(held.position)? == Some(held.chain);
                 writer.save_upstream(&Upstream {
                     store_id: ack.store_id,
                     log_epoch: ack.log_epoch,
@@ -180,6 +181,7 @@ impl Replica {
         let rebuilding = receipt.rebuilding;
         let work = move |writer: &mut rollcall_store::Writer| {
             writer.set_mark(Mark::Rebuilding, rebuilding)?;
+            writer.set_mark(Mark::Differs, false)?;
             writer.save_receipt(&row)?;
             if let Some(mut upstream) = writer.upstream()? {
                 upstream.receipt_hash = row.hash;
@@ -204,10 +206,19 @@ impl Replica {
         Ok(self.store().write("note fence", work).wait()?)
     }
 
+    /// Begins a new spell of the own log, with what has no position yet.
     pub(crate) fn rotate_epoch(&self) -> Result<(), Error> {
         let epoch = rollcall_core::id::LogEpoch(self.random());
         let work = move |writer: &mut rollcall_store::Writer| writer.rotate_log_epoch(epoch);
         self.store().write("rotate log epoch", work).wait()?;
+        Ok(())
+    }
+
+    /// Begins a new spell of the own log that holds every own change once more, for a file, which cannot compare.
+    pub(crate) fn begin_whole_log(&self) -> Result<(), Error> {
+        let epoch = rollcall_core::id::LogEpoch(self.random());
+        let work = move |writer: &mut rollcall_store::Writer| writer.begin_whole_log(epoch);
+        self.store().write("begin whole log", work).wait()?;
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::convert::{fixed, scope_from_wire};
 use crate::error::RpcError;
 use crate::pb::enrol as pb;
 use crate::peer_identity::{CertificateFacts, PeerIdentity};
+use crate::seal_key::Recipient;
 use crate::signing::{SigningKey, VerifyingKey};
 use crate::tls::fingerprint;
 use crate::token::EnrolmentToken;
@@ -106,6 +107,8 @@ pub struct EnrolAnswer {
     pub authority_pem: String,
     /// Key that signs the aggregator's receipts.
     pub receipt_key: VerifyingKey,
+    /// Whom the node seals its batch files for; none where the aggregator is older than that.
+    pub batch_key: Option<Recipient>,
     /// The federation the node belongs to.
     pub federation: FederationId,
     /// Scopes it may write or hold as replicas.
@@ -123,6 +126,7 @@ impl EnrolAnswer {
             certificate: self.certificate_pem,
             authority: self.authority_pem,
             receipt_key: self.receipt_key.0.to_vec(),
+            batch_key: self.batch_key.map(|key| key.0.to_vec()).unwrap_or_default(),
             federation: self.federation.to_string(),
             scopes: self.scopes.into_iter().map(grant).collect(),
         }
@@ -151,6 +155,10 @@ impl EnrolAnswer {
             certificate_pem: wire.certificate,
             authority_pem: wire.authority,
             receipt_key: VerifyingKey(fixed(&wire.receipt_key, "receipt key")?),
+            batch_key: match wire.batch_key.as_slice() {
+                [] => None,
+                key => Some(Recipient(fixed(key, "batch key")?)),
+            },
             federation: scope_from_wire(&wire.federation)?,
             scopes: wire
                 .scopes

@@ -86,6 +86,9 @@ pub enum RpcError {
     /// A signature that does not hold.
     #[error("the signature does not hold")]
     SignatureBad,
+    /// Text that is not a key to seal files for.
+    #[error("this is not a key for files; rollcall-aggregator batch-key prints it")]
+    Recipient,
     /// A key or certificate that cannot be read.
     #[error("{what} cannot be read")]
     KeyFormat {
@@ -152,10 +155,66 @@ impl RpcError {
             Self::KeyWeak => "KEY_WEAK",
             Self::CsrExtra => "CSR_EXTRA",
             Self::SignatureBad => "SIGNATURE_BAD",
+            Self::Recipient => "RECIPIENT_INVALID",
             Self::KeyFormat { .. } => "KEY_FORMAT",
             Self::KeyMode { .. } => "KEY_MODE",
             Self::File { .. } => "FILE_ACCESS",
             Self::Certificate(_) | Self::Tls(_) | Self::Verifier(_) | Self::Random => "INTERNAL",
+        }
+    }
+}
+
+/// Why a file that travelled instead of a session is not taken, or could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It is no such file.
+    #[error("the file is not one that export-batches or import-batches writes")]
+    Foreign,
+    /// A newer program wrote it.
+    #[error("the file has form {version}, which a newer program wrote; update this one")]
+    Newer {
+        /// What it says.
+        version: u8,
+    },
+    /// A node's file where an answer belongs, or the other way round.
+    #[error("the file goes the other way: batches go to the aggregator, answers to the node they are for")]
+    OtherKind,
+    /// Sealed for somebody else.
+    #[error("the file is sealed for another reader")]
+    OtherReader,
+    /// Cut, or changed on its way.
+    #[error("the file was cut or changed on its way; nothing of it was taken, copy it again")]
+    Damaged,
+    /// Above the limit.
+    #[error("the file has {bytes} bytes, more than is read")]
+    TooBig {
+        /// Its size.
+        bytes: u64,
+    },
+    /// Signed by nobody who may.
+    #[error("the file is not signed by the one it says it comes from; nothing of it was taken")]
+    Signature,
+    /// A part that is not what it must be, or larger than it may be.
+    #[error(transparent)]
+    Part(#[from] RpcError),
+    /// The file system refused.
+    #[error("read or write the file: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl FileError {
+    /// Stable code (`reliability.md` 4, rows 75 and 76, and the same style where it has none).
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Foreign => "ENVELOPE_FORMAT",
+            Self::Newer { .. } => "ENVELOPE_NEWER",
+            Self::OtherKind => "ENVELOPE_KIND",
+            Self::OtherReader => "ENVELOPE_READER",
+            Self::Damaged => "ENVELOPE_DAMAGED",
+            Self::TooBig { .. } => "ENVELOPE_TOO_BIG",
+            Self::Signature => "SIGNATURE_BAD",
+            Self::Part(error) => error.code(),
+            Self::Io(_) => "FILE",
         }
     }
 }

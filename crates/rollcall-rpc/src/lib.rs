@@ -17,6 +17,9 @@ pub mod token;
 mod convert;
 mod pb;
 
+pub mod seal_key;
+pub mod sealed;
+
 mod accept;
 pub mod enrolment;
 mod gate;
@@ -38,8 +41,10 @@ pub use accept::ConnectionLimits;
 pub use authority::Authority;
 pub use client::{Client, ClientConfig, Timeouts};
 pub use enrolment::{EnrolAnswer, EnrolRequest, Enrolment};
-pub use error::{EnrolError, RpcError};
+pub use error::{EnrolError, FileError, RpcError};
 pub use peer_identity::PeerIdentity;
+pub use seal_key::{Recipient, SealKey};
+pub use sealed::{FilePart, SealedFile, SealedWriter};
 pub use server::{Closing, EnrolService, ServerConfig, SyncService, serve};
 pub use signing::{Ed25519, SigningKey, VerifyingKey};
 pub use status::{Refusal, RefusalKind};

@@ -1,4 +1,4 @@
-//! Ed25519 over receipts, batches and enrolments, each with its own opening words so that no signature
+//! Ed25519 over receipts, batches, files and enrolments, each with its own opening words so that no signature
 //! serves for another thing. Where keys are kept is the caller's.
 
 use std::fmt;
@@ -60,6 +60,11 @@ impl SigningKey {
         batch.signature = self.sign(&batch_bytes(store_id, log_epoch, batch.to, &batch.end_chain));
     }
 
+    /// Signs a file that travels instead of a session: its kind, its reader's key, and the digest of what it holds.
+    pub(crate) fn sign_file(&self, kind: u8, reader: &[u8; 32], digest: &Hash) -> Vec<u8> {
+        self.sign(&file_bytes(kind, reader, digest))
+    }
+
     /// Shows at enrolment that this key is at hand.
     pub(crate) fn prove_enrolment(&self, secret: &[u8; 16], csr: &[u8], store_id: StoreId) -> Vec<u8> {
         self.sign(&enrolment_bytes(secret, csr, store_id))
@@ -104,6 +109,16 @@ impl VerifyingKey {
             &batch_bytes(store_id, log_epoch, batch.to, &batch.end_chain),
             &batch.signature,
         )
+    }
+
+    pub(crate) fn verify_file(
+        &self,
+        kind: u8,
+        reader: &[u8; 32],
+        digest: &Hash,
+        signature: &[u8],
+    ) -> Result<(), RpcError> {
+        self.verify(&file_bytes(kind, reader, digest), signature)
     }
 
     pub(crate) fn verify_enrolment(
@@ -167,6 +182,10 @@ fn batch_bytes(store_id: StoreId, log_epoch: LogEpoch, to: u64, end_chain: &Hash
         end_chain,
     ]
     .concat()
+}
+
+fn file_bytes(kind: u8, reader: &[u8; 32], digest: &Hash) -> Vec<u8> {
+    [b"rollcall-file-1".as_slice(), &[kind], reader, digest].concat()
 }
 
 fn enrolment_bytes(secret: &[u8; 16], csr: &[u8], store_id: StoreId) -> Vec<u8> {

@@ -176,7 +176,8 @@ impl From<&RpcError> for Refusal {
             | RpcError::CsrInvalid
             | RpcError::KeyWeak
             | RpcError::CsrExtra
-            | RpcError::SignatureBad => RefusalKind::Invalid,
+            | RpcError::SignatureBad
+            | RpcError::Recipient => RefusalKind::Invalid,
             RpcError::Connect { .. } | RpcError::Closed(_) => RefusalKind::Busy,
             RpcError::Address(_)
             | RpcError::Handshake(_)

@@ -1,45 +1,66 @@
-//! The finished rows of one layout: what the scan found, summed up and named.
-//! Owns the rows in their order; rows and places are numbered in `layout`, sums and bounds are in `sums`.
+//! The finished rows of one layout: what the scan found, row by row, summed up.
+//! Owns which rows there are and where the counts of each stand; rows and places are numbered in `layout`, sums and
+//! bounds are in `sums`, what rows say besides in `around`.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use rollcall_core::date::Day;
-use rollcall_core::figure::{Completeness, FiguresRow, UnionCounts};
+use rollcall_core::figure::{BoundedRate, FiguresTable, TableRow};
 use rollcall_core::ratio::Ratio;
-use rollcall_core::term::UnionForm;
 
-use crate::completeness::may_be_expected;
+use crate::around::{Around, unions};
 use crate::cube::Cube;
-use crate::cube::block::DateIndex;
 use crate::cube::segment::NONE;
-use crate::key::Value;
 use crate::layout::Layout;
+use crate::order::order;
 use crate::scan::covering;
 use crate::sums::{Judged, Sums};
-use crate::tally::{Cell, Tally};
+use crate::tally::{Found, Tally};
 use crate::union_tally::mask;
 
 /// More rows than this are written on all threads.
 const THREAD_MIN: usize = 2_000;
-/// Up to this many, rows are found by a table of all that there may be.
-const TABLE_MAX: usize = 1 << 20;
 
 /// Organisations in open conflict, as one row sees them.
 struct Disputed {
+    row: u32,
     judged: Judged,
     /// How many, by date.
     organisations: Vec<u64>,
     unheard_from: usize,
 }
 
+/// Where the counts of a row stand.
+#[derive(Debug, Clone)]
+struct RowCells {
+    row: u32,
+    /// Which piece of what was found.
+    piece: u32,
+    /// Which of its cells.
+    cells: Range<u32>,
+    /// Index of what else counts in the row, or [`NONE`].
+    besides: u32,
+}
+
+/// What counts in a row besides the cells of its piece.
+#[derive(Debug, Clone)]
+struct Besides {
+    strays: Range<usize>,
+    disputed: Range<usize>,
+}
+
 /// What a tally comes to.
 pub(crate) struct Answer<'a> {
-    cube: &'a Cube,
-    layout: &'a Layout,
-    tally: Tally,
-    disputed: BTreeMap<usize, Vec<Disputed>>,
+    pub(crate) cube: &'a Cube,
+    pub(crate) layout: &'a Layout,
+    pub(crate) tally: Tally,
+    /// In order of their rows.
+    disputed: Vec<Disputed>,
+    /// In order.
+    rows: Vec<RowCells>,
+    besides: Vec<Besides>,
 }
 
 impl<'a> Answer<'a> {
@@ -49,9 +70,13 @@ impl<'a> Answer<'a> {
             cube,
             layout,
             tally,
-            disputed: BTreeMap::new(),
+            disputed: Vec::new(),
+            rows: Vec::new(),
+            besides: Vec::new(),
         };
         answer.judge();
+        answer.tally.unions.finish();
+        answer.find_rows();
         answer
     }
 
@@ -78,7 +103,7 @@ impl<'a> Answer<'a> {
                     *known += count;
                 }
             }
-            let rows: BTreeSet<usize> = readings
+            let rows: BTreeSet<u32> = readings
                 .options
                 .iter()
                 .filter_map(|reading| plan.row(reading))
@@ -95,357 +120,207 @@ impl<'a> Answer<'a> {
                     let single = [reading.cover];
                     for union in covering(cube, reading.cover, &single) {
                         if dates != 0 && !plan.headline_only {
-                            self.tally.unions.count(*union, row as u32, dates);
+                            self.tally.unions.count(*union, row, dates);
                         }
                     }
                 }
-                self.disputed.entry(row).or_default().push(Disputed {
+                self.disputed.push(Disputed {
+                    row,
                     judged,
                     organisations: organisations.clone(),
                     unheard_from,
                 });
             }
         }
+        self.disputed.sort_by_key(|disputed| disputed.row);
     }
 
-    /// The cells of a row: target and one cell a date.
-    fn cells(&self, row: usize) -> impl Iterator<Item = (u32, &[Cell])> {
-        let found = &self.tally.found;
+    /// Rows in which some organisation counts at some date, and the one row of a question that is not split.
+    fn find_rows(&mut self) {
         let plan = &self.layout.plan;
-        let (place, profile) = self.layout.parts(row);
-        let first = plan
-            .targets
-            .partition_point(|target| (target.row as usize) < profile);
-        let start = found
-            .keys
-            .partition_point(|key| *key < (place as u32, first as u32));
-        let cells = found.cells.chunks_exact(self.width().max(1)).skip(start);
-        found.keys[start..]
-            .iter()
-            .zip(cells)
-            .take_while(move |((of, target), _)| {
-                *of as usize == place && plan.targets[*target as usize].row as usize == profile
-            })
-            .map(|((_, target), cells)| (*target, cells))
-    }
-
-    /// What a row sums up to on a date; `None` where nothing counts in it.
-    fn sums(&self, row: usize, date: usize) -> Option<Sums> {
-        let mut sums: Option<Sums> = None;
-        for (target, cells) in self.cells(row) {
-            if cells[date].organisations > 0 {
-                let class = self.layout.plan.targets[target as usize].class;
-                let profile = &self.cube.profiles.classes()[class as usize];
-                sums.get_or_insert_default().add(profile, &cells[date]);
+        for (piece, found) in (0..).zip(&self.tally.found) {
+            each_row(
+                found,
+                |(place, target)| plan.row_of(place, target),
+                |row, cells| {
+                    self.rows.push(RowCells {
+                        row,
+                        piece,
+                        cells: cells.start as u32..cells.end as u32,
+                        besides: NONE,
+                    });
+                },
+            );
+        }
+        let strays = &self.tally.strays;
+        let mut besides: Vec<(u32, Besides)> = Vec::new();
+        each_row(
+            strays,
+            |(place, target)| plan.row_of(place, target),
+            |row, strays| {
+                besides.push((
+                    row,
+                    Besides {
+                        strays,
+                        disputed: 0..0,
+                    },
+                ));
+            },
+        );
+        let mut start = 0;
+        for same in self.disputed.chunk_by(|one, other| one.row == other.row) {
+            let disputed = start..start + same.len();
+            start = disputed.end;
+            let strays = 0..0;
+            besides.push((same[0].row, Besides { strays, disputed }));
+        }
+        // A row with strays and with conflicts is here twice, in this order.
+        besides.sort_by_key(|(row, _)| *row);
+        let found = self.rows.len();
+        let place_of =
+            |rows: &[RowCells], row: u32| rows[..found].binary_search_by_key(&row, |known| known.row);
+        for same in besides.chunk_by(|one, other| one.0 == other.0) {
+            let (row, mut together) = same[0].clone();
+            if let Some((_, conflicts)) = same.get(1) {
+                together.disputed = conflicts.disputed.clone();
+            }
+            let index = self.besides.len() as u32;
+            self.besides.push(together);
+            match place_of(&self.rows, row) {
+                Ok(place) => self.rows[place].besides = index,
+                Err(_) => self.rows.push(RowCells::without_cells(row, index)),
             }
         }
-        for disputed in self.disputed.get(&row).into_iter().flatten() {
-            let organisations = disputed.organisations[date];
-            if organisations > 0 {
-                let unheard = if disputed.unheard_from <= date {
-                    organisations
-                } else {
-                    0
-                };
-                sums.get_or_insert_default()
-                    .add_judged(self.cube, &disputed.judged, organisations, unheard);
+        if self.layout.by.is_empty() && self.rows.is_empty() {
+            self.rows.push(RowCells::without_cells(0, NONE));
+        }
+        self.rows.sort_by_key(|row| row.row);
+    }
+
+    /// What a row sums up to on a date.
+    fn sums(&self, row: &RowCells, date: usize) -> Sums {
+        let width = self.width();
+        let mut sums = Sums::default();
+        let mut add = |found: &Found, cells: Range<usize>| {
+            for index in cells {
+                let (_, target) = found.keys[index];
+                let class = self.layout.plan.targets[target as usize].class;
+                sums.add(
+                    self.cube.profiles.class_of(class),
+                    &found.cells[index * width + date],
+                );
+            }
+        };
+        if let Some(found) = self.tally.found.get(row.piece as usize) {
+            add(found, row.cells.start as usize..row.cells.end as usize);
+        }
+        if let Some(besides) = self.besides.get(row.besides as usize) {
+            add(&self.tally.strays, besides.strays.clone());
+            for disputed in &self.disputed[besides.disputed.clone()] {
+                let organisations = disputed.organisations[date];
+                if organisations > 0 {
+                    let unheard = if disputed.unheard_from <= date {
+                        organisations
+                    } else {
+                        0
+                    };
+                    sums.add_judged(self.cube, &disputed.judged, organisations, unheard);
+                }
             }
         }
         sums
     }
 
+    /// Whether something counts in a row on a date.
+    fn counts(&self, row: &RowCells, date: usize) -> bool {
+        let width = self.width();
+        let mut cells = row.cells.clone();
+        let found = self.tally.found.get(row.piece as usize);
+        found.is_some_and(|found| {
+            cells.any(|index| found.cells[index as usize * width + date].organisations > 0)
+        }) || (row.besides != NONE && self.sums(row, date).any)
+    }
+
     /// The headline alone, as one row, by date.
-    pub(crate) fn headlines(&self) -> Vec<(Day, Sums)> {
+    pub(crate) fn headlines(&self) -> Vec<(Day, BoundedRate)> {
         let dates = self.layout.dates.iter().enumerate();
         dates
-            .map(|(date, day)| (*day, self.sums(0, date).unwrap_or_default()))
+            .map(|(date, day)| (*day, self.sums(&self.rows[0], date).establishment()))
             .collect()
     }
 
     /// The rows, date by date, in order of their values; `dated` rows say their date.
-    pub(crate) fn rows(&self, dated: bool) -> Vec<FiguresRow> {
-        let width = self.width();
+    pub(crate) fn table(&self, dated: bool) -> FiguresTable {
+        let (layout, width) = (self.layout, self.width());
         let around = Around::new(self);
-        let mut order = around.rows.clone();
-        self.layout.sort_rows(&mut order);
-        let mut wanted: Vec<(usize, usize)> = Vec::with_capacity(order.len() * width);
+        let mut rows = self.rows.clone();
+        // A place that only has unions is a row as well.
+        let without = around
+            .places_with_unions(width)
+            .map(|place| place * layout.plan.profile_rows.max(1) as u32);
+        let without = without.filter(|row| self.rows.binary_search_by_key(row, |known| known.row).is_err());
+        rows.extend(without.map(|row| RowCells::without_cells(row, NONE)));
+        rows.sort_by_key(|row| row.row);
+        let numbers: Vec<u32> = rows.iter().map(|row| row.row).collect();
+        let unions = unions(self, &numbers);
+        let parts: Vec<(u32, u32)> = numbers.iter().map(|row| layout.parts(*row)).collect();
+        let order = order(&layout.by, &layout.place_parts, &layout.profile_parts, &parts);
+        let mut wanted: Vec<(u32, u32)> = Vec::with_capacity(order.len() * width);
         for date in 0..width {
-            wanted.extend(order.iter().map(|row| (*row, date)));
+            let of_date = order.iter().filter(|index| {
+                let (row, (place, _)) = (&rows[**index as usize], parts[**index as usize]);
+                layout.by.is_empty() || self.counts(row, date) || around.has_unions(width, place, date)
+            });
+            wanted.extend(of_date.map(|index| (*index, date as u32)));
         }
-        wanted.retain(|(row, date)| self.layout.by.is_empty() || self.holds(&around, *row, *date));
-        let write = |(row, date): &(usize, usize)| {
-            let mut written = self.row(&around, *row, *date).0;
-            written.as_of = dated.then_some(self.layout.dates[*date]);
-            written
+        let place_rows = layout.plan.place_rows.max(1) as u32;
+        let write = |(index, date): &(u32, u32)| {
+            let (place, profile) = parts[*index as usize];
+            let mut counts = self.sums(&rows[*index as usize], *date as usize).counts;
+            counts.unions = unions[*index as usize * width + *date as usize];
+            TableRow {
+                place: date * place_rows + place,
+                profile,
+                counts,
+            }
         };
-        if wanted.len() < THREAD_MIN {
+        let written = if wanted.len() < THREAD_MIN {
             wanted.iter().map(write).collect()
         } else {
             wanted.par_iter().map(write).collect()
-        }
-    }
-
-    /// The one row of a question that is not split, on its first date, with group B in full.
-    pub(crate) fn total(&self) -> (FiguresRow, Ratio) {
-        self.row(&Around::new(self), 0, 0)
-    }
-
-    /// Whether something counts in a row on a date, or has its union there.
-    fn holds(&self, around: &Around, row: usize, date: usize) -> bool {
-        let disputed = self.disputed.get(&row).into_iter().flatten();
-        self.cells(row).any(|(_, cells)| cells[date].organisations > 0)
-            || disputed
-                .into_iter()
-                .any(|disputed| disputed.organisations[date] > 0)
-            || around.unions_all(self, row, date) != UnionCounts::default()
-    }
-
-    fn row(&self, around: &Around, row: usize, date: usize) -> (FiguresRow, Ratio) {
-        let width = self.width();
-        let sums = self.sums(row, date).unwrap_or_default();
-        let group_b = sums.group_b();
-        let mut figures = sums.figures();
-        if let Ok(position) = around.rows.binary_search(&row) {
-            figures.unions = around.unions[position * width + date];
-        }
-        if around.unions_all.is_some() {
-            figures.unions_all = Some(around.unions_all(self, row, date));
-        }
-        let scopes = around.completeness.get(self.layout.parts(row).0 * width + date);
-        figures.completeness = Completeness {
-            organisations_unheard: figures.completeness.organisations_unheard,
-            ..scopes.cloned().unwrap_or_default()
         };
-        let row = FiguresRow {
-            key: self.layout.key_of_row(row),
-            name: around.names[date].of(self.layout, row),
-            as_of: None,
-            figures,
-        };
-        (row, group_b)
+        let (places, profiles) = around.parts(self, dated);
+        FiguresTable::new(layout.by.clone(), places, profiles, written)
     }
 
-    /// Rows in which some organisation counts at some date, ascending.
-    fn row_numbers(&self) -> Vec<usize> {
-        let plan = &self.layout.plan;
-        let keys = self.tally.found.keys.iter();
-        let mut rows: Vec<usize> = keys
-            .map(|(place, target)| plan.row_of(*place, *target) as usize)
-            .collect();
-        rows.dedup();
-        rows.extend(self.disputed.keys());
-        if self.layout.by.is_empty() {
-            rows.push(0);
-        }
-        rows.sort_unstable();
-        rows.dedup();
-        rows
+    /// Group B in full on the first date, of a question that is not split.
+    pub(crate) fn group_b(&self) -> Ratio {
+        self.sums(&self.rows[0], 0).group_b()
     }
+}
 
-    /// Distinct covering unions by row (in the order given) and date.
-    fn unions(&self, rows: &[usize]) -> Vec<UnionCounts> {
-        let width = self.width();
-        let mut counts = vec![UnionCounts::default(); rows.len() * width];
-        let all = self.layout.rows();
-        let mut table = Vec::new();
-        if all <= TABLE_MAX {
-            table.resize(all, NONE);
-            for (position, row) in (0..).zip(rows) {
-                if let Some(known) = table.get_mut(*row) {
-                    *known = position;
-                }
-            }
+impl RowCells {
+    /// A row of which nothing was found in its place.
+    fn without_cells(row: u32, besides: u32) -> Self {
+        Self {
+            row,
+            piece: NONE,
+            cells: 0..0,
+            besides,
         }
-        self.tally.unions.each(|union, row, dates| {
-            let position = match table.get(row) {
-                Some(position) => Some(*position as usize),
-                None => rows.binary_search(&row).ok(),
-            };
-            let Some(start) = position.map(|position| position * width) else {
-                return;
-            };
-            let form = first_form(self.cube.union_forms[union as usize]);
-            let mut left = dates;
-            while left != 0 {
-                add_union(&mut counts[start + left.trailing_zeros() as usize], form);
-                left &= left - 1;
-            }
-        });
-        counts
     }
+}
 
-    /// Every established union by row part of its higher union and date.
-    fn unions_all(&self) -> Vec<UnionCounts> {
-        let (plan, width) = (&self.layout.plan, self.width());
-        let mut counts = vec![UnionCounts::default(); plan.place_rows * width];
-        let mut count = |place: u32, form: u32, from: usize, to: usize| {
-            let row = plan.place_row[place as usize];
-            let form = UnionForm::ALL.get(form as usize);
-            if let (Some(form), true) = (form, row != NONE) {
-                for counts in &mut counts[row as usize * width..][from..to] {
-                    add_union(counts, *form);
-                }
-            }
-        };
-        let index = DateIndex::new(&plan.dates);
-        let unions = &self.cube.union_segments;
-        for block in unions.blocks() {
-            block.spans(&index, |position, from, to| {
-                count(block.place(position), block.profile[position].into(), from, to);
-            });
-        }
-        for segments in unions.odd() {
-            for (number, segment) in segments.iter().enumerate() {
-                let first = |day: i32| plan.dates.partition_point(|date| *date < day);
-                let to = segments.get(number + 1).map_or(width, |next| first(next.from));
-                let from = first(segment.from).min(to);
-                count(segment.reading.place, segment.reading.profile, from, to);
-            }
-        }
-        counts
-    }
-
-    /// Whose answers there are, by row part of the place and date.
-    fn completeness(&self) -> Vec<Completeness> {
-        let (layout, width) = (self.layout, self.width());
-        let mut rows = vec![Completeness::default(); layout.plan.place_rows * width];
-        for scope in layout
-            .scopes
+/// Calls `row` once for each row of what was found, with its cells.
+fn each_row(found: &Found, row_of: impl Fn((u32, u32)) -> u32, mut row: impl FnMut(u32, Range<usize>)) {
+    let mut start = 0;
+    while let Some(first) = found.keys.get(start) {
+        let number = row_of(*first);
+        let same = found.keys[start..]
             .iter()
-            .filter(|scope| may_be_expected(&scope.federation))
-        {
-            for (date, day) in layout.dates.iter().enumerate() {
-                let has_organisations = scope
-                    .place
-                    .is_some_and(|place| self.tally.in_scope_by_place[place as usize * width + date] > 0);
-                if has_organisations
-                    || scope.heard.enrolled
-                    || self.cube.directory.is_active(&scope.federation, *day)
-                {
-                    scope
-                        .heard
-                        .count(&mut rows[scope.row as usize * width + date], *day);
-                }
-            }
-        }
-        rows
-    }
-}
-
-/// What rows say besides what organisations come to.
-struct Around {
-    /// Every row that may be written, ascending.
-    rows: Vec<usize>,
-    /// Distinct covering unions by row and date.
-    unions: Vec<UnionCounts>,
-    /// Every established union by row part of the place and date, where rows and filters go by places alone.
-    unions_all: Option<Vec<UnionCounts>>,
-    /// By row part of the place and date.
-    completeness: Vec<Completeness>,
-    /// By date.
-    names: Vec<Names>,
-}
-
-impl Around {
-    fn new(answer: &Answer<'_>) -> Self {
-        let (layout, width) = (answer.layout, answer.width());
-        let unions_all = layout.by_places.then(|| answer.unions_all());
-        let mut rows = answer.row_numbers();
-        if let Some(unions_all) = unions_all.as_ref().filter(|_| !layout.by.is_empty()) {
-            let places = unions_all.chunks_exact(width).enumerate();
-            let held =
-                places.filter(|(_, dates)| dates.iter().any(|counts| *counts != UnionCounts::default()));
-            rows.extend(held.map(|(place, _)| place * layout.plan.profile_rows.max(1)));
-            rows.sort_unstable();
-            rows.dedup();
-        }
-        Self {
-            unions: answer.unions(&rows),
-            rows,
-            unions_all,
-            completeness: answer.completeness(),
-            names: layout
-                .dates
-                .iter()
-                .map(|date| Names::new(answer.cube, layout, *date))
-                .collect(),
-        }
-    }
-
-    fn unions_all(&self, answer: &Answer<'_>, row: usize, date: usize) -> UnionCounts {
-        let index = answer.layout.parts(row).0 * answer.width() + date;
-        let counts = self.unions_all.as_ref().and_then(|all| all.get(index));
-        counts.copied().unwrap_or_default()
-    }
-}
-
-/// What the parts of rows are called at a date.
-struct Names {
-    places: Vec<Vec<Cow<'static, str>>>,
-    profiles: Vec<Vec<Cow<'static, str>>>,
-    /// The name of a row that is not split.
-    area: String,
-}
-
-impl Names {
-    fn new(cube: &Cube, layout: &Layout, on: Day) -> Self {
-        let of = |values: &Vec<Value>, remainder| {
-            values
-                .iter()
-                .map(|value| value.name_at(&cube.directory, remainder, on))
-                .collect()
-        };
-        // The remainder of a place is direct, that of anything else are others.
-        Self {
-            places: layout
-                .place_values
-                .iter()
-                .map(|values| of(values, "直属"))
-                .collect(),
-            profiles: layout
-                .profile_values
-                .iter()
-                .map(|values| of(values, "其他"))
-                .collect(),
-            area: cube.directory.name_at(&layout.area, on),
-        }
-    }
-
-    fn of(&self, layout: &Layout, row: usize) -> String {
-        if layout.by.is_empty() {
-            return self.area.clone();
-        }
-        let (place, profile) = layout.parts(row);
-        let mut places = self.places.get(place).into_iter().flatten();
-        let mut profiles = self.profiles.get(profile).into_iter().flatten();
-        let mut name = String::new();
-        for dimension in &layout.by {
-            let part = if dimension.is_place() {
-                places.next()
-            } else {
-                profiles.next()
-            };
-            if let Some(part) = part {
-                if !name.is_empty() {
-                    name.push(' ');
-                }
-                name.push_str(part);
-            }
-        }
-        name
-    }
-}
-
-/// The form under which a union counts: the first of several in conflict.
-fn first_form(forms: u8) -> UnionForm {
-    let first = UnionForm::ALL.get(forms.trailing_zeros() as usize);
-    first.copied().unwrap_or(UnionForm::Own)
-}
-
-fn add_union(counts: &mut UnionCounts, form: UnionForm) {
-    match form {
-        UnionForm::Own => counts.own += 1,
-        UnionForm::Joint => counts.joint += 1,
-        UnionForm::Federation => counts.federation += 1,
+            .take_while(|key| row_of(**key) == number);
+        let end = start + same.count();
+        row(number, start..end);
+        start = end;
     }
 }

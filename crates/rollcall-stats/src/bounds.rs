@@ -1,7 +1,7 @@
 //! What open conflicts could change (`domain.md` 6, edge rule 8): per organisation the possible pairs of (counts
 //! below the line, counts above it), the least favourable one for the figure, the most favourable for its high bound.
 
-use rollcall_core::ratio::Ratio;
+use rollcall_core::figure::{Share, ShareBounds};
 
 /// Which pairs are possible for one organisation in one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,26 +64,34 @@ impl Possible {
     }
 }
 
-/// Both bounds of a rate while it is summed up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Bounds {
-    pub(crate) low: Ratio,
-    pub(crate) high: Ratio,
+/// The least and the most favourable pair of a way of counting.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ends {
+    pub(crate) low: Pair,
+    high: Pair,
 }
 
-impl Bounds {
-    /// Organisations of which these pairs are possible; one, where nothing is open.
-    pub(crate) fn add_possible(&mut self, possible: Possible, organisations: u64) {
-        self.low = self.low.plus(ratio(possible.low(), organisations));
-        self.high = self.high.plus(ratio(possible.high(), organisations));
+impl From<Possible> for Ends {
+    fn from(possible: Possible) -> Self {
+        Self {
+            low: possible.low(),
+            high: possible.high(),
+        }
     }
 }
 
-fn ratio((denominator, numerator): Pair, organisations: u64) -> Ratio {
-    Ratio::new(
-        u64::from(numerator) * organisations,
-        u64::from(denominator) * organisations,
-    )
+impl Ends {
+    /// Adds organisations that all have these ends.
+    pub(crate) fn add_to(self, bounds: &mut ShareBounds, organisations: u32) {
+        add(&mut bounds.low, self.low, organisations);
+        add(&mut bounds.high, self.high, organisations);
+    }
+}
+
+/// Adds organisations that all have this pair.
+pub(crate) fn add(share: &mut Share, (denominator, numerator): Pair, organisations: u32) {
+    share.denominator += u32::from(denominator) * organisations;
+    share.numerator += u32::from(numerator) * organisations;
 }
 
 #[cfg(test)]

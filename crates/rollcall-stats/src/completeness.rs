@@ -7,6 +7,8 @@ use rollcall_core::date::Day;
 use rollcall_core::figure::Completeness;
 use rollcall_core::id::FederationId;
 
+use crate::cube::Cube;
+
 /// What is known about the federations' nodes.
 #[derive(Debug, Clone, Default)]
 pub struct Heard {
@@ -29,8 +31,62 @@ impl Heard {
     }
 }
 
+/// What is known about the federations that a cube has places for, and which others may be expected.
+#[derive(Debug, Default)]
+pub(crate) struct HeardPlaces {
+    /// By number of the place.
+    by_place: Vec<HeardOf>,
+    /// Federations that may be expected though no document of an organisation or union names them, in order.
+    pub(crate) silent: Vec<(FederationId, HeardOf)>,
+}
+
+impl HeardPlaces {
+    /// Goes once through the places, whose numbers are given in order of their federations, and through who was heard.
+    pub(crate) fn new(cube: &Cube, order: &[u32], heard: &Heard) -> Self {
+        let mut by_place = vec![HeardOf::default(); order.len()];
+        let mut silent = BTreeSet::new();
+        let mut enrolled = heard.enrolled.iter().peekable();
+        let mut last_heard = heard.last_heard_ms.iter().peekable();
+        for number in order {
+            let place = cube.places.value(*number);
+            while let Some(other) = enrolled.next_if(|federation| *federation < place) {
+                silent.insert(other);
+            }
+            while last_heard
+                .next_if(|(federation, _)| *federation < place)
+                .is_some()
+            {}
+            let moment = last_heard.next_if(|(federation, _)| *federation == place);
+            by_place[*number as usize] = HeardOf {
+                enrolled: enrolled.next_if(|federation| *federation == place).is_some(),
+                last_heard_ms: moment.map(|(_, moment)| *moment),
+                today: heard.today,
+            };
+        }
+        silent.extend(enrolled);
+        let active = cube.directory.stated().filter(|facts| facts.active);
+        silent.extend(
+            active
+                .map(|facts| &facts.id)
+                .filter(|id| !cube.places.contains(id)),
+        );
+        Self {
+            by_place,
+            silent: silent
+                .into_iter()
+                .map(|federation| (federation.clone(), heard.of(federation)))
+                .collect(),
+        }
+    }
+
+    /// What is known about a place; of one that nobody asked for, nothing.
+    pub(crate) fn of(&self, place: u32) -> HeardOf {
+        self.by_place.get(place as usize).copied().unwrap_or_default()
+    }
+}
+
 /// What is known about one federation's node.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct HeardOf {
     pub(crate) enrolled: bool,
     last_heard_ms: Option<i64>,

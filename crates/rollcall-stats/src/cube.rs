@@ -7,8 +7,10 @@ pub(crate) mod block;
 mod bytes;
 mod case;
 mod component;
+pub(crate) mod date_index;
 mod index;
 mod intern;
+pub(crate) mod located;
 mod organisation_state;
 mod pack;
 pub(crate) mod profile;
@@ -25,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use rollcall_core::campaign::Settings;
 use rollcall_core::date::Day;
 use rollcall_core::fact::{CampaignFacts, FederationFacts, FundFacts, SameAsFacts};
-use rollcall_core::federation::{Directory, Place};
+use rollcall_core::federation::Directory;
 use rollcall_core::id::{DocumentId, FederationId};
 use rollcall_core::term::UnionForm;
 
@@ -35,6 +37,7 @@ pub(crate) use union_row::{UnionRow, UnionsOfCube, forms_of};
 
 use case::Cases;
 use index::Index;
+use located::Located;
 use profile::Profiles;
 use segment::{Readings, Segments};
 
@@ -71,14 +74,11 @@ pub struct Cube {
     pub(crate) covers: Interned<Box<[u32]>>,
     pub(crate) readings: Interned<Readings>,
     /// Where each place lies, by the first day of each span without a change; dropped when the directory changes.
-    located: Mutex<BTreeMap<Day, Arc<Vec<Place>>>>,
+    located: Mutex<BTreeMap<Day, Arc<Located>>>,
 }
 
 /// The profile of a union that does not count: no form.
 pub(crate) const UNCOUNTED: u32 = UnionForm::ALL.len() as u32;
-
-/// Spans of days for which the hierarchy is kept ready.
-const LOCATED_MAX: usize = 64;
 
 impl Cube {
     /// A cube without documents. The settings hold until a campaign's document states others.
@@ -147,40 +147,5 @@ impl Cube {
     /// The hierarchy of federations.
     pub fn directory(&self) -> &Directory {
         &self.directory
-    }
-
-    /// Where every known place lies at a date, by its number.
-    pub(crate) fn located(&self, on: Day) -> Arc<Vec<Place>> {
-        let on = self.directory.unchanged_since(on);
-        let known = {
-            let located = self
-                .located
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            located.get(&on).cloned()
-        };
-        if let Some(known) = known.filter(|known| known.len() == self.places.values().len()) {
-            return known;
-        }
-        let places = self
-            .places
-            .values()
-            .iter()
-            .map(|place| self.directory.place_at(place, on))
-            .collect();
-        let mut places: Arc<Vec<Place>> = Arc::new(places);
-        let mut located = self
-            .located
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if located.len() >= LOCATED_MAX {
-            located.clear();
-        }
-        // Days with one hierarchy share it, so that it can be compared by address.
-        if let Some(same) = located.values().find(|known| **known == places) {
-            places = Arc::clone(same);
-        }
-        located.insert(on, Arc::clone(&places));
-        places
     }
 }

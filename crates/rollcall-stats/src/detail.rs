@@ -11,7 +11,7 @@ use rollcall_core::term::{Category, ExclusionReason, Kind, Level, Stage};
 use serde::Serialize;
 
 use crate::Error;
-use crate::completeness::Heard;
+use crate::completeness::HeardPlaces;
 use crate::cube::profile::{Profile, Standing};
 use crate::cube::segment::SET;
 use crate::cube::{Cube, UnionsOfCube};
@@ -204,21 +204,16 @@ impl Cube {
         query.check()?;
         let located = self.located(query.boundaries.unwrap_or(query.as_of));
         let by: Vec<_> = row.0.iter().map(|(dimension, _)| *dimension).collect();
-        let layout = Layout::new(
-            self,
-            query,
-            &by,
-            Span {
-                dates: &[query.as_of],
-                located: &located,
-                silent: Vec::new(),
-            },
-            &Heard::default(),
-        );
-        let wanted: Vec<bool> = (0..layout.rows())
-            .map(|number| layout.key_of_row(number) == *row)
+        let span = Span {
+            dates: vec![query.as_of],
+            located,
+            silent: Vec::new(),
+        };
+        let layout = Layout::new(self, query, &by, &span, &HeardPlaces::default());
+        let wanted: Vec<bool> = (0..layout.plan.rows())
+            .map(|number| layout.key_of_row(self, number as u32) == *row)
             .collect();
-        let belongs = |reading: &_| layout.row(reading).is_some_and(|row| wanted[row]);
+        let belongs = |reading: &_| layout.row(reading).is_some_and(|row| wanted[row as usize]);
         let mut found = Vec::new();
         for number in 0..self.segments.len() {
             let Some(segment) = self.segments.at(number, query.as_of.0) else {

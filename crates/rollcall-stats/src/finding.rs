@@ -343,7 +343,7 @@ impl Cube {
                 ..FiguresQuery::at(on)
             };
             let answer = self.figures(&query, &Heard::default()).ok()?;
-            let rows = answer.rows.into_iter().filter_map(|row| {
+            let rows = answer.rows.iter().filter_map(|row| {
                 let province: FederationId = row.key.value(Dimension::Province)?.parse().ok()?;
                 let excluded: u64 = row.figures.excluded.values().sum();
                 Some((province, (u128::from(excluded), u128::from(row.figures.in_scope))))

@@ -1,120 +1,103 @@
-//! Keys of rows: what a place and a profile are called in each dimension, in what order, and whether they pass a
-//! filter. Owns values and names; counts nothing.
-
-use std::borrow::Cow;
+//! The values of profiles in the dimensions that do not go by places: their order, their names, and which of them a
+//! filter means. Owns ranks and names; those of places are in `cube/located.rs`.
 
 use rollcall_core::coverage::Form;
-use rollcall_core::date::Day;
-use rollcall_core::federation::{Directory, Place};
-use rollcall_core::figure::{Dimension, RowKey};
+use rollcall_core::figure::Dimension;
 use rollcall_core::id::FederationId;
 use rollcall_core::term::{Category, Kind, Level, Stage};
 
 use crate::Error;
 use crate::cube::profile::{Profile, Size, Standing};
 
-/// A value of a dimension. The remainder comes last.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Value {
-    Place(FederationId),
-    /// Rank within the dimension, and its name.
-    Term(u8, &'static str),
-    Remainder,
+/// Dimensions that do not go by places.
+pub(crate) const PROFILE_DIMENSIONS: [Dimension; 7] = [
+    Dimension::Kind,
+    Dimension::Category,
+    Dimension::Group,
+    Dimension::Level,
+    Dimension::Form,
+    Dimension::Stage,
+    Dimension::Size,
+];
+
+/// The rank of the remainder, which comes last.
+const REMAINDER: u8 = u8::MAX;
+
+/// Ranks of a profile in [`PROFILE_DIMENSIONS`].
+pub(crate) type ProfileRanks = [u8; PROFILE_DIMENSIONS.len()];
+
+/// Which of a profile's ranks a dimension goes by.
+pub(crate) fn profile_index(dimension: Dimension) -> Option<usize> {
+    PROFILE_DIMENSIONS.iter().position(|of| *of == dimension)
 }
 
-impl Value {
-    fn text(&self) -> Option<Cow<'static, str>> {
-        match self {
-            Self::Place(federation) => Some(Cow::Owned(federation.to_string())),
-            Self::Term(_, name) => Some(Cow::Borrowed(name)),
-            Self::Remainder => None,
-        }
-    }
-
-    /// What a reader sees: places by their names, the remainder as the caller calls it.
-    pub(crate) fn name_at(
-        &self,
-        directory: &Directory,
-        remainder: &'static str,
-        on: Day,
-    ) -> Cow<'static, str> {
-        match self {
-            Self::Place(federation) => Cow::Owned(directory.name_at(federation, on)),
-            Self::Term(_, name) => Cow::Borrowed(name),
-            Self::Remainder => Cow::Borrowed(remainder),
-        }
-    }
-
-    /// The rank among the values of a dimension that does not go by places; the remainder is after all others.
-    pub(crate) fn rank(&self) -> u8 {
-        match self {
-            Self::Term(rank, _) => *rank,
-            Self::Place(_) | Self::Remainder => u8::MAX,
-        }
-    }
-
-    /// Whether a filter's text means this value; empty means the remainder.
-    pub(crate) fn is_meant_by(&self, text: &str) -> bool {
-        match self {
-            Self::Place(federation) => federation.as_str() == text,
-            Self::Term(_, name) => *name == text,
-            Self::Remainder => text.is_empty(),
-        }
-    }
-}
-
-/// The value of a place in a place dimension.
-pub(crate) fn of_place(dimension: Dimension, federation: &FederationId, place: &Place) -> Value {
-    let above = match dimension {
-        Dimension::Province => &place.province,
-        Dimension::Prefecture => &place.prefecture,
-        Dimension::County => &place.county,
-        Dimension::Federation => return Value::Place(federation.clone()),
-        Dimension::Kind
-        | Dimension::Category
-        | Dimension::Group
-        | Dimension::Level
-        | Dimension::Form
-        | Dimension::Stage
-        | Dimension::Size => return Value::Remainder,
-    };
-    above.clone().map_or(Value::Remainder, Value::Place)
-}
-
-/// The value of a profile in one of the other dimensions.
-pub(crate) fn of_profile(dimension: Dimension, profile: &Profile) -> Value {
-    match dimension {
-        Dimension::Kind => Value::Term(profile.kind as u8, profile.kind.name()),
-        Dimension::Category => Value::Term(profile.category as u8, profile.category.name()),
-        Dimension::Level => Value::Term(profile.level as u8, profile.level.name()),
-        Dimension::Form => Value::Term(profile.form as u8, profile.form.name()),
-        Dimension::Stage => Value::Term(profile.stage as u8, profile.stage.name()),
-        Dimension::Size => Value::Term(profile.size as u8, profile.size.name()),
+/// The ranks of a profile among the values of each dimension.
+pub(crate) fn ranks(profile: &Profile) -> ProfileRanks {
+    [
+        profile.kind as u8,
+        profile.category as u8,
         // Those in both groups are shown in A, so that the rows add up (edge rule 7).
-        Dimension::Group => match profile.standing {
-            Standing::In { a: true, .. } => Value::Term(0, "A"),
-            Standing::In { .. } => Value::Term(1, "B"),
-            Standing::Out(_) | Standing::Absent => Value::Remainder,
+        match profile.standing {
+            Standing::In { a: true, .. } => 0,
+            Standing::In { .. } => 1,
+            Standing::Out(_) | Standing::Absent => REMAINDER,
         },
-        Dimension::Province | Dimension::Prefecture | Dimension::County | Dimension::Federation => {
-            Value::Remainder
+        profile.level as u8,
+        profile.form as u8,
+        profile.stage as u8,
+        profile.size as u8,
+    ]
+}
+
+/// What a profile is called in a dimension; `None`: the remainder, or a dimension of places.
+pub(crate) fn name(dimension: Dimension, profile: &Profile) -> Option<&'static str> {
+    match dimension {
+        Dimension::Kind => Some(profile.kind.name()),
+        Dimension::Category => Some(profile.category.name()),
+        Dimension::Level => Some(profile.level.name()),
+        Dimension::Form => Some(profile.form.name()),
+        Dimension::Stage => Some(profile.stage.name()),
+        Dimension::Size => Some(profile.size.name()),
+        Dimension::Group => match profile.standing {
+            Standing::In { a: true, .. } => Some("A"),
+            Standing::In { .. } => Some("B"),
+            Standing::Out(_) | Standing::Absent => None,
+        },
+        Dimension::Province | Dimension::Prefecture | Dimension::County | Dimension::Federation => None,
+    }
+}
+
+/// The rank that a filter's text means in a dimension that does not go by places; empty means the remainder.
+pub(crate) fn rank_of(dimension: Dimension, text: &str) -> Option<u8> {
+    match dimension {
+        Dimension::Kind => Kind::from_name(text).map(|kind| kind as u8),
+        Dimension::Category => Category::from_name(text).map(|category| category as u8),
+        Dimension::Level => Level::from_name(text).map(|level| level as u8),
+        Dimension::Form => {
+            let form = Form::ALL.into_iter().find(|form| form.name() == text);
+            form.map(|form| form as u8)
         }
+        Dimension::Stage => Stage::from_name(text).map(|stage| stage as u8),
+        Dimension::Size => {
+            let size = Size::ALL.into_iter().find(|size| size.name() == text);
+            size.map(|size| size as u8)
+        }
+        Dimension::Group => match text {
+            "A" => Some(0),
+            "B" => Some(1),
+            "" => Some(REMAINDER),
+            _ => None,
+        },
+        Dimension::Province | Dimension::Prefecture | Dimension::County | Dimension::Federation => None,
     }
 }
 
 /// Refuses a filter for a value that its dimension cannot have.
 pub(crate) fn check(dimension: Dimension, text: &str) -> Result<(), Error> {
-    let known = match dimension {
-        Dimension::Province | Dimension::Prefecture | Dimension::County | Dimension::Federation => {
-            text.is_empty() || text.parse::<FederationId>().is_ok()
-        }
-        Dimension::Kind => Kind::from_name(text).is_some(),
-        Dimension::Category => Category::from_name(text).is_some(),
-        Dimension::Level => Level::from_name(text).is_some(),
-        Dimension::Form => Form::ALL.iter().any(|form| form.name() == text),
-        Dimension::Stage => Stage::from_name(text).is_some(),
-        Dimension::Size => Size::ALL.iter().any(|size| size.name() == text),
-        Dimension::Group => matches!(text, "A" | "B" | ""),
+    let known = if dimension.is_place() {
+        text.is_empty() || text.parse::<FederationId>().is_ok()
+    } else {
+        rank_of(dimension, text).is_some()
     };
     if known {
         Ok(())
@@ -124,14 +107,4 @@ pub(crate) fn check(dimension: Dimension, text: &str) -> Result<(), Error> {
             value: text.to_owned(),
         })
     }
-}
-
-/// The key of a row from the values of the dimensions asked for.
-pub(crate) fn row_key(by: &[Dimension], values: &[&Value]) -> RowKey {
-    RowKey(
-        by.iter()
-            .copied()
-            .zip(values.iter().map(|value| value.text()))
-            .collect(),
-    )
 }

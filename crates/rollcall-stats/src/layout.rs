@@ -1,48 +1,75 @@
 //! The rows of one question: which organisation, union and federation goes where.
-//! Owns the way from places and profiles to rows and the order of the rows; the scan is in `scan`, finished rows are
-//! written in `answer`.
+//! Owns the way from places and profiles to rows, which are numbered in the order of their values; the scan is in `scan`,
+//! finished rows are written in `answer`.
 
-use std::collections::HashMap;
+mod places;
+mod profiles;
+
+use std::sync::Arc;
 
 use rollcall_core::date::Day;
 use rollcall_core::federation::Place;
 use rollcall_core::figure::{Dimension, RowKey};
 use rollcall_core::id::FederationId;
 
-use crate::completeness::{Heard, HeardOf};
+use crate::completeness::{HeardOf, HeardPlaces};
 use crate::cube::Cube;
-use crate::cube::profile::Standing;
-use crate::cube::segment::{NONE, Reading};
-use crate::key::{self, Value};
-use crate::plan::{Plan, Target, Way};
+use crate::cube::located::Located;
+use crate::cube::segment::Reading;
+use crate::key;
+use crate::plan::Plan;
 use crate::query::FiguresQuery;
 
+use places::{Federations, PlacePlan};
+use profiles::ProfilePlan;
+
 /// Days that share one hierarchy, and what is known of it.
-pub(crate) struct Span<'a> {
-    pub(crate) dates: &'a [Day],
+pub(crate) struct Span {
+    pub(crate) dates: Vec<Day>,
     /// Where each place of the cube lies.
-    pub(crate) located: &'a [Place],
-    /// Federations that may be expected though the cube has no place for them, and where they lie.
-    pub(crate) silent: Vec<(FederationId, Place)>,
+    pub(crate) located: Arc<Located>,
+    /// Where the federations lie that may be expected though the cube has no place for them.
+    pub(crate) silent: Vec<Place>,
+}
+
+impl Span {
+    /// One of its dates.
+    pub(crate) fn on(&self, date: Day) -> Self {
+        Self {
+            dates: vec![date],
+            located: Arc::clone(&self.located),
+            silent: self.silent.clone(),
+        }
+    }
 }
 
 /// A federation that may be expected to answer.
 pub(crate) struct ExpectedScope {
-    pub(crate) federation: FederationId,
     pub(crate) heard: HeardOf,
     /// Row part of its place.
     pub(crate) row: u32,
-    /// Its place, where it may have organisations.
-    pub(crate) place: Option<u32>,
+    pub(crate) whose: Scope,
+}
+
+/// Whose answer is expected.
+pub(crate) enum Scope {
+    /// That of a place of the cube.
+    Place(u32),
+    /// That of a federation that the cube has no place for, and so no organisations.
+    Silent(FederationId),
 }
 
 /// Rows of one question and where each place and profile goes.
 pub(crate) struct Layout {
     pub(crate) plan: Plan,
-    /// Values of the place dimensions, by row part.
-    pub(crate) place_values: Vec<Vec<Value>>,
-    /// Values of the other dimensions, by row part.
-    pub(crate) profile_values: Vec<Vec<Value>>,
+    /// Ranks in the place dimensions asked for, by row part, ascending.
+    pub(crate) place_parts: Vec<Vec<u32>>,
+    /// The federations behind the ranks.
+    federations: Federations,
+    /// Ranks in the other dimensions asked for, by row part, ascending.
+    pub(crate) profile_parts: Vec<Vec<u32>>,
+    /// A profile of each row part.
+    profile_examples: Vec<u32>,
     pub(crate) scopes: Vec<ExpectedScope>,
     pub(crate) by: Vec<Dimension>,
     /// Whether rows and filters go by places alone.
@@ -51,145 +78,50 @@ pub(crate) struct Layout {
     pub(crate) area: FederationId,
 }
 
+/// Numbers parts anew in the order of their values: the parts in order, and the new number of each.
+fn in_order<T: Clone, K: Ord>(parts: &[T], key: impl Fn(&T) -> K) -> (Vec<T>, Vec<u32>) {
+    let mut order: Vec<u32> = (0..parts.len() as u32).collect();
+    order.sort_by_cached_key(|part| key(&parts[*part as usize]));
+    let mut numbers = vec![0; parts.len()];
+    for (number, part) in (0..).zip(&order) {
+        numbers[*part as usize] = number;
+    }
+    let sorted = order.iter().map(|part| parts[*part as usize].clone());
+    (sorted.collect(), numbers)
+}
+
 impl Layout {
     pub(crate) fn new(
         cube: &Cube,
         query: &FiguresQuery,
         by: &[Dimension],
-        span: Span<'_>,
-        heard: &Heard,
+        span: &Span,
+        heard: &HeardPlaces,
     ) -> Self {
-        let Span {
-            dates,
-            located,
-            silent,
-        } = span;
-        let (place_by, profile_by): (Vec<Dimension>, Vec<Dimension>) =
-            by.iter().partition(|dimension| dimension.is_place());
-        let hierarchy_day = query.boundaries.or(dates.first().copied()).unwrap_or(query.as_of);
-        let mut place_numbers: HashMap<Vec<Value>, u32> = HashMap::new();
-        let mut place_values = Vec::new();
-        let mut part_of = |federation: &FederationId, place: &Place| -> u32 {
-            let inside = query
-                .area
-                .as_ref()
-                .is_none_or(|area| is_within(cube, area, federation, place, hierarchy_day))
-                && query
-                    .filters
-                    .iter()
-                    .filter(|(dimension, _)| dimension.is_place())
-                    .all(|(dimension, text)| key::of_place(*dimension, federation, place).is_meant_by(text));
-            if !inside {
-                return NONE;
-            }
-            if place_by.is_empty() {
-                if place_values.is_empty() {
-                    place_values.push(Vec::new());
-                }
-                return 0;
-            }
-            let values: Vec<Value> = place_by
-                .iter()
-                .map(|dimension| key::of_place(*dimension, federation, place))
-                .collect();
-            *place_numbers.entry(values).or_insert_with_key(|values| {
-                place_values.push(values.clone());
-                place_values.len() as u32 - 1
-            })
-        };
-        let mut place_row = Vec::new();
-        let mut scopes = Vec::new();
-        let mut unheard_from = Vec::new();
-        for (number, (federation, place)) in (0..).zip(cube.places.values().iter().zip(located)) {
-            let row = part_of(federation, place);
-            place_row.push(row);
-            let mut unheard = 0;
-            if row != NONE {
-                let heard = heard.of(federation);
-                unheard = dates.partition_point(|date| heard.after(*date));
-                scopes.push(ExpectedScope {
-                    federation: federation.clone(),
-                    heard,
-                    row,
-                    place: Some(number),
-                });
-            }
-            unheard_from.push(unheard as u32);
-        }
-        for (federation, place) in silent {
-            let row = part_of(&federation, &place);
-            if row != NONE {
-                scopes.push(ExpectedScope {
-                    heard: heard.of(&federation),
-                    federation,
-                    row,
-                    place: None,
-                });
-            }
-        }
-
-        let filters: Vec<&(Dimension, String)> = query
-            .filters
-            .iter()
-            .filter(|(dimension, _)| !dimension.is_place())
-            .collect();
-        let mut profile_numbers: HashMap<u64, u32> = HashMap::new();
-        let mut profile_values: Vec<Vec<Value>> = Vec::new();
-        let mut profile_target = Vec::new();
-        for (profile, class) in cube.profiles.values().iter().zip(cube.profiles.class()) {
-            let passes = profile.standing != Standing::Absent
-                && filters
-                    .iter()
-                    .all(|(dimension, text)| key::of_profile(*dimension, profile).is_meant_by(text));
-            profile_target.push(passes.then(|| {
-                let values = profile_by
-                    .iter()
-                    .map(|dimension| key::of_profile(*dimension, profile));
-                // A few dimensions of a few values each: their ranks side by side are one number.
-                let ranks = values
-                    .clone()
-                    .fold(0, |ranks, value| ranks << 8 | u64::from(value.rank()));
-                let row = *profile_numbers.entry(ranks).or_insert_with(|| {
-                    profile_values.push(values.collect());
-                    profile_values.len() as u32 - 1
-                });
-                Target { row, class: *class }
-            }));
-        }
-        let mut targets: Vec<Target> = profile_target.iter().copied().flatten().collect();
-        targets.sort_unstable();
-        targets.dedup();
-        let ways = cube
-            .profiles
-            .values()
-            .iter()
-            .zip(profile_target)
-            .map(|(profile, target)| Way {
-                target: target
-                    .and_then(|target| targets.binary_search(&target).ok())
-                    .map_or(NONE, |target| target as u32),
-                in_scope: profile.in_scope(),
-            });
+        let places = PlacePlan::new(cube, query, by, span, heard);
+        let profiles = ProfilePlan::new(cube, query, by);
         Self {
             plan: Plan {
-                dates: dates.iter().map(|date| date.0).collect(),
-                place_rows: place_values.len(),
-                place_row,
-                profile_rows: profile_values.len(),
-                ways: ways.collect(),
-                targets,
-                unheard_from,
+                dates: span.dates.iter().map(|date| date.0).collect(),
+                place_rows: places.parts.len(),
+                place_row: places.row,
+                profile_rows: profiles.parts.len(),
+                ways: profiles.ways,
+                targets: profiles.targets,
+                unheard_from: places.unheard_from,
                 headline_only: false,
             },
-            place_values,
-            profile_values,
-            scopes,
+            place_parts: places.parts,
+            federations: places.federations,
+            profile_parts: profiles.parts,
+            profile_examples: profiles.examples,
+            scopes: places.scopes,
             by: by.to_vec(),
             by_places: by
                 .iter()
                 .chain(query.filters.iter().map(|(dimension, _)| dimension))
                 .all(|dimension| dimension.is_place()),
-            dates: dates.to_vec(),
+            dates: span.dates.clone(),
             area: query.area.clone().unwrap_or_else(FederationId::national),
         }
     }
@@ -201,91 +133,46 @@ impl Layout {
     }
 
     /// Row part of the places and of the profiles that a row is made of.
-    pub(crate) fn parts(&self, row: usize) -> (usize, usize) {
-        let profile_rows = self.plan.profile_rows.max(1);
+    pub(crate) fn parts(&self, row: u32) -> (u32, u32) {
+        let profile_rows = self.plan.profile_rows.max(1) as u32;
         (row / profile_rows, row % profile_rows)
     }
 
-    /// Values of a row in the order of the dimensions asked for.
-    pub(crate) fn values(&self, row: usize) -> Vec<&Value> {
-        let (place, profile) = self.parts(row);
-        let mut places = self.place_values.get(place).into_iter().flatten();
-        let mut profiles = self.profile_values.get(profile).into_iter().flatten();
-        let next = |dimension: &Dimension| {
-            if dimension.is_place() {
-                places.next()
-            } else {
-                profiles.next()
-            }
-        };
-        self.by.iter().filter_map(next).collect()
-    }
-
-    /// How many rows there may be.
-    pub(crate) fn rows(&self) -> usize {
-        self.plan.rows()
-    }
-
     /// The row of a reading.
-    pub(crate) fn row(&self, reading: &Reading) -> Option<usize> {
+    pub(crate) fn row(&self, reading: &Reading) -> Option<u32> {
         self.plan.row(reading)
     }
 
+    /// The federations of a row part of places, in the order of the place dimensions; `None`: the remainder.
+    pub(crate) fn federations_of(&self, part: usize) -> impl Iterator<Item = (u32, Option<&FederationId>)> {
+        let ranks = self.place_parts.get(part).into_iter().flatten();
+        ranks.map(|rank| (*rank, self.federations.get(*rank)))
+    }
+
+    /// What a row part of profiles is called, in the order of the other dimensions; `None`: the remainder.
+    pub(crate) fn terms_of(&self, cube: &Cube, part: usize) -> impl Iterator<Item = Option<&'static str>> {
+        let profile = self.profile_examples.get(part).copied();
+        let profile = profile.map(|profile| *cube.profiles.value(profile));
+        let by = self.by.iter().filter(|dimension| !dimension.is_place());
+        by.filter_map(move |dimension| profile.map(|profile| key::name(*dimension, &profile)))
+    }
+
     /// The key of a row by its number.
-    pub(crate) fn key_of_row(&self, row: usize) -> RowKey {
-        key::row_key(&self.by, &self.values(row))
-    }
-
-    /// Puts rows in the order in which an answer has them: by the values of the dimensions asked for.
-    pub(crate) fn sort_rows(&self, rows: &mut [usize]) {
-        // Each value becomes its rank within its dimension, the ranks of a row part one number.
-        let mut place_ranks = vec![0_u128; self.place_values.len()];
-        let mut profile_ranks = vec![0_u128; self.profile_values.len()];
-        let (mut place_index, mut profile_index) = (0, 0);
+    pub(crate) fn key_of_row(&self, cube: &Cube, row: u32) -> RowKey {
+        let (place, profile) = self.parts(row);
+        let mut places = self.federations_of(place as usize);
+        let mut terms = self.terms_of(cube, profile as usize);
+        let mut values = Vec::with_capacity(self.by.len());
         for dimension in &self.by {
-            let (values, index, ranks, others) = if dimension.is_place() {
-                (
-                    &self.place_values,
-                    &mut place_index,
-                    &mut place_ranks,
-                    &mut profile_ranks,
-                )
+            let value = if dimension.is_place() {
+                places
+                    .next()
+                    .map(|(_, federation)| federation.map(|of| of.to_string().into()))
             } else {
-                (
-                    &self.profile_values,
-                    &mut profile_index,
-                    &mut profile_ranks,
-                    &mut place_ranks,
-                )
+                terms.next().map(|term| term.map(Into::into))
             };
-            let of: Vec<&Value> = values.iter().map(|values| &values[*index]).collect();
-            *index += 1;
-            let mut distinct = of.clone();
-            distinct.sort_unstable();
-            distinct.dedup();
-            let bits = usize::BITS - distinct.len().leading_zeros();
-            for (rank, value) in ranks.iter_mut().zip(of) {
-                *rank = (*rank << bits) | distinct.binary_search(&value).unwrap_or(0) as u128;
-            }
-            for rank in others.iter_mut() {
-                *rank <<= bits;
-            }
+            values.extend(value.map(|value| (*dimension, value)));
         }
-        let rank = |row: &usize| {
-            let (place, profile) = self.parts(*row);
-            let of = |ranks: &[u128], part: usize| ranks.get(part).copied().unwrap_or(0);
-            of(&place_ranks, place) | of(&profile_ranks, profile)
-        };
-        rows.sort_by_cached_key(rank);
+        RowKey(values)
     }
-}
-
-fn is_within(cube: &Cube, area: &FederationId, federation: &FederationId, place: &Place, on: Day) -> bool {
-    *area == FederationId::national()
-        || area == federation
-        || [&place.province, &place.prefecture, &place.county]
-            .into_iter()
-            .flatten()
-            .any(|above| above == area)
-        || (area.line().is_some() && cube.directory.is_within(area, federation, on))
 }

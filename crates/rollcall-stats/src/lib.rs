@@ -5,6 +5,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod answer;
+mod around;
 mod bounds;
 mod completeness;
 mod cube;
@@ -14,10 +15,12 @@ mod establishment;
 mod finding;
 mod key;
 mod layout;
+mod order;
 mod picks;
 mod plan;
 mod query;
 mod scan;
+mod stray;
 mod subsidy;
 mod sums;
 mod tally;

@@ -12,12 +12,30 @@ pub(crate) struct Target {
     pub(crate) class: u32,
 }
 
-/// What happens to the organisations of one profile.
+/// What happens to the organisations of one profile, in one number: thousands of them stay in the fastest memory.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Way {
-    /// Number of the target, or [`NONE`] where the question leaves them out.
-    pub(crate) target: u32,
-    pub(crate) in_scope: bool,
+pub(crate) struct Way(u32);
+
+impl Way {
+    /// Marks those in scope.
+    const IN_SCOPE: u32 = 1 << 31;
+    /// No target.
+    const LEFT_OUT: u32 = Self::IN_SCOPE - 1;
+
+    /// To a target by its number; `None` where the question leaves them out.
+    pub(crate) fn new(target: Option<u32>, in_scope: bool) -> Self {
+        let scope = if in_scope { Self::IN_SCOPE } else { 0 };
+        Self(target.unwrap_or(Self::LEFT_OUT) | scope)
+    }
+
+    pub(crate) fn in_scope(self) -> bool {
+        self.0 & Self::IN_SCOPE != 0
+    }
+
+    pub(crate) fn target(self) -> Option<u32> {
+        let target = self.0 & Self::LEFT_OUT;
+        (target != Self::LEFT_OUT).then_some(target)
+    }
 }
 
 /// Where the scan puts what it finds.
@@ -41,10 +59,10 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The row of a reading, if the question asks for it.
-    pub(crate) fn row(&self, reading: &Reading) -> Option<usize> {
+    pub(crate) fn row(&self, reading: &Reading) -> Option<u32> {
         let place = self.place_row[reading.place as usize];
-        let target = self.ways[reading.profile as usize].target;
-        (place != NONE && target != NONE).then(|| self.row_of(place, target) as usize)
+        let target = self.ways[reading.profile as usize].target()?;
+        (place != NONE).then(|| self.row_of(place, target))
     }
 
     /// The row of a place's part and a target.

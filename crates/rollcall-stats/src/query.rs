@@ -1,23 +1,25 @@
 //! Questions for establishment figures: dimensions, filters, dates; and their answers in the shape of `cli.md`.
 //! Owns dates and what is counted together; rows are laid out in `layout`, counted in `scan`, written in `answer`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rollcall_core::campaign::Target;
 use rollcall_core::date::Day;
-use rollcall_core::federation::Place;
-use rollcall_core::figure::{BoundedRate, Dimension, FiguresAnswer, FiguresRow, FiguresTotal, TargetVerdict};
+use rollcall_core::figure::{
+    BoundedRate, Dimension, FiguresAnswer, FiguresTable, FiguresTotal, TargetVerdict,
+};
 use rollcall_core::id::FederationId;
 use rollcall_core::ratio::Ratio;
 
 use crate::Error;
 use crate::answer::Answer;
-use crate::completeness::Heard;
+use crate::completeness::{Heard, HeardPlaces};
 use crate::cube::Cube;
 use crate::key;
 use crate::layout::{Layout, Span};
 use crate::scan::scan;
+use crate::tally::Tally;
 use crate::union_tally::DATES_MAX;
 
 /// Dates of one series.
@@ -108,52 +110,61 @@ impl Cube {
             .collect();
         target_dates.sort_unstable();
         target_dates.dedup();
+        let heard = HeardPlaces::new(self, &self.located(query.as_of).order, heard);
         let mut headlines: BTreeMap<Day, BoundedRate> = BTreeMap::new();
-        for dates in target_dates.chunks(BATCH) {
-            for layout in self.layouts(query, &[], dates, heard) {
-                let layout = layout.headline_only();
-                let answer = Answer::new(self, &layout, scan(self, &layout.plan));
-                headlines.extend(
-                    answer
-                        .headlines()
-                        .into_iter()
-                        .map(|(date, sums)| (date, sums.establishment())),
-                );
-            }
-        }
-        let mut rows: Vec<FiguresRow> = Vec::new();
-        let mut total: Option<(FiguresRow, Ratio)> = None;
+        let mut rows = FiguresTable::default();
+        let mut total: Option<(FiguresTable, Ratio)> = None;
         let only_total = query.by.is_empty() && query.series.is_none();
         for dates in row_dates.chunks(BATCH).filter(|_| !only_total) {
-            let of_total = query
-                .series
-                .is_none()
-                .then(|| self.layouts(query, &[], dates, heard));
-            for layout in self.layouts(query, &query.by, dates, heard) {
+            for span in self.spans(query, &query.by, dates, &heard) {
+                let layout = Layout::new(self, query, &query.by, &span, &heard);
                 let tally = scan(self, &layout.plan);
-                // A question for one day counts the total together with the rows.
-                if let Some([of_total]) = of_total.as_deref() {
-                    let tally = tally.in_one_row(&layout.plan, &of_total.plan);
-                    total = Some(Answer::new(self, of_total, tally).total());
-                }
-                let mut answered = Answer::new(self, &layout, tally).rows(query.series.is_some());
-                if rows.is_empty() {
-                    rows = answered;
-                } else {
-                    rows.append(&mut answered);
-                }
+                // The total and the headlines of these dates are counted together with the rows.
+                let asked = |day: &Day| *day == query.as_of || target_dates.contains(day);
+                let dates = span.dates.iter().enumerate().filter(|(_, day)| asked(day));
+                let in_one_row = |(date, day): (usize, &Day)| {
+                    let of_total = Layout::new(self, query, &[], &span.on(*day), &heard);
+                    let tally = tally.in_one_row(&layout.plan, &of_total.plan, date);
+                    (*day, of_total, tally)
+                };
+                let totals: Vec<(Day, Layout, Tally)> = dates.map(in_one_row).collect();
+                let (answered, ()) = rayon::join(
+                    || Answer::new(self, &layout, tally).table(query.series.is_some()),
+                    || {
+                        for (day, of_total, tally) in totals {
+                            let answer = Answer::new(self, &of_total, tally);
+                            headlines.extend(answer.headlines());
+                            if day == query.as_of {
+                                total = Some((answer.table(false), answer.group_b()));
+                            }
+                        }
+                    },
+                );
+                rows.append(answered);
+            }
+        }
+        target_dates.retain(|date| !headlines.contains_key(date));
+        for dates in target_dates.chunks(BATCH) {
+            for span in self.spans(query, &[], dates, &heard) {
+                let layout = Layout::new(self, query, &[], &span, &heard).headline_only();
+                headlines.extend(Answer::new(self, &layout, scan(self, &layout.plan)).headlines());
             }
         }
         if total.is_none() {
-            for layout in self.layouts(query, &[], &[query.as_of], heard) {
-                total = Some(Answer::new(self, &layout, scan(self, &layout.plan)).total());
+            for span in self.spans(query, &[], &[query.as_of], &heard) {
+                let layout = Layout::new(self, query, &[], &span, &heard);
+                let answer = Answer::new(self, &layout, scan(self, &layout.plan));
+                total = Some((answer.table(false), answer.group_b()));
             }
         }
-        let (total, group_b) = total.expect("a day has one layout");
+        let (total, group_b) = total.expect("a day has one hierarchy");
+        let figures = total
+            .get(0)
+            .expect("a table that is not split has one row")
+            .figures;
         if only_total {
-            rows.push(total.clone());
+            rows = total;
         }
-        let figures = total.figures;
         headlines.insert(query.as_of, figures.establishment_rate.clone());
         let targets = targets.into_iter().map(|target| {
             let rate = headlines.get(&target.date);
@@ -195,8 +206,9 @@ impl Cube {
         targets
     }
 
-    /// The rows of some dates: dates of one hierarchy share a layout.
-    fn layouts(&self, query: &FiguresQuery, by: &[Dimension], dates: &[Day], heard: &Heard) -> Vec<Layout> {
+    /// Some dates in spans of one hierarchy, which are scanned together; without rows or filters by place it does not
+    /// matter.
+    fn spans(&self, query: &FiguresQuery, by: &[Dimension], dates: &[Day], heard: &HeardPlaces) -> Vec<Span> {
         let by_place = query
             .area
             .as_ref()
@@ -205,51 +217,31 @@ impl Cube {
                 .iter()
                 .chain(query.filters.iter().map(|(dimension, _)| dimension))
                 .any(|by| by.is_place());
-        let silent = self.silent_scopes(heard);
-        let hierarchy = |date: Day| {
+        let span_of = |date: Day| {
             let day = query.boundaries.unwrap_or(date);
-            let places: Vec<Place> = silent
-                .iter()
-                .map(|federation| self.directory.place_at(federation, day))
-                .collect();
-            (self.located(day), places)
+            let silent = heard.silent.iter();
+            Span {
+                dates: vec![date],
+                located: self.located(day),
+                silent: silent
+                    .map(|(federation, _)| self.directory.place_at(federation, day))
+                    .collect(),
+            }
         };
-        let mut layouts = Vec::new();
-        let mut start = 0;
-        while start < dates.len() {
-            // Dates with one hierarchy are scanned together; without rows or filters by place it does not matter.
-            let (located, places) = hierarchy(dates[start]);
-            let same = |date: &&Day| {
-                !by_place || {
-                    let (other, other_places) = hierarchy(**date);
-                    Arc::ptr_eq(&other, &located) && other_places == places
-                }
-            };
-            let len = 1 + dates[start + 1..].iter().take_while(same).count();
-            let dates = &dates[start..start + len];
-            start += len;
-            let span = Span {
-                dates,
-                located: &located,
-                silent: silent.iter().cloned().zip(places).collect(),
-            };
-            layouts.push(Layout::new(self, query, by, span, heard));
+        let mut spans: Vec<Span> = Vec::new();
+        for date in dates {
+            if let Some(last) = spans.last_mut().filter(|_| !by_place) {
+                last.dates.push(*date);
+                continue;
+            }
+            let next = span_of(*date);
+            let same =
+                |last: &&mut Span| Arc::ptr_eq(&last.located, &next.located) && last.silent == next.silent;
+            match spans.last_mut().filter(same) {
+                Some(last) => last.dates.push(*date),
+                None => spans.push(next),
+            }
         }
-        layouts
-    }
-
-    /// Federations that may be expected though no document of an organisation or union names them.
-    fn silent_scopes(&self, heard: &Heard) -> Vec<FederationId> {
-        let active = self
-            .directory
-            .stated()
-            .filter(|facts| facts.active)
-            .map(|facts| &facts.id);
-        let expected: BTreeSet<&FederationId> = heard.enrolled.iter().chain(active).collect();
-        expected
-            .into_iter()
-            .filter(|federation| !self.places.contains(federation))
-            .cloned()
-            .collect()
+        spans
     }
 }

@@ -8,9 +8,11 @@
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::cube::Cube;
-use crate::cube::block::{Block, DateIndex, asked};
+use crate::cube::block::{Block, asked};
+use crate::cube::date_index::DateIndex;
 use crate::cube::segment::{NONE, SET, Segment};
 use crate::plan::Plan;
+use crate::stray::{Stray, found_of};
 use crate::tally::{Cell, Found, Tally};
 use crate::union_tally::mask;
 
@@ -38,7 +40,7 @@ pub(crate) fn scan(cube: &Cube, plan: &Plan) -> Tally {
     } else {
         rayon::current_num_threads()
     };
-    let shares = shares(&blocks, segments.div_ceil(parts));
+    let shares = shares(&blocks, segments.div_ceil(parts), row);
     let odd = cube.segments.odd();
     let odd_part = odd.len().div_ceil(shares.len()).max(1);
     let work: Vec<Share<'_>> = shares
@@ -49,7 +51,12 @@ pub(crate) fn scan(cube: &Cube, plan: &Plan) -> Tally {
             (blocks, &odd[start..(start + odd_part).min(odd.len())])
         })
         .collect();
-    let part = |(blocks, odd): Share<'_>| Scan::new(cube, plan).run(blocks, odd);
+    let unions = if parts == 1 || plan.headline_only {
+        0
+    } else {
+        cube.unions.len()
+    };
+    let part = |(blocks, odd): Share<'_>| Scan::new(cube, plan, unions).run(blocks, odd);
     if parts == 1 {
         work.into_iter()
             .map(part)
@@ -60,16 +67,22 @@ pub(crate) fn scan(cube: &Cube, plan: &Plan) -> Tally {
             .into_iter()
             .reduce(|mine, theirs| mine.merge(theirs, plan))
     }
-    .unwrap_or_else(|| Tally::new(plan, cube.unions.len()))
+    .unwrap_or_else(|| Tally::new(plan, unions))
 }
 
-/// The blocks in runs of about so many segments each; at least one run.
-fn shares<'a, 'b>(blocks: &'a [&'b Block], segments: usize) -> Vec<&'a [&'b Block]> {
+/// The blocks in runs of about so many segments each; at least one run. A run goes on to the end of its row part where
+/// that is near, so that what two threads find can stand side by side.
+fn shares<'a, 'b>(
+    blocks: &'a [&'b Block],
+    segments: usize,
+    row: impl Fn(&Block) -> u32,
+) -> Vec<&'a [&'b Block]> {
     let mut shares = Vec::new();
     let (mut start, mut held) = (0, 0);
     for (index, block) in blocks.iter().enumerate() {
         held += block.len();
-        if held >= segments.max(1) {
+        let cut = blocks.get(index + 1).is_none_or(|next| row(next) != row(block));
+        if held >= segments.max(1) && (cut || held > segments + segments / 16) {
             shares.push(&blocks[start..=index]);
             (start, held) = (index + 1, 0);
         }
@@ -80,12 +93,24 @@ fn shares<'a, 'b>(blocks: &'a [&'b Block], segments: usize) -> Vec<&'a [&'b Bloc
     shares
 }
 
-/// An organisation found outside the row part at hand.
-struct Stray {
-    key: (u32, u32),
-    span: (usize, usize),
-    unheard_from: usize,
-    cell: Cell,
+/// How one segment counts in the row part at hand.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    target: Option<u32>,
+    in_scope: bool,
+    workers: i64,
+    members: i64,
+}
+
+impl Held {
+    fn cell(&self) -> Cell {
+        Cell {
+            organisations: 1,
+            unheard: 0,
+            workers: self.workers,
+            members: self.members,
+        }
+    }
 }
 
 /// One thread's share of a scan.
@@ -95,31 +120,30 @@ struct Scan<'a> {
     width: usize,
     /// Cells of the row part at hand, by target, as many each as there are dates.
     cells: Vec<Cell>,
-    /// Which targets have been counted in them.
-    counted: Vec<bool>,
-    touched: Vec<u32>,
+    /// Which targets have been counted in them, as bits.
+    touched: Vec<u64>,
+    found: Found,
     strays: Vec<Stray>,
     tally: Tally,
 }
 
 impl<'a> Scan<'a> {
-    fn new(cube: &'a Cube, plan: &'a Plan) -> Self {
+    fn new(cube: &'a Cube, plan: &'a Plan, unions: usize) -> Self {
         let width = plan.dates.len();
         Self {
             cube,
             plan,
             width,
             cells: vec![Cell::default(); plan.targets.len() * width],
-            counted: vec![false; plan.targets.len()],
-            touched: Vec::new(),
+            touched: vec![0; plan.targets.len().div_ceil(64)],
+            found: Found::default(),
             strays: Vec::new(),
-            tally: Tally::new(plan, cube.unions.len()),
+            tally: Tally::new(plan, unions),
         }
     }
 
     fn run(mut self, blocks: &[&Block], odd: &[Box<[Segment]>]) -> Tally {
         let index = DateIndex::new(&self.plan.dates);
-        let mut room = Vec::new();
         let mut row_part = NONE;
         for block in blocks {
             let row = self.plan.place_row[block.shape.place as usize];
@@ -128,13 +152,9 @@ impl<'a> Scan<'a> {
                 row_part = row;
             }
             if let [date] = self.plan.dates[..] {
-                for position in block.holding(asked(date), &mut room) {
-                    self.count(block, *position as usize, row_part, (0, 1));
-                }
+                self.count_day(block, row_part, asked(date));
             } else {
-                block.spans(&index, |position, from, to| {
-                    self.count(block, position, row_part, (from, to));
-                });
+                self.count_dates(block, row_part, &index);
             }
         }
         self.finish(row_part);
@@ -146,60 +166,131 @@ impl<'a> Scan<'a> {
             sum_along(dates);
         }
         tally.conflicts.values_mut().for_each(|dates| sum_along(dates));
-        let strays = found_of(self.strays, self.width);
-        let mine = Tally {
-            found: strays,
-            ..Tally::new(self.plan, 0)
-        };
-        tally.merge(mine, self.plan)
+        tally.found.push(self.found);
+        tally.strays = found_of(self.strays, self.width);
+        tally
     }
 
-    /// Counts a segment of a block over a span of dates.
-    fn count(&mut self, block: &Block, position: usize, row_part: u32, span: (usize, usize)) {
-        let way = self.plan.ways[usize::from(block.profile[position])];
-        let place = block.shape.place;
-        if block.shape.moved && block.place(position) != place {
-            let rest = block.rest(position);
-            let numbers = (rest.cover, rest.workers.into(), rest.members.into());
-            let reading = (block.place(position), u32::from(block.profile[position]));
-            self.count_stray(reading, numbers, span);
-            return;
+    /// Counts the segments of a block that hold on the one date of the plan.
+    fn count_day(&mut self, block: &Block, row_part: u32, day: u16) {
+        let (plan, place) = (self.plan, block.shape.place);
+        let unheard = i64::from(plan.unheard_from[place as usize] == 0);
+        let mut in_scope = 0;
+        block.holding(day, day, |position| {
+            if block.shape.moved && block.place(position) != place {
+                self.count_moved(block, position, (0, 1));
+                return;
+            }
+            let way = plan.ways[usize::from(block.profile[position])];
+            if row_part == NONE {
+                return;
+            }
+            in_scope += i64::from(way.in_scope());
+            let Some(target) = way.target() else { return };
+            let cell = &mut self.cells[target as usize];
+            if plan.headline_only {
+                if !way.in_scope() {
+                    return;
+                }
+                cell.organisations += 1;
+            } else if way.in_scope() {
+                let rest = block.rest(position);
+                cell.add(&Cell {
+                    organisations: 1,
+                    unheard,
+                    workers: rest.workers.into(),
+                    members: rest.members.into(),
+                });
+                if rest.cover != NONE {
+                    self.count_cover(rest.cover, plan.row_of(row_part, target), (0, 1));
+                }
+            } else {
+                cell.organisations += 1;
+            }
+            self.touched[target as usize / 64] |= 1 << (target % 64);
+        });
+        self.tally.in_scope_by_place[place as usize] += in_scope;
+    }
+
+    /// Counts the segments of a block at all dates. What changes from one segment of an organisation to the next is
+    /// written where the next one begins; sums along the dates give the counts.
+    fn count_dates(&mut self, block: &Block, row_part: u32, index: &DateIndex) {
+        let (plan, place, width) = (self.plan, block.shape.place, self.width);
+        let unheard_from = plan.unheard_from[place as usize] as usize;
+        let mut held = Held::default();
+        block.spans(index, |position, from, to| {
+            if from == 0 {
+                held = Held::default();
+            }
+            let next = self.held(block, position, row_part, (from, to));
+            if next.in_scope != held.in_scope {
+                self.tally.in_scope_by_place[place as usize * width + from] +=
+                    i64::from(next.in_scope) - i64::from(held.in_scope);
+            }
+            let change = Cell {
+                workers: next.workers - held.workers,
+                members: next.members - held.members,
+                ..Cell::default()
+            };
+            if next.target != held.target {
+                if let Some(target) = held.target {
+                    self.cells[target as usize * width + from].take(&held.cell());
+                }
+                if let Some(target) = next.target {
+                    self.cells[target as usize * width + from].add(&next.cell());
+                    self.touched[target as usize / 64] |= 1 << (target % 64);
+                }
+            } else if let Some(target) = next.target.filter(|_| change != Cell::default()) {
+                self.cells[target as usize * width + from].add(&change);
+            }
+            if let Some(target) = next.target.filter(|_| next.in_scope && unheard_from < to) {
+                let cells = &mut self.cells[target as usize * width..][..width];
+                cells[unheard_from.max(from)].unheard += 1;
+                if let Some(end) = cells.get_mut(to) {
+                    end.unheard -= 1;
+                }
+            }
+            held = next;
+        });
+    }
+
+    /// How a segment of a block counts in the row part at hand over a span of dates. What counts elsewhere, and its
+    /// unions, are counted here.
+    fn held(&mut self, block: &Block, position: usize, row_part: u32, span: (usize, usize)) -> Held {
+        let plan = self.plan;
+        if block.shape.moved && block.place(position) != block.shape.place {
+            self.count_moved(block, position, span);
+            return Held::default();
         }
         if row_part == NONE {
-            return;
+            return Held::default();
         }
-        if way.in_scope {
-            self.count_in_scope(place, span);
-        }
-        if way.target == NONE || (self.plan.headline_only && !way.in_scope) {
-            return;
-        }
-        let target = way.target as usize;
-        if !self.counted[target] {
-            self.counted[target] = true;
-            self.touched.push(way.target);
-        }
-        let mut one = Cell {
-            organisations: 1,
-            ..Cell::default()
+        let way = plan.ways[usize::from(block.profile[position])];
+        let mut held = Held {
+            in_scope: way.in_scope(),
+            ..Held::default()
         };
-        if way.in_scope {
+        if plan.headline_only && !held.in_scope {
+            return held;
+        }
+        held.target = way.target();
+        if let Some(target) = held.target.filter(|_| held.in_scope && !plan.headline_only) {
             let rest = block.rest(position);
-            one.unheard = 1;
-            one.workers = rest.workers.into();
-            one.members = rest.members.into();
-            if rest.cover != NONE && !self.plan.headline_only {
-                self.count_cover(rest.cover, self.plan.row_of(row_part, way.target), span);
+            held.workers = rest.workers.into();
+            held.members = rest.members.into();
+            if rest.cover != NONE {
+                self.count_cover(rest.cover, plan.row_of(row_part, target), span);
             }
         }
-        let unheard_from = self.plan.unheard_from[place as usize] as usize;
-        let cells = &mut self.cells[target * self.width..(target + 1) * self.width];
-        if self.width == 1 {
-            one.unheard *= i64::from(unheard_from == 0);
-            cells[0].add(&one);
-        } else {
-            Cell::add_span(cells, one, span, unheard_from);
-        }
+        held
+    }
+
+    /// Counts a segment of a block from the time when another federation was responsible.
+    fn count_moved(&mut self, block: &Block, position: usize, span: (usize, usize)) {
+        let rest = block.rest(position);
+        let numbers = (rest.cover, rest.workers.into(), rest.members.into());
+        let reading = (block.place(position), u32::from(block.profile[position]));
+        self.count_stray(reading, numbers, span);
     }
 
     fn count_odd(&mut self, segments: &[Segment]) {
@@ -231,23 +322,26 @@ impl<'a> Scan<'a> {
         span: (usize, usize),
     ) {
         let way = self.plan.ways[profile as usize];
-        if way.in_scope {
+        if way.in_scope() {
             self.count_in_scope(place, span);
         }
         let row_part = self.plan.place_row[place as usize];
-        if row_part == NONE || way.target == NONE || (self.plan.headline_only && !way.in_scope) {
+        let Some(target) = way.target().filter(|_| row_part != NONE) else {
+            return;
+        };
+        if self.plan.headline_only && !way.in_scope() {
             return;
         }
         if cover != NONE && !self.plan.headline_only {
-            self.count_cover(cover, self.plan.row_of(row_part, way.target), span);
+            self.count_cover(cover, self.plan.row_of(row_part, target), span);
         }
         self.strays.push(Stray {
-            key: (row_part, way.target),
+            key: (row_part, target),
             span,
             unheard_from: self.plan.unheard_from[place as usize] as usize,
             cell: Cell {
                 organisations: 1,
-                unheard: i64::from(way.in_scope),
+                unheard: i64::from(way.in_scope()),
                 workers: workers.into(),
                 members: members.into(),
             },
@@ -268,31 +362,19 @@ impl<'a> Scan<'a> {
 
     /// Puts the counts of the row part at hand where they stay, in order of target.
     fn finish(&mut self, row_part: u32) {
-        self.touched.sort_unstable();
-        for target in self.touched.drain(..) {
-            let start = target as usize * self.width;
-            let cells = &mut self.cells[start..start + self.width];
-            Cell::sum_along(cells);
-            self.tally.found.push((row_part, target), cells);
-            cells.fill(Cell::default());
-            self.counted[target as usize] = false;
+        for (word, touched) in self.touched.iter_mut().enumerate() {
+            let mut left = std::mem::take(touched);
+            while left != 0 {
+                let target = word * 64 + left.trailing_zeros() as usize;
+                left &= left - 1;
+                let cells = &mut self.cells[target * self.width..(target + 1) * self.width];
+                Cell::sum_along(cells);
+                self.found.push((row_part, target as u32), cells);
+                cells.fill(Cell::default());
+            }
         }
+        self.tally.unions.settle();
     }
-}
-
-/// Strays by key, counted.
-fn found_of(mut strays: Vec<Stray>, width: usize) -> Found {
-    strays.sort_unstable_by_key(|stray| stray.key);
-    let mut found = Found::default();
-    for same in strays.chunk_by(|one, other| one.key == other.key) {
-        let mut cells = vec![Cell::default(); width];
-        for stray in same {
-            Cell::add_span(&mut cells, stray.cell, stray.span, stray.unheard_from);
-        }
-        Cell::sum_along(&mut cells);
-        found.push(same[0].key, &cells);
-    }
-    found
 }
 
 fn count_span(counts: &mut [i64], (from, to): (usize, usize)) {

@@ -2,16 +2,15 @@
 //! conflict as one row sees them. Owns the sums of a row; where the row comes from is `layout`.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use rollcall_core::coverage::Form;
-use rollcall_core::figure::{BoundedRate, Completeness, Figures, MembershipRate, Rate, UnionCounts};
+use rollcall_core::figure::{BoundedRate, RowCounts, Share};
 use rollcall_core::id::DocumentId;
 use rollcall_core::ratio::Ratio;
 use rollcall_core::scope::OutReason;
 use rollcall_core::term::{Category, ExclusionReason, Kind, Level, Stage};
 
-use crate::bounds::{Bounds, Pair, Possible};
+use crate::bounds::{Ends, Pair, Possible, add};
 use crate::cube::Cube;
 use crate::cube::profile::{Profile, Size, Standing};
 use crate::cube::segment::{Reading, Readings};
@@ -40,51 +39,62 @@ pub(crate) fn contribution(profile: &Profile) -> Profile {
     }
 }
 
+/// What one organisation of a class adds to the rates that have bounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weight {
+    establishment: Ends,
+    identified: Ends,
+    strict: Ends,
+    group_b: Pair,
+}
+
+impl Weight {
+    pub(crate) fn of(profile: &Profile) -> Self {
+        Self {
+            establishment: possible(profile, establishment_pair).into(),
+            identified: possible(profile, identified_pair).into(),
+            strict: possible(profile, strict_pair).into(),
+            group_b: possible(profile, group_b_pair).low(),
+        }
+    }
+
+    fn of_judged(judged: &Judged) -> Self {
+        Self {
+            establishment: judged.establishment.into(),
+            identified: judged.identified.into(),
+            strict: judged.strict.into(),
+            group_b: judged.group_b.low(),
+        }
+    }
+}
+
 /// Sums of a row on a date.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sums {
-    establishment: Bounds,
-    identified: Bounds,
-    strict: Bounds,
-    group_b: Bounds,
-    covered_members: Ratio,
-    all_members: Ratio,
-    units_unknown: u64,
-    excluded: BTreeMap<&'static str, u64>,
-    out: BTreeMap<&'static str, u64>,
-    pending: u64,
-    held: u64,
-    date_unknown: u64,
-    unresolved_links: u64,
-    term_unknown: u64,
-    open_conflicts: u64,
-    unheard: u64,
+    /// But for the unions.
+    pub(crate) counts: RowCounts,
+    group_b: Share,
+    /// Whether anything was added.
+    pub(crate) any: bool,
 }
 
 impl Sums {
-    /// Organisations of one profile.
-    pub(crate) fn add(&mut self, profile: &Profile, cell: &Cell) {
-        let organisations = u64::try_from(cell.organisations).unwrap_or(0);
-        self.establishment
-            .add_possible(possible(profile, establishment_pair), organisations);
-        self.identified
-            .add_possible(possible(profile, identified_pair), organisations);
-        self.strict
-            .add_possible(possible(profile, strict_pair), organisations);
-        self.group_b
-            .add_possible(possible(profile, group_b_pair), organisations);
-        self.open_conflicts += u64::from(profile.in_conflict) * organisations;
+    /// Organisations of one class.
+    pub(crate) fn add(&mut self, (profile, weight): (&Profile, &Weight), cell: &Cell) {
+        let organisations = small(cell.organisations);
+        if organisations == 0 {
+            return;
+        }
+        self.add_weight(weight, organisations);
+        self.counts.open_conflicts += u32::from(profile.in_conflict) * organisations;
         self.add_rest(profile, cell);
     }
 
     /// Organisations in open conflict, so many of them not heard.
     pub(crate) fn add_judged(&mut self, cube: &Cube, judged: &Judged, organisations: u64, unheard: u64) {
-        self.establishment
-            .add_possible(judged.establishment, organisations);
-        self.identified.add_possible(judged.identified, organisations);
-        self.strict.add_possible(judged.strict, organisations);
-        self.group_b.add_possible(judged.group_b, organisations);
-        self.open_conflicts += organisations;
+        let count = small(organisations as i64);
+        self.add_weight(&Weight::of_judged(judged), count);
+        self.counts.open_conflicts += count;
         if let Some(reading) = judged.shown {
             let times = |number: u32| i64::from(number).saturating_mul(organisations as i64);
             let cell = Cell {
@@ -97,82 +107,62 @@ impl Sums {
         }
     }
 
+    fn add_weight(&mut self, weight: &Weight, organisations: u32) {
+        self.any = true;
+        let counts = &mut self.counts;
+        weight
+            .establishment
+            .add_to(&mut counts.establishment, organisations);
+        weight.identified.add_to(&mut counts.identified, organisations);
+        weight.strict.add_to(&mut counts.strict, organisations);
+        add(&mut self.group_b, weight.group_b, organisations);
+    }
+
     /// Everything but the rates that have bounds.
     fn add_rest(&mut self, profile: &Profile, cell: &Cell) {
-        let organisations = u64::try_from(cell.organisations).unwrap_or(0);
+        let organisations = small(cell.organisations);
         let members = Ratio::new(
             u64::try_from(cell.members).unwrap_or(0),
             u64::try_from(cell.workers).unwrap_or(0),
         );
-        self.unheard += u64::try_from(cell.unheard).unwrap_or(0);
+        let counts = &mut self.counts;
+        counts.unheard += small(cell.unheard);
         match profile.standing {
             Standing::Absent => {}
-            Standing::Out(reason) => {
-                *self.out.entry(reason.name()).or_default() += organisations;
-                self.held += u64::from(reason == OutReason::NoCode) * organisations;
-            }
+            Standing::Out(reason) => counts.out_of_scope[reason as usize] += organisations,
             Standing::In { .. } => {
                 if let Some(reason) = profile.excluded {
-                    *self.excluded.entry(reason.name()).or_default() += organisations;
+                    counts.excluded[reason as usize] += organisations;
                 } else if !profile.covered() {
-                    self.all_members = self.all_members.plus(members);
+                    counts.all_members = counts.all_members.plus(members);
                 } else if profile.members_known {
-                    self.covered_members = self.covered_members.plus(members);
-                    self.all_members = self.all_members.plus(members);
+                    counts.covered_members = counts.covered_members.plus(members);
+                    counts.all_members = counts.all_members.plus(members);
                 } else {
-                    self.units_unknown += organisations;
+                    counts.units_unknown += organisations;
                 }
-                self.pending += u64::from(profile.pending) * organisations;
-                self.date_unknown += u64::from(profile.date_unknown) * organisations;
-                self.unresolved_links += u64::from(profile.unresolved_links) * organisations;
-                self.term_unknown += u64::from(profile.term_unknown) * organisations;
+                counts.exclusions_pending += u32::from(profile.pending) * organisations;
+                counts.date_unknown += u32::from(profile.date_unknown) * organisations;
+                counts.unresolved_links += u64::from(profile.unresolved_links) * u64::from(organisations);
+                counts.term_unknown += u32::from(profile.term_unknown) * organisations;
             }
         }
     }
 
     /// Group B in full.
     pub(crate) fn group_b(&self) -> Ratio {
-        self.group_b.low
+        self.group_b.into()
     }
 
     /// The headline.
     pub(crate) fn establishment(&self) -> BoundedRate {
-        BoundedRate::new(self.establishment.low, self.establishment.high)
+        self.counts.establishment.into()
     }
+}
 
-    /// The figures, but for unions and scopes.
-    pub(crate) fn figures(self) -> Figures {
-        let rate = |bounds: Bounds| BoundedRate::new(bounds.low, bounds.high);
-        let membership = |ratio: Ratio| MembershipRate {
-            rate: Rate::from(ratio),
-            units_unknown: self.units_unknown,
-        };
-        Figures {
-            in_scope: self.identified.low.denominator,
-            eligible: self.establishment.low.denominator,
-            covered: self.establishment.low.numerator,
-            establishment_rate: rate(self.establishment),
-            identified_rate: rate(self.identified),
-            strict_rate: rate(self.strict),
-            membership_rate: membership(self.covered_members),
-            membership_rate_all: membership(self.all_members),
-            excluded: self.excluded,
-            exclusions_pending: self.pending,
-            out_of_scope: self.out,
-            held: self.held,
-            date_unknown: self.date_unknown,
-            unresolved_links: self.unresolved_links,
-            term_unknown: self.term_unknown,
-            unions: UnionCounts::default(),
-            unions_all: None,
-            open_conflicts: self.open_conflicts,
-            frame: None,
-            completeness: Completeness {
-                organisations_unheard: self.unheard,
-                ..Completeness::default()
-            },
-        }
-    }
+/// A number of organisations, which are numbered in 32 bits.
+fn small(organisations: i64) -> u32 {
+    u32::try_from(organisations).unwrap_or(0)
 }
 
 fn establishment_pair(profile: &Profile) -> Pair {

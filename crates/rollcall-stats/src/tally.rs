@@ -27,7 +27,7 @@ impl Cell {
         self.members += other.members;
     }
 
-    fn take(&mut self, other: &Self) {
+    pub(crate) fn take(&mut self, other: &Self) {
         self.organisations -= other.organisations;
         self.unheard -= other.unheard;
         self.workers -= other.workers;
@@ -71,6 +71,12 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Whether the last row part of this is also the first of another.
+    fn shares_row_part(&self, next: &Self) -> bool {
+        let (last, first) = (self.keys.last(), next.keys.first());
+        last.zip(first).is_some_and(|(last, first)| last.0 == first.0)
+    }
+
     /// Adds what comes after everything known, or belongs to the last key.
     pub(crate) fn push(&mut self, key: (u32, u32), cells: &[Cell]) {
         if self.keys.last() == Some(&key) {
@@ -84,15 +90,7 @@ impl Found {
         }
     }
 
-    fn merge(mut self, other: Self, width: usize) -> Self {
-        let (Some(last), Some(first)) = (self.keys.last(), other.keys.first()) else {
-            return if self.keys.is_empty() { other } else { self };
-        };
-        if last < first {
-            self.keys.extend(other.keys);
-            self.cells.extend(other.cells);
-            return self;
-        }
+    fn merge(self, other: Self, width: usize) -> Self {
         let mut merged = Self::default();
         let mut mine = self.keys.iter().zip(self.cells.chunks_exact(width)).peekable();
         let mut theirs = other.keys.iter().zip(other.cells.chunks_exact(width)).peekable();
@@ -117,7 +115,10 @@ impl Found {
 /// What the scan found.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    pub(crate) found: Found,
+    /// In pieces: the row parts of one come before those of the next.
+    pub(crate) found: Vec<Found>,
+    /// Organisations that other federations were responsible for before, found outside their row part.
+    pub(crate) strays: Found,
     /// Organisations in scope by place and date.
     pub(crate) in_scope_by_place: Vec<i64>,
     pub(crate) unions: UnionTally,
@@ -128,17 +129,24 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn new(plan: &Plan, unions: usize) -> Self {
         Self {
-            found: Found::default(),
+            found: Vec::new(),
+            strays: Found::default(),
             in_scope_by_place: vec![0; plan.place_row.len() * plan.dates.len()],
-            unions: UnionTally::new(if plan.headline_only { 0 } else { unions }),
+            unions: UnionTally::new(unions),
             conflicts: HashMap::new(),
         }
     }
 
-    /// What another part of the scan found, put to this.
+    /// What another part of the scan found, whose row parts do not come before those of this, put to this.
     pub(crate) fn merge(mut self, other: Self, plan: &Plan) -> Self {
         let width = plan.dates.len();
-        self.found = self.found.merge(other.found, width);
+        for piece in other.found {
+            match self.found.last_mut().filter(|last| last.shares_row_part(&piece)) {
+                Some(last) => *last = std::mem::take(last).merge(piece, width),
+                None => self.found.push(piece),
+            }
+        }
+        self.strays = self.strays.merge(other.strays, width);
         add_all(&mut self.in_scope_by_place, &other.in_scope_by_place);
         self.unions.merge(other.unions);
         for (set, dates) in other.conflicts {
@@ -150,29 +158,42 @@ impl Tally {
         self
     }
 
-    /// The same as one row: what a scan for `total` would find, whose question differs only in not being split.
-    pub(crate) fn in_one_row(&self, plan: &Plan, total: &Plan) -> Self {
+    /// One of the dates as one row: what a scan for `total` would find, whose question differs only in the date, given
+    /// by its index, and in not being split.
+    pub(crate) fn in_one_row(&self, plan: &Plan, total: &Plan, date: usize) -> Self {
         let width = plan.dates.len();
-        let mut sums: Vec<Option<Vec<Cell>>> = vec![None; total.targets.len()];
-        for ((_, target), cells) in self.found.keys.iter().zip(self.found.cells.chunks_exact(width)) {
-            let class = plan.targets[*target as usize].class;
-            let target = total.targets.partition_point(|target| target.class < class);
-            let known = sums[target].get_or_insert_with(|| vec![Cell::default(); width]);
-            for (known, cell) in known.iter_mut().zip(cells) {
-                known.add(cell);
+        let targets: Vec<usize> = plan
+            .targets
+            .iter()
+            .map(|of| total.targets.partition_point(|target| target.class < of.class))
+            .collect();
+        let mut sums = vec![Cell::default(); total.targets.len()];
+        for found in self.found.iter().chain([&self.strays]) {
+            for ((_, target), cells) in found.keys.iter().zip(found.cells.chunks_exact(width)) {
+                sums[targets[*target as usize]].add(&cells[date]);
             }
         }
         let mut found = Found::default();
-        for (target, cells) in sums.iter().enumerate() {
-            if let Some(cells) = cells {
-                found.push((0, target as u32), cells);
+        for (target, cell) in (0..).zip(sums) {
+            if cell.organisations > 0 {
+                found.push((0, target), &[cell]);
             }
         }
         Self {
-            found,
-            in_scope_by_place: self.in_scope_by_place.clone(),
-            unions: self.unions.in_one_row(),
-            conflicts: self.conflicts.clone(),
+            found: vec![found],
+            strays: Found::default(),
+            in_scope_by_place: self.in_scope_by_place[date..]
+                .iter()
+                .step_by(width)
+                .copied()
+                .collect(),
+            unions: self.unions.in_one_row(date),
+            conflicts: self
+                .conflicts
+                .iter()
+                .filter(|(_, dates)| dates[date] > 0)
+                .map(|(set, dates)| (*set, vec![dates[date]]))
+                .collect(),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod edges;
 mod laws;
 mod money;
+mod rows;
 mod speed;
 mod vector;
 

@@ -3,12 +3,12 @@
 
 use rollcall_core::id::{ActorId, DocumentId, LogEpoch, StoreId};
 
-use crate::Hash;
 use crate::cursor::Cursor;
 use crate::document::DocumentRow;
 use crate::error::Error;
 use crate::sqlite::{Reader, RowExt, to_i64};
 use crate::store::Role;
+use crate::{Hash, UNSENT};
 
 /// One change as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +97,12 @@ fn stored_change(row: &rusqlite::Row<'_>) -> Result<StoredChange, Error> {
     })
 }
 
+/// In the order to load. Sorted here: the engine sets up a sorter for every query, and hardly a document has many.
+fn in_order(mut changes: Vec<StoredChange>) -> Vec<StoredChange> {
+    changes.sort_unstable_by_key(|change| change.ordinal);
+    changes
+}
+
 fn log_row(row: &rusqlite::Row<'_>) -> Result<LogRow, Error> {
     Ok(LogRow {
         position: row.u64(0)?,
@@ -109,11 +115,8 @@ fn log_row(row: &rusqlite::Row<'_>) -> Result<LogRow, Error> {
 impl Reader {
     /// Every change of a document, in the order to load.
     pub fn changes(&self, document_id: DocumentId) -> Result<Vec<StoredChange>, Error> {
-        self.all(
-            select_change!("ORDER BY ordinal"),
-            [document_id.as_bytes()],
-            stored_change,
-        )
+        self.all(select_change!(""), [document_id.as_bytes()], stored_change)
+            .map(in_order)
     }
 
     /// A document with its changes.
@@ -142,10 +145,57 @@ impl Reader {
         until: u64,
     ) -> Result<Vec<StoredChange>, Error> {
         self.all(
-            select_change!("AND position > ?2 AND position <= ?3 ORDER BY ordinal"),
+            select_change!("AND position > ?2 AND position <= ?3"),
             (document_id.as_bytes(), to_i64(after), to_i64(until)),
             stored_change,
         )
+        .map(in_order)
+    }
+
+    /// The same without what a store sent itself in one of its spells.
+    pub fn changes_of_others_between(
+        &self,
+        document_id: DocumentId,
+        after: u64,
+        until: u64,
+        own: (StoreId, LogEpoch),
+    ) -> Result<Vec<StoredChange>, Error> {
+        let (store, epoch) = own;
+        self.all(
+            select_change!(
+                "AND position > ?2 AND position <= ?3 AND NOT (origin_store = ?4 AND origin_epoch = ?5)"
+            ),
+            (
+                document_id.as_bytes(),
+                to_i64(after),
+                to_i64(until),
+                store.as_bytes(),
+                epoch.as_bytes(),
+            ),
+            stored_change,
+        )
+        .map(in_order)
+    }
+
+    /// Whether a store sent a change of a document, in one of its spells, that has this position.
+    pub fn is_sent_by(
+        &self,
+        document_id: DocumentId,
+        position: u64,
+        own: (StoreId, LogEpoch),
+    ) -> Result<bool, Error> {
+        let (store, epoch) = own;
+        let found = self.one(
+            "SELECT 1 FROM change WHERE document_id = ?1 AND position = ?2 AND origin_store = ?3 AND origin_epoch = ?4",
+            (
+                document_id.as_bytes(),
+                to_i64(position),
+                store.as_bytes(),
+                epoch.as_bytes(),
+            ),
+            |_| Ok(()),
+        )?;
+        Ok(found.is_some())
     }
 
     /// One change of a document.
@@ -166,6 +216,15 @@ impl Reader {
         )
     }
 
+    /// Position of a document's last change: [`UNSENT`] while one has none, 0 where there is no change.
+    pub(crate) fn last_position_of(&self, document_id: DocumentId) -> Result<u64, Error> {
+        self.number(
+            "SELECT coalesce(max(CASE position WHEN 0 THEN ?2 ELSE position END), 0) FROM change \
+             WHERE document_id = ?1",
+            (document_id.as_bytes(), to_i64(UNSENT)),
+        )
+    }
+
     /// How many changes there are in all.
     pub fn changes_count(&self) -> Result<u64, Error> {
         self.number("SELECT count(*) FROM change", [])
@@ -173,11 +232,18 @@ impl Reader {
 
     /// The store that an actor belongs to, once one of its changes was accepted here out of that store's own log.
     pub fn actor_store(&self, actor: ActorId) -> Result<Option<StoreId>, Error> {
-        self.one(
+        if let Some(bound) = self.staged().borrow().actors.get(&actor) {
+            return Ok(Some(*bound));
+        }
+        let bound = self.one(
             "SELECT origin_store FROM actor WHERE actor = ?1",
             [actor.as_bytes()],
             |row| row.store_id(0),
-        )
+        )?;
+        if let Some(bound) = bound {
+            self.staged().borrow_mut().actors.insert(actor, bound);
+        }
+        Ok(bound)
     }
 
     /// Last committed position of the aggregator's log; 0 while it is empty.

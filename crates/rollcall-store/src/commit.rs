@@ -99,7 +99,11 @@ impl Writer {
     /// Commits new changes of a document. [`Error::Stale`] if it is not what the commit was prepared for.
     pub fn commit_document(&mut self, commit: &DocumentCommit) -> Result<CommitOutcome, Error> {
         let id = commit.document_id;
-        let held = self.document(id)?;
+        // What must be new is written at once; a row in its place says that it is not.
+        let held = match commit.expected_digest {
+            Some(_) => self.document(id)?,
+            None => None,
+        };
         if held.as_ref().map(|row| row.digest) != commit.expected_digest {
             return Err(Error::Stale(id));
         }
@@ -110,6 +114,7 @@ impl Writer {
         if commit.heads.is_empty() || (at_aggregator && commit.new_changes.is_empty()) {
             return Err(Error::EmptyCommit(id));
         }
+        self.write_document(commit, held.as_ref())?;
         let mut outcome = CommitOutcome::default();
         if at_aggregator {
             outcome.position = self.allocate_positions(1)?;
@@ -117,7 +122,6 @@ impl Writer {
             self.set_counter("committed_at_ms", outcome.committed_at_ms);
             self.write_log(commit, &outcome)?;
         }
-        self.write_document(commit, held.as_ref())?;
         self.write_changes(commit, held.as_ref(), &outcome)?;
         let rows = self.write_memberships(commit, held.as_ref(), &mut outcome)?;
         if at_aggregator {
@@ -151,13 +155,13 @@ impl Writer {
             .iter()
             .filter(|change| change.origin_epoch != LogEpoch::default());
         for change in own {
-            let known = self.staged().borrow().actors.contains(&change.actor);
-            if !known {
+            if self.actor_store(change.actor)?.is_none() {
                 self.run(
-                    "INSERT INTO actor (actor, origin_store) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                    "INSERT INTO actor (actor, origin_store) VALUES (?1, ?2)",
                     (change.actor.as_bytes(), change.origin_store.as_bytes()),
                 )?;
-                self.staged().borrow_mut().actors.insert(change.actor);
+                let mut staged = self.staged().borrow_mut();
+                staged.actors.insert(change.actor, change.origin_store);
             }
         }
         Ok(())
@@ -182,9 +186,11 @@ impl Writer {
              WHERE document_id = ?1"
         } else {
             "INSERT INTO document (document_id, kind, heads, digest, changes_count, bytes_total) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"
         };
-        self.run(sql, values)?;
+        if self.run(sql, values)? == 0 {
+            return Err(Error::Stale(commit.document_id));
+        }
         Ok(())
     }
 
@@ -386,7 +392,16 @@ impl Writer {
             self.write_facts(id, commit.kind, &commit.facts, fresh)?;
         }
         if let Some(listing) = &commit.listing {
-            self.save_listing(id, commit.kind, listing)?;
+            let position = if outcome.position > 0 {
+                outcome.position
+            } else if fresh {
+                let positions = commit.new_changes.iter().map(|change| change.position);
+                let placed = positions.map(|position| if position == 0 { UNSENT } else { position });
+                placed.max().unwrap_or(0)
+            } else {
+                self.last_position_of(id)?
+            };
+            self.write_listing(id, commit.kind, listing, position)?;
         }
         Ok(())
     }
@@ -396,6 +411,16 @@ impl Writer {
     /// what has one was acknowledged, is on record under the spell it was sent in, and comes in again only where the
     /// aggregator lacks it ([`Writer::append_again`]). Positions stay.
     pub fn rotate_log_epoch(&mut self, log_epoch: LogEpoch) -> Result<(), Error> {
+        self.begin_spell(log_epoch, false)
+    }
+
+    /// Begins a new spell of a node's log that holds all of its own changes once more: where nothing can be compared.
+    pub fn begin_whole_log(&mut self, log_epoch: LogEpoch) -> Result<(), Error> {
+        self.need(Role::Node, "own logs")?;
+        self.begin_spell(log_epoch, true)
+    }
+
+    fn begin_spell(&mut self, log_epoch: LogEpoch, whole: bool) -> Result<(), Error> {
         self.run(
             "UPDATE meta SET value = ?1 WHERE key = 'log_epoch'",
             [log_epoch.as_bytes()],
@@ -408,8 +433,8 @@ impl Writer {
         let own = self.all(
             "SELECT c.change_id, c.document_id, c.hash, coalesce(o.recorded_at_ms, c.committed_at_ms) FROM change c \
              LEFT JOIN origin o ON c.origin_position = o.origin_position AND c.hash = o.hash \
-             WHERE c.position = 0 AND c.origin_store = ?1 ORDER BY c.change_id",
-            [store_id.as_bytes()],
+             WHERE (?2 OR c.position = 0) AND c.origin_store = ?1 ORDER BY c.change_id",
+            (store_id.as_bytes(), whole),
             |row| Ok((row.i64(0)?, row.document_id(1)?, row.hash(2)?, row.i64(3)?)),
         )?;
         self.run("DELETE FROM origin", [])?;

@@ -346,20 +346,24 @@ impl Writer {
         }
         for (document_id, facts) in &answer.facts {
             self.save_facts(*document_id, facts)?;
-            self.place_listing(*document_id)?;
+            let last = self.last_position_of(*document_id)?;
+            self.place_listing(*document_id, last)?;
             moved.remove(document_id);
         }
         let mut facts_wanted = Vec::new();
         for (document_id, acknowledged) in moved {
-            self.place_listing(document_id)?;
+            let last = self.last_position_of(document_id)?;
+            self.place_listing(document_id, last)?;
             // Positions of an aggregator that has lost them since are nobody's any more.
-            let stale = self.run(
-                "DELETE FROM fact WHERE document_id = ?1 AND position < ?2 \
-                 AND position NOT IN (SELECT position FROM change WHERE document_id = ?1)",
-                (document_id.as_bytes(), to_i64(UNSENT)),
-            )?;
-            let anew = stale > 0 || placed_anew.contains(&document_id);
-            if anew || !self.settle_facts(document_id, acknowledged)? {
+            let settled = self.has_settled_facts(document_id)?;
+            let stale = settled
+                && self.run(
+                    "DELETE FROM fact WHERE document_id = ?1 AND position < ?2 \
+                     AND position NOT IN (SELECT position FROM change WHERE document_id = ?1)",
+                    (document_id.as_bytes(), to_i64(UNSENT)),
+                )? > 0;
+            let anew = stale || placed_anew.contains(&document_id);
+            if anew || !self.settle_facts(document_id, acknowledged, last, settled)? {
                 facts_wanted.push(document_id);
             }
         }

@@ -120,12 +120,15 @@ impl Reader {
 
     /// The documents that answer to this id: the one whose own it is, and those that have it as an alias. Sorted.
     pub fn resolve(&self, named: DocumentId) -> Result<Vec<DocumentId>, Error> {
-        self.all(
+        let mut ids = self.all(
             "SELECT document_id FROM document WHERE document_id = ?1 \
-             UNION SELECT document_id FROM alias WHERE alias_id = ?1 ORDER BY 1",
+             UNION ALL SELECT document_id FROM alias WHERE alias_id = ?1",
             [named.as_bytes()],
             |row| row.document_id(0),
-        )
+        )?;
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 
     /// The documents that name this id. Sorted.

@@ -79,6 +79,16 @@ impl Reader {
         u64::try_from(self.counter("fact_revision")?).map_err(|_| Error::Damaged("the fact revision"))
     }
 
+    /// Whether a document has facts at positions, not only of edits that have none.
+    pub(crate) fn has_settled_facts(&self, document_id: DocumentId) -> Result<bool, Error> {
+        let found = self.one(
+            "SELECT 1 FROM fact WHERE document_id = ?1 AND position < ?2 LIMIT 1",
+            (document_id.as_bytes(), to_i64(UNSENT)),
+            |_| Ok(()),
+        )?;
+        Ok(found.is_some())
+    }
+
     /// The facts of one document, by position.
     pub fn facts_of(&self, document_id: DocumentId) -> Result<Vec<FactRow>, Error> {
         self.all(
@@ -155,22 +165,22 @@ impl Writer {
 
     /// After changes got positions: the row of unsent edits moves to the position of the document's last change,
     /// if it is right there and nothing lies between. `false` if facts must be read anew.
+    /// `last_position` is that of the document's last change, [`UNSENT`] while one has none; `settled` says whether the
+    /// document has facts at positions.
     pub(crate) fn settle_facts(
         &mut self,
         document_id: DocumentId,
         acknowledged: (u64, u64),
+        last_position: u64,
+        settled: bool,
     ) -> Result<bool, Error> {
         let id = document_id.as_bytes();
         let (first, last) = acknowledged;
-        let open = self.number(
-            "SELECT count(*) FROM change WHERE document_id = ?1 AND (position = 0 OR position > ?2)",
-            (id, to_i64(last)),
-        )?;
-        let between = self.number(
-            "SELECT count(*) FROM fact WHERE document_id = ?1 AND position >= ?2 AND position < ?3",
-            (id, to_i64(first), to_i64(UNSENT)),
-        )?;
-        if first != last || open > 0 || between > 0 {
+        if first != last || last_position > last {
+            return Ok(false);
+        }
+        let between = "SELECT count(*) FROM fact WHERE document_id = ?1 AND position >= ?2 AND position < ?3";
+        if settled && self.number(between, (id, to_i64(first), to_i64(UNSENT)))? > 0 {
             return Ok(false);
         }
         let revision = self.counter("fact_revision")? + 1;

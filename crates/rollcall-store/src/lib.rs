@@ -8,6 +8,7 @@
 pub mod account;
 pub mod audit;
 pub mod backup;
+pub mod batch_file;
 pub mod branch;
 pub mod change;
 pub mod cluster;

@@ -190,11 +190,23 @@ impl Writer {
         kind: DocumentKind,
         listing: &Listing,
     ) -> Result<(), Error> {
+        let position = self.last_position_of(document_id)?;
+        self.write_listing(document_id, kind, listing, position)
+    }
+
+    /// Writes a document's row in lists; `position` is that of its last change, [`crate::UNSENT`] while one has none.
+    pub(crate) fn write_listing(
+        &mut self,
+        document_id: DocumentId,
+        kind: DocumentKind,
+        listing: &Listing,
+        position: u64,
+    ) -> Result<(), Error> {
         self.run(
             "INSERT INTO listing (document_id, kind, code, name, search, home, conflicts, updated_at_ms, columns, \
-             position) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0) \
+             position) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
              ON CONFLICT (document_id) DO UPDATE SET code = ?3, name = ?4, search = ?5, home = ?6, conflicts = ?7, \
-             updated_at_ms = ?8, columns = ?9",
+             updated_at_ms = ?8, columns = ?9, position = ?10",
             params![
                 document_id.as_bytes(),
                 kind.number(),
@@ -204,10 +216,11 @@ impl Writer {
                 listing.home.as_ref().map(FederationId::as_str),
                 listing.conflicts,
                 listing.updated_at_ms,
-                listing.columns
+                listing.columns,
+                to_i64(position)
             ],
         )?;
-        self.place_listing(document_id)
+        Ok(())
     }
 
     /// Drops the rows of lists, to be rebuilt.
@@ -216,12 +229,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Sets a row's position from the document's changes.
-    pub(crate) fn place_listing(&mut self, document_id: DocumentId) -> Result<(), Error> {
+    /// Moves a document's row to the position of its last change.
+    pub(crate) fn place_listing(&mut self, document_id: DocumentId, position: u64) -> Result<(), Error> {
         self.run(
-            "UPDATE listing SET position = coalesce((SELECT max(CASE position WHEN 0 THEN ?2 ELSE position END) \
-             FROM change WHERE document_id = ?1), 0) WHERE document_id = ?1",
-            (document_id.as_bytes(), to_i64(crate::UNSENT)),
+            "UPDATE listing SET position = ?2 WHERE document_id = ?1 AND position <> ?2",
+            (document_id.as_bytes(), to_i64(position)),
         )?;
         Ok(())
     }

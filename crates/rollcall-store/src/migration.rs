@@ -6,10 +6,11 @@ use rusqlite::Connection;
 use crate::error::{Error, engine};
 
 /// Every version's statements, in order; the first makes version 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_log.sql"),
     include_str!("../migrations/0002_office.sql"),
     include_str!("../migrations/0003_recovery.sql"),
+    include_str!("../migrations/0004_batch_file.sql"),
 ];
 
 /// The version this program writes.

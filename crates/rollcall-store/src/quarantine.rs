@@ -217,6 +217,20 @@ impl Reader {
         Ok(found.is_some())
     }
 
+    /// Whether anything is kept apart and not released. Asked once a transaction: mostly nothing is.
+    fn is_anything_kept_apart(&self) -> Result<bool, Error> {
+        if let Some(known) = self.staged().borrow().kept_apart {
+            return Ok(known);
+        }
+        let found = self.one(
+            "SELECT 1 FROM quarantine WHERE released_ms IS NULL LIMIT 1",
+            [],
+            |_| Ok(()),
+        )?;
+        self.staged().borrow_mut().kept_apart = Some(found.is_some());
+        Ok(found.is_some())
+    }
+
     /// How much that a store sent is kept apart here or waits: changes and bytes.
     pub fn kept_apart_of(&self, origin_store: StoreId) -> Result<(u64, u64), Error> {
         let sum = self.one(
@@ -366,6 +380,7 @@ impl Writer {
             |row| row.u64(0),
         )?;
         let id = id.ok_or(Error::Damaged("a quarantine number"))?;
+        self.staged().borrow_mut().kept_apart = Some(true);
         self.run(
             "INSERT INTO quarantine_sender (quarantine_id, origin_store) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             (to_i64(id), refused.origin_store.as_bytes()),
@@ -376,6 +391,9 @@ impl Writer {
     /// Releases what was kept apart of a document and has been taken since, from somebody who may write it. Not what a
     /// node holds itself on a branch that lost its number elsewhere: that waits to be written again.
     pub fn release_taken(&mut self, document_id: DocumentId, now_ms: i64) -> Result<(), Error> {
+        if !self.is_anything_kept_apart()? {
+            return Ok(());
+        }
         self.run(
             "UPDATE quarantine SET released_ms = ?2, outcome = 'taken' WHERE document_id = ?1 AND released_ms IS NULL \
              AND hash IN (SELECT hash FROM change WHERE document_id = ?1) \

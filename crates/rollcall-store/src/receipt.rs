@@ -77,6 +77,19 @@ fn receipt_row(row: &rusqlite::Row<'_>) -> Result<ReceiptRow, Error> {
     })
 }
 
+pub(crate) fn batch_evidence(row: &rusqlite::Row<'_>) -> Result<BatchEvidence, Error> {
+    Ok(BatchEvidence {
+        origin_store: row.store_id(0)?,
+        log_epoch: row.log_epoch(1)?,
+        to_position: row.u64(2)?,
+        end_chain: row.hash(3)?,
+        signature: row.blob(4)?.to_vec(),
+        signing_key: row.blob(5)?.to_vec(),
+        received_at_ms: row.i64(6)?,
+        links: row.blob(7)?.to_vec(),
+    })
+}
+
 impl Reader {
     /// One receipt.
     pub fn receipt(&self, hash: &Hash) -> Result<Option<ReceiptRow>, Error> {
@@ -107,18 +120,7 @@ impl Reader {
             "SELECT origin_store, log_epoch, to_position, end_chain, signature, signing_key, received_at_ms, links \
              FROM batch_evidence WHERE origin_store = ?1 AND log_epoch = ?2 ORDER BY to_position",
             (origin_store.as_bytes(), log_epoch.as_bytes()),
-            |row| {
-                Ok(BatchEvidence {
-                    origin_store: row.store_id(0)?,
-                    log_epoch: row.log_epoch(1)?,
-                    to_position: row.u64(2)?,
-                    end_chain: row.hash(3)?,
-                    signature: row.blob(4)?.to_vec(),
-                    signing_key: row.blob(5)?.to_vec(),
-                    received_at_ms: row.i64(6)?,
-                    links: row.blob(7)?.to_vec(),
-                })
-            },
+            batch_evidence,
         )
     }
 }

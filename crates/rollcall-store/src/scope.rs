@@ -334,14 +334,18 @@ impl Writer {
         document_id: DocumentId,
         scopes: &[FederationId],
     ) -> Result<(), Error> {
-        if scopes.is_empty() {
-            return Ok(());
-        }
-        let digest = self
-            .document(document_id)?
-            .ok_or(Error::NoDocument(document_id))?
-            .digest;
+        let mut digest = None;
         for scope in scopes {
+            if self.is_in_scope(document_id, scope)? {
+                continue;
+            }
+            let digest = match digest {
+                Some(known) => known,
+                None => {
+                    let held = self.document(document_id)?;
+                    *digest.insert(held.ok_or(Error::NoDocument(document_id))?.digest)
+                }
+            };
             self.join(scope, document_id, &digest, false)?;
         }
         Ok(())

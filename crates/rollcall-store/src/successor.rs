@@ -20,6 +20,8 @@ pub enum Mark {
     /// What this store knows of how far it holds the aggregator's log does not fit: digests are compared before that
     /// cursor moves again.
     DigestOwed,
+    /// An answer by file did not prove both ends equal, and no edit made since explains it: the next file holds everything.
+    Differs,
 }
 
 impl Mark {
@@ -29,6 +31,7 @@ impl Mark {
             Self::Fenced => "fenced",
             Self::Rebuilding => "rebuilding",
             Self::DigestOwed => "digest_owed",
+            Self::Differs => "differs",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Read in this order.
 
 pub mod backoff;
+pub mod batch_file;
 pub mod fingerprint;
 pub mod keys;
 pub mod limits;

@@ -55,3 +55,9 @@ pub const RECEIPT_GATHER_MS_PER_SCOPE: u64 = 10;
 pub const RECEIPT_GATHER_MS_MAX: u64 = 30_000;
 /// A live session this old is opened anew by the node, give or take a fifth, milliseconds.
 pub const SESSION_AGE_MS: u64 = 12 * 60 * 1_000;
+/// Largest file of batches or answer that is read, bytes: the whole register of a country.
+pub const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
+/// Largest part of such a file, bytes: a batch, or the receipt of an office over many scopes.
+pub const FILE_PART_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
+/// Files of one peer that are remembered by name; of an older one only its content says that it was taken.
+pub const FILES_REMEMBERED_MAX: u64 = 100;

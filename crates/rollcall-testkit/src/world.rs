@@ -1088,3 +1088,6 @@ fn end_name(end: &SessionEnd) -> &'static str {
         SessionEnd::LinkLost => "link lost",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,19 +2,21 @@
 //! Owns the list of both and how they are ended; leaves what the processes do to `process`.
 
 use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal as listen};
 
 use crate::say;
 
 struct Live {
     processes: BTreeSet<u32>,
+    /// Those of them that lead a group: whatever they started ends with them.
+    leaders: BTreeSet<u32>,
     folders: BTreeSet<PathBuf>,
     /// The work is done and only an interrupt ends the program.
     staying: bool,
@@ -23,33 +25,47 @@ struct Live {
 
 static LIVE: Mutex<Live> = Mutex::new(Live {
     processes: BTreeSet::new(),
+    leaders: BTreeSet::new(),
     folders: BTreeSet::new(),
     staying: false,
     closing: false,
 });
 
-/// A temporary folder that goes with this value, or with an interrupt.
+/// A folder that goes with this value, or with an interrupt.
 #[derive(Debug)]
-pub(crate) struct Scratch(TempDir);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Makes it.
+    /// Makes a temporary one.
     pub(crate) fn new(purpose: &str) -> Result<Self> {
         let prefix = format!("rollcall-{purpose}-");
         let folder = tempfile::Builder::new()
             .prefix(&prefix)
             .tempdir()
             .context("make a temporary folder")?;
+        Ok(Self::keep(folder.keep()))
+    }
+
+    /// Makes one of this name; what lay there is removed.
+    pub(crate) fn at(path: &Path) -> Result<Self> {
+        if path.exists() {
+            std::fs::remove_dir_all(path).with_context(|| format!("remove {}", path.display()))?;
+        }
+        std::fs::create_dir_all(path).with_context(|| format!("make {}", path.display()))?;
+        Ok(Self::keep(path.to_owned()))
+    }
+
+    fn keep(path: PathBuf) -> Self {
         LIVE.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .folders
-            .insert(folder.path().to_owned());
-        Ok(Self(folder))
+            .insert(path.clone());
+        Self(path)
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        &self.0
     }
 }
 
@@ -58,7 +74,10 @@ impl Drop for Scratch {
         LIVE.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .folders
-            .remove(self.0.path());
+            .remove(&self.0);
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            say::note(format!("{} could not be removed: {error}", self.0.display()));
+        }
     }
 }
 
@@ -124,22 +143,37 @@ pub(crate) fn spawn(command: &mut Command) -> Result<Child> {
     Ok(child)
 }
 
-/// A process has ended and was waited for.
-pub(crate) fn forget(process: u32) {
+/// The same as the leader of a group, to which everything belongs that it starts: see [`signal_group`].
+pub(crate) fn spawn_group(command: &mut Command) -> Result<Child> {
+    let child = spawn(command.process_group(0))?;
     LIVE.lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .processes
-        .remove(&process);
+        .leaders
+        .insert(child.id());
+    Ok(child)
+}
+
+/// A process has ended and was waited for.
+pub(crate) fn forget(process: u32) {
+    let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    live.processes.remove(&process);
+    live.leaders.remove(&process);
 }
 
 /// Starts nothing more, asks every process to end, and makes those end that do not.
 fn end_all() {
-    let processes = {
+    let (processes, leaders) = {
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         live.closing = true;
-        std::mem::take(&mut live.processes)
+        (
+            std::mem::take(&mut live.processes),
+            std::mem::take(&mut live.leaders),
+        )
     };
-    for process in &processes {
+    for leader in &leaders {
+        signal_group(*leader, "-TERM");
+    }
+    for process in processes.difference(&leaders) {
         signal(*process, "-TERM");
     }
     for _ in 0..40 {
@@ -161,6 +195,14 @@ pub(crate) fn signal(process: u32, name: &str) {
         .status();
 }
 
+/// Sends a signal to a process that was started with [`spawn_group`] and to everything that it started.
+pub(crate) fn signal_group(leader: u32, name: &str) {
+    let _ = Command::new("kill")
+        .args([name, "--", &format!("-{leader}")])
+        .stderr(Stdio::null())
+        .status();
+}
+
 /// Whether it runs: there, and no zombie that waits to be collected.
 fn runs(process: u32) -> bool {
     let Ok(text) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
@@ -172,6 +214,8 @@ fn runs(process: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+
     use super::*;
 
     #[test]
@@ -181,5 +225,28 @@ mod tests {
         signal(child.id(), "-KILL");
         child.wait().expect("it ends");
         assert!(!runs(child.id()));
+    }
+
+    #[test]
+    fn a_group_ends_with_its_leader() {
+        let mut shell = Command::new("sh");
+        let shell = shell
+            .args(["-c", "sleep 60 & echo $!; wait"])
+            .stdout(Stdio::piped());
+        let mut leader = spawn_group(shell).expect("the shell starts");
+        let mut line = String::new();
+        let mut output = BufReader::new(leader.stdout.take().expect("its output"));
+        output.read_line(&mut line).expect("a line");
+        let started: u32 = line.trim().parse().expect("the id of the sleeper");
+        assert!(runs(started));
+        signal_group(leader.id(), "-KILL");
+        leader.wait().expect("it ends");
+        forget(leader.id());
+        // The sleeper is its parent's to collect, and then that of whoever took it over.
+        let ended = (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            !runs(started)
+        });
+        assert!(ended);
     }
 }

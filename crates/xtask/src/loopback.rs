@@ -112,6 +112,24 @@ impl Centre {
         )
     }
 
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        drop(self.server.take());
+    }
+
+    /// Where nodes reach it, `host:port`.
+    pub(crate) fn sync_addr(&self) -> &str {
+        &self.sync_addr
+    }
+
+    /// Makes a one-time token. `further` are flags of `token`.
+    pub(crate) fn token(&self, federation: &str, further: &[&str]) -> Result<String> {
+        let mut arguments = words(&["token", "--federation", federation], "--data");
+        arguments.push(self.data.clone().into());
+        arguments.extend(further.iter().map(OsString::from));
+        Ok(output(&self.programs.aggregator, &arguments)?.trim().to_owned())
+    }
+
     /// Enrols a new node with a one-time token. `further` are flags of `token`.
     pub(crate) fn enrol(
         &self,
@@ -120,10 +138,7 @@ impl Centre {
         federation: &str,
         further: &[&str],
     ) -> Result<Node> {
-        let mut arguments = words(&["token", "--federation", federation, "--name", name], "--data");
-        arguments.push(self.data.clone().into());
-        arguments.extend(further.iter().map(OsString::from));
-        let token = output(&self.programs.aggregator, &arguments)?;
+        let token = self.token(federation, &[&["--name", name], further].concat())?;
         let data = folder.join(name);
         let url = format!("https://{}", self.sync_addr);
         let made = json(
@@ -133,7 +148,7 @@ impl Centre {
                     "init",
                     "--json",
                     "--token",
-                    token.trim(),
+                    &token,
                     "--aggregator",
                     &url,
                     "--data",
@@ -182,6 +197,20 @@ impl Node {
             data,
             account: Account::read(&made)?,
         })
+    }
+
+    /// Calls the aggregator at another `host:port` from now on.
+    pub(crate) fn call_at(&self, address: &str) -> Result<()> {
+        let path = self.data.join("node.toml");
+        let text = std::fs::read_to_string(&path).context("read the node's settings")?;
+        let lines = text.lines().map(|line| {
+            if line.starts_with("aggregator = ") {
+                format!("aggregator = \"https://{address}\"\n")
+            } else {
+                format!("{line}\n")
+            }
+        });
+        std::fs::write(&path, lines.collect::<String>()).context("write the node's settings")
     }
 
     /// Asks one of its commands for JSON.

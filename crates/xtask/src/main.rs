@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use rollcall_core::id::FederationId;
 use rollcall_testkit::fuzz::Target;
 
@@ -11,6 +11,7 @@ mod bench;
 mod browser;
 mod check;
 mod demo;
+mod drill;
 mod fuzz;
 mod live;
 mod loopback;
@@ -78,6 +79,21 @@ enum Task {
         #[arg(long, requires = "seed")]
         trace: bool,
     },
+    /// Plants bugs in a copy of the tree, one at a time, and says which of them the tests find.
+    Drill {
+        /// Only these, by their names, with commas between.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+        /// Draws those that the whole suite is run for.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// For how many of them the whole suite is run.
+        #[arg(long, default_value_t = 3)]
+        whole: usize,
+        /// One JSON document on standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// Bent bytes against frames (F1), walker (F2), gate (F3) and sessions (F4); seeds reproduce.
     Fuzz {
         /// Which of them; all where none is named.
@@ -94,22 +110,7 @@ enum Task {
         inputs: Option<u64>,
     },
     /// Measures, and says which goals are met.
-    Bench {
-        /// What to measure.
-        name: BenchName,
-        /// How many organisations.
-        #[arg(long)]
-        organisations: Option<u64>,
-        /// Writes the documents as JSON Lines, so that other tools can be measured on the same content.
-        #[arg(long)]
-        dump: Option<PathBuf>,
-        /// Keeps the facts that the cube is built of here, and takes those that are there (figures).
-        #[arg(long)]
-        facts: Option<PathBuf>,
-        /// One JSON document on standard output.
-        #[arg(long)]
-        json: bool,
-    },
+    Bench(bench::Arguments),
     /// Makes the facts for `bench figures`.
     #[command(hide = true)]
     BenchFacts {
@@ -123,16 +124,6 @@ enum Task {
         #[arg(long)]
         out: PathBuf,
     },
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum BenchName {
-    /// Sessions between the shipped programs, over mutual TLS.
-    Sync,
-    /// The cube: building it, and questions to it.
-    Figures,
-    /// The workspace: lists, search, the first page after a start.
-    Pages,
 }
 
 fn main() -> ExitCode {
@@ -183,42 +174,23 @@ fn run(task: Task) -> anyhow::Result<()> {
             ..
         } => soak::seed(seed, trace),
         Task::Soak { seeds, from, .. } => soak::seeds(from, seeds),
+        Task::Drill {
+            only,
+            seed,
+            whole,
+            json,
+        } => drill::run(root, &only, drill::Draw { seed, whole })?.print(json),
         Task::Fuzz {
             target,
             seconds,
             seed,
             inputs,
         } => fuzz::run(root, target, seconds, seed, inputs),
-        Task::Bench {
-            name: BenchName::Sync,
-            organisations,
-            dump,
-            json,
-            ..
-        } => bench::sync::run(root, organisations.unwrap_or(10_000), dump.as_deref())?.print(json),
-        Task::Bench {
-            name: BenchName::Figures,
-            organisations,
-            dump,
-            facts,
-            json,
-        } => bench::figures::run(
-            organisations.unwrap_or(1_000_000),
-            dump.as_deref(),
-            facts.as_deref(),
-        )?
-        .print(json),
+        Task::Bench(arguments) => bench::run(root, &arguments),
         Task::BenchFacts {
             organisations,
             dump,
             out,
         } => bench::facts::make(organisations, &out, dump.as_deref()),
-        Task::Bench {
-            name: BenchName::Pages,
-            organisations,
-            dump,
-            json,
-            ..
-        } => bench::pages::run(root, organisations.unwrap_or(50_000), dump.as_deref())?.print(json),
     }
 }

@@ -19,6 +19,18 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
 /// The same with environment variables.
 pub(crate) fn cargo_with(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     say::note(format!("+ cargo {}", arguments.join(" ")));
+    let mut child = live::spawn(&mut cargo_command(root, arguments, environment))?;
+    let status = child
+        .wait()
+        .with_context(|| format!("run cargo {}", arguments.join(" ")));
+    live::forget(child.id());
+    let status = status?;
+    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
+    Ok(())
+}
+
+/// Cargo in a folder, not started.
+pub(crate) fn cargo_command(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command
         .args(arguments)
@@ -33,14 +45,7 @@ pub(crate) fn cargo_with(root: &Path, arguments: &[&str], environment: &[(&str, 
             command.env_remove(name);
         }
     }
-    let mut child = live::spawn(&mut command)?;
-    let status = child
-        .wait()
-        .with_context(|| format!("run cargo {}", arguments.join(" ")));
-    live::forget(child.id());
-    let status = status?;
-    ensure!(status.success(), "cargo {} failed", arguments.join(" "));
-    Ok(())
+    command
 }
 
 /// The two programs, built once by the workspace's own profile.
@@ -55,8 +60,18 @@ impl Programs {
     pub(crate) fn build(root: &Path) -> Result<Self> {
         // The same choice as the tests', so that no library is built twice with other features.
         cargo(root, &["build", "--locked", "--workspace", "--bins"])?;
+        Self::built()
+    }
+
+    /// Names them as they were built last.
+    pub(crate) fn built() -> Result<Self> {
         let own = std::env::current_exe().context("find this program")?;
         let folder = own.parent().context("find the build folder")?;
+        // Tests lie a folder further down.
+        let folder = folder
+            .ancestors()
+            .find(|folder| folder.join("rollcall-node").is_file())
+            .context("find the two programs: run cargo build --workspace --bins first")?;
         Ok(Self {
             node: folder.join("rollcall-node"),
             aggregator: folder.join("rollcall-aggregator"),
@@ -206,11 +221,51 @@ pub(crate) fn reset_peak(process: u32) {
 
 /// CPU time a process has used, its threads together.
 pub(crate) fn cpu_seconds(process: u32) -> Option<f64> {
+    cpu_fields(&process.to_string(), 11)
+}
+
+/// CPU time that the programs this one has run to their ends have used.
+pub(crate) fn finished_cpu_seconds() -> Option<f64> {
+    cpu_fields("self", 13)
+}
+
+/// The sum of two fields of a process's `stat`: ticks in user and in kernel mode.
+fn cpu_fields(process: &str, behind_name: usize) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(") ")?.1.split_whitespace().skip(11);
+    let mut fields = stat.rsplit_once(") ")?.1.split_whitespace().skip(behind_name);
     let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
     // A hundred ticks a second on every Linux that Rust runs on.
     Some(ticks as f64 / 100.0)
+}
+
+/// Lets this program and those it starts from now on hold so many files and connections open, as far as the system allows;
+/// how many that are.
+pub(crate) fn allow_open_files(wanted: u64) -> Result<u64> {
+    let limits = || -> Result<(u64, u64)> {
+        let text = std::fs::read_to_string("/proc/self/limits").context("read the limits of this program")?;
+        let line = text.lines().find(|line| line.starts_with("Max open files"));
+        let mut numbers = line.unwrap_or_default().split_whitespace().skip(3);
+        let mut number = || match numbers.next() {
+            Some("unlimited") => Some(u64::MAX),
+            number => number?.parse().ok(),
+        };
+        Ok((
+            number().context("find the limit of open files")?,
+            number().context("find the limit of open files")?,
+        ))
+    };
+    let (now, most) = limits()?;
+    if now < wanted {
+        let (own, both) = (std::process::id().to_string(), wanted.min(most).to_string());
+        let raised = Command::new("prlimit")
+            .args(["--pid", &own, &format!("--nofile={both}:")])
+            .status();
+        ensure!(
+            raised.as_ref().is_ok_and(std::process::ExitStatus::success),
+            "raise the limit of open files to {both} first: ulimit -n {both}"
+        );
+    }
+    Ok(limits()?.0)
 }
 
 fn status_kb(process: &str, key: &str) -> Option<u64> {

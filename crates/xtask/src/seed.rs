@@ -17,10 +17,12 @@ mod money;
 mod name;
 mod note;
 mod organisation;
+mod register;
 mod union;
 
 use chance::Chance;
 use country::{Country, Place};
+pub(crate) use register::Registers;
 
 /// Nothing in a generated country is dated after the end of 2024.
 const HORIZON: Day = Day(20_088);

@@ -108,6 +108,13 @@ pub(super) fn lines() -> Vec<Line> {
     EDITS.iter().map(|(kind, edits)| line(*kind, edits)).collect()
 }
 
+/// Kind, id and changes of each, for tests of what is made of histories.
+#[cfg(test)]
+pub(crate) fn histories() -> Vec<(DocumentKind, DocumentId, Vec<Vec<u8>>)> {
+    let told = |line: Line| (line.kind, line.id, line.changes);
+    lines().into_iter().map(told).collect()
+}
+
 fn line(kind: DocumentKind, edits: &[(&'static str, &'static str); 5]) -> Line {
     let (mut document, first) = sample(kind);
     let mut changes = vec![first.bytes];

@@ -4,13 +4,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rollcall_core::id::ActorId;
+use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 
 use super::frame::{self, Frame};
 use super::trial;
 use super::walker::{self, PlainChange};
 use super::{AcceptedChange, Admission, PendingChange, Refusal, RefusedChange, rules};
 use crate::document::Document;
+use crate::error::Error;
+use crate::saved_form::Named;
 use crate::{genesis, mention, rescue, schema};
 
 /// How far operation numbers may run ahead of what a change depends on.
@@ -19,16 +21,93 @@ const OPERATIONS_AHEAD_MAX: u64 = 1_000_000;
 const OPERATION_NUMBER_MAX: u64 = 4_000_000_000;
 
 /// A change that passed frame, walker and schema.
-pub(super) struct Checked<'a> {
+pub(crate) struct Checked<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) hash: [u8; 32],
     pub(super) change: PlainChange<'a>,
+}
+
+impl Checked<'_> {
+    /// As part of a saved form.
+    pub(crate) fn named(&self) -> Named<'_> {
+        Named {
+            change: &self.change,
+            hash: self.hash,
+        }
+    }
+}
+
+/// Stored changes, decoded again; `None` where one cannot be. They passed the gate when they came.
+pub(crate) fn walk_stored<'a>(stored: &[&'a [u8]]) -> Option<Vec<Checked<'a>>> {
+    let walked = stored.iter().map(|bytes| {
+        let Frame { hash, body } = frame::open(bytes).ok()?;
+        let change = walker::walk(body).ok()?;
+        Some(Checked { bytes, hash, change })
+    });
+    walked.collect()
 }
 
 /// Lets changes into a document: `held` as it stands, `held_hashes` its changes without the genesis change,
 /// `incoming` plain chunks in any order.
 pub fn admit(held: &Document, held_hashes: &HashSet<[u8; 32]>, incoming: &[&[u8]]) -> Admission {
     let mut admission = Admission::default();
+    let of = (held.kind(), held.id());
+    let waiting = sift(of, held_hashes, incoming, &mut admission);
+    if waiting.is_empty() {
+        return admission;
+    }
+    let ready = order(&mut History::of(held), waiting, &mut admission);
+    if !ready.is_empty() {
+        admission.settle(of, trial::run(held, ready));
+    }
+    admission
+}
+
+/// The same for a document that has not been loaded: `stored` are its changes, in stored order. It is loaded together
+/// with what comes in, and by itself only where that fails.
+///
+/// # Errors
+/// `ChangeDamaged`, `Apply` or `HistoryIncomplete` where the bytes are not what was stored.
+pub fn admit_stored(
+    kind: DocumentKind,
+    id: DocumentId,
+    stored: &[&[u8]],
+    held_hashes: &HashSet<[u8; 32]>,
+    incoming: &[&[u8]],
+) -> Result<Admission, Error> {
+    let load = || Document::load(kind, id, stored.iter().copied());
+    let Some(held) = walk_stored(stored) else {
+        return Ok(admit(&load()?, held_hashes, incoming));
+    };
+    let mut admission = Admission::default();
+    let waiting = sift((kind, id), held_hashes, incoming, &mut admission);
+    if waiting.is_empty() {
+        return Ok(admission);
+    }
+    let mut history = History::begun(kind, id);
+    held.iter().for_each(|checked| history.add(checked));
+    let ready = order(&mut history, waiting, &mut admission);
+    if !ready.is_empty() {
+        let outcome = match trial::whole(kind, id, &held, &ready) {
+            Some(document) => trial::Outcome {
+                document: Some(document),
+                passed: ready,
+                refused: Vec::new(),
+            },
+            None => trial::run(&load()?, ready),
+        };
+        admission.settle((kind, id), outcome);
+    }
+    Ok(admission)
+}
+
+/// New changes that pass frame, walker and schema; the rest is refused.
+fn sift<'a>(
+    of: (DocumentKind, DocumentId),
+    held_hashes: &HashSet<[u8; 32]>,
+    incoming: &[&'a [u8]],
+    admission: &mut Admission,
+) -> Vec<Checked<'a>> {
     let mut seen = HashSet::new();
     let mut waiting = Vec::new();
     for bytes in incoming {
@@ -36,61 +115,19 @@ pub fn admit(held: &Document, held_hashes: &HashSet<[u8; 32]>, incoming: &[&[u8]
             Ok(Frame { hash, .. }) if held_hashes.contains(&hash) || !seen.insert(hash) => {
                 admission.duplicates += 1
             }
-            Ok(Frame { hash, body }) => match check(held, body) {
+            Ok(Frame { hash, body }) => match check(of, body) {
                 Ok(change) => waiting.push(Checked { bytes, hash, change }),
                 Err(refusal) => admission.refuse(Some(hash), bytes, refusal, false),
             },
             Err(refusal) => admission.refuse(None, bytes, refusal, false),
         }
     }
-    if waiting.is_empty() {
-        return admission;
-    }
-    let mut history = History::of(held);
-    let ready = order(&mut history, waiting, &mut admission);
-    if !ready.is_empty() {
-        let trial::Outcome {
-            document,
-            passed,
-            refused,
-        } = trial::run(held, ready);
-        admission.document = document.filter(|_| !passed.is_empty());
-        let orphaned: HashSet<[u8; 32]> = refused.iter().map(|(checked, _)| checked.hash).collect();
-        for (checked, refusal) in refused {
-            // What only depends on a poisoned change is not poisoned itself: it waits.
-            let missing: Vec<[u8; 32]> = checked
-                .change
-                .deps
-                .iter()
-                .copied()
-                .filter(|dep| orphaned.contains(dep))
-                .collect();
-            if missing.is_empty() {
-                admission.refuse(Some(checked.hash), checked.bytes, refusal, false);
-            } else {
-                admission.pend(&checked, missing);
-            }
-        }
-        let genesis = genesis::actor(held.id());
-        admission.accepted.extend(
-            passed
-                .into_iter()
-                .map(|Checked { bytes, hash, change }| AcceptedChange {
-                    hash,
-                    actor: ActorId(change.actor),
-                    seq: change.seq,
-                    bytes: bytes.to_vec(),
-                    rescues: rescue::rescued(change.message),
-                    mentions: mention::of_change(held.kind(), genesis, &change),
-                }),
-        );
-    }
-    admission
+    waiting
 }
 
-fn check<'a>(held: &Document, body: &'a [u8]) -> Result<PlainChange<'a>, Refusal> {
+fn check((kind, id): (DocumentKind, DocumentId), body: &[u8]) -> Result<PlainChange<'_>, Refusal> {
     let change = walker::walk(body)?;
-    let genesis = genesis::actor(held.id());
+    let genesis = genesis::actor(id);
     if change.actor == genesis.0 {
         return Err(Refusal::new(
             "ACTOR_FOREIGN",
@@ -103,7 +140,7 @@ fn check<'a>(held: &Document, body: &'a [u8]) -> Result<PlainChange<'a>, Refusal
             "the change follows nothing, not even the genesis change",
         ));
     }
-    rules::check(held.kind(), genesis, &change)?;
+    rules::check(kind, genesis, &change)?;
     Ok(change)
 }
 
@@ -157,6 +194,45 @@ fn order<'a>(
 }
 
 impl Admission {
+    /// Puts every change that was tried in its place.
+    fn settle(&mut self, (kind, id): (DocumentKind, DocumentId), outcome: trial::Outcome<'_>) {
+        let trial::Outcome {
+            document,
+            passed,
+            refused,
+        } = outcome;
+        self.document = document.filter(|_| !passed.is_empty());
+        let orphaned: HashSet<[u8; 32]> = refused.iter().map(|(checked, _)| checked.hash).collect();
+        for (checked, refusal) in refused {
+            // What only depends on a poisoned change is not poisoned itself: it waits.
+            let missing: Vec<[u8; 32]> = checked
+                .change
+                .deps
+                .iter()
+                .copied()
+                .filter(|dep| orphaned.contains(dep))
+                .collect();
+            if missing.is_empty() {
+                self.refuse(Some(checked.hash), checked.bytes, refusal, false);
+            } else {
+                self.pend(&checked, missing);
+            }
+        }
+        let genesis = genesis::actor(id);
+        self.accepted.extend(
+            passed
+                .into_iter()
+                .map(|Checked { bytes, hash, change }| AcceptedChange {
+                    hash,
+                    actor: ActorId(change.actor),
+                    seq: change.seq,
+                    bytes: bytes.to_vec(),
+                    rescues: rescue::rescued(change.message),
+                    mentions: mention::of_change(kind, genesis, &change),
+                }),
+        );
+    }
+
     fn refuse(&mut self, hash: Option<[u8; 32]>, bytes: &[u8], refusal: Refusal, forked: bool) {
         let Refusal { code, message } = refusal;
         self.refused.push(RefusedChange {
@@ -194,24 +270,29 @@ struct Last {
 }
 
 impl History {
+    /// Of a document that holds its genesis change only.
+    fn begun(kind: DocumentKind, id: DocumentId) -> Self {
+        let hash = genesis::hash(kind, id);
+        let known = Known {
+            deps: Vec::new(),
+            max_op: schema::of(kind).containers.len() as u64,
+        };
+        let mut history = Self {
+            changes: HashMap::from([(hash, known)]),
+            last_by_actor: HashMap::new(),
+        };
+        history.note_last(genesis::actor(id).0, 1, hash);
+        history
+    }
+
     fn of(document: &Document) -> Self {
+        if document.is_blank() {
+            return Self::begun(document.kind(), document.id());
+        }
         let mut history = Self {
             changes: HashMap::new(),
             last_by_actor: HashMap::new(),
         };
-        if document.is_blank() {
-            let hash = genesis::hash(document.kind(), document.id());
-            let max_op = schema::of(document.kind()).containers.len() as u64;
-            history.changes.insert(
-                hash,
-                Known {
-                    deps: Vec::new(),
-                    max_op,
-                },
-            );
-            history.note_last(genesis::actor(document.id()).0, 1, hash);
-            return history;
-        }
         for change in document.automerge().get_changes_meta(&[]) {
             let deps = change.deps.iter().map(|dep| dep.0).collect();
             history.changes.insert(

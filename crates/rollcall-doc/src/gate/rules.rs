@@ -1,8 +1,6 @@
 //! Whether every operation of a decoded change writes what the kind of document may hold, where it may stand.
 //! Owns the passage from operations to the schema.
 
-use std::collections::HashSet;
-
 use rollcall_core::id::{ActorId, DocumentKind};
 
 use super::Refusal;
@@ -13,7 +11,10 @@ use crate::schema::{self, KEY_BYTES_MAX};
 /// Checks every operation against the schema of the kind.
 pub(super) fn check(kind: DocumentKind, genesis: ActorId, change: &PlainChange<'_>) -> Result<(), Refusal> {
     let schema = schema::of(kind);
-    let mut written = HashSet::with_capacity(change.operations.len());
+    let refuse = |path: &str, key: &str, expected: &str| {
+        Refusal::new("SCHEMA", format!("{path}{key}: {expected} is expected"))
+    };
+    let mut written = Vec::with_capacity(change.operations.len());
     for operation in &change.operations {
         if operation.key.len() > KEY_BYTES_MAX {
             return Err(Refusal::too_big(format!(
@@ -21,18 +22,11 @@ pub(super) fn check(kind: DocumentKind, genesis: ActorId, change: &PlainChange<'
                 operation.key.len()
             )));
         }
-        let refuse = |path: &str, expected: &str| {
-            Refusal::new(
-                "SCHEMA",
-                format!("{path}{}: {expected} is expected", operation.key),
-            )
-        };
+        let refuse = |path: &str, expected: &str| refuse(path, operation.key, expected);
         let Some(place) = place::of_operation(kind, genesis, change, operation) else {
             return Err(refuse("", "one of the document's own containers"));
         };
-        if !written.insert(place) {
-            return Err(refuse("", "one value: a change writes no place twice"));
-        }
+        written.push(place);
         if place
             .container
             .is_some_and(|container| schema.containers[container].makes_once())
@@ -52,5 +46,13 @@ pub(super) fn check(kind: DocumentKind, genesis: ActorId, change: &PlainChange<'
                 .map_err(|expected| refuse(&format!("{}/", schema.containers[container].name), expected))?,
         }
     }
-    Ok(())
+    written.sort_unstable();
+    match written.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(twice) => Err(refuse(
+            "",
+            twice[0].key,
+            "one value: a change writes no place twice",
+        )),
+        None => Ok(()),
+    }
 }

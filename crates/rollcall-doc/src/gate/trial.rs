@@ -1,18 +1,19 @@
 //! The last step of the gate: tries changes on a copy (`reliability.md` 5.1, steps 6 and 7).
 //! Canonical form first (decoded and encoded again, the hash must stay), then apply, save, load, and the heads and
-//! everything that stands in the document must be what they should be. The first change of a document is tried in its
-//! saved form at once (`founding`), which Automerge checks against the change's hash. A panic of the library is caught
-//! and counts as refused; the walker has bounded what it can cost.
+//! everything that stands in the document must be what they should be. Where changes and document have a saved form
+//! (`saved_form`), that is loaded at once instead, and Automerge checks it against the hashes. A panic of the library is
+//! caught and counts as refused; the walker has bounded what it can cost.
 
 use std::collections::{BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::{Automerge, Change, ExpandedChange, ReadDoc};
+use rollcall_core::id::{DocumentId, DocumentKind};
 
 use super::Refusal;
 use super::admit::Checked;
 use crate::document::Document;
-use crate::founding;
+use crate::saved_form::SavedForm;
 
 /// Trials of one bundle: enough to single out a few poisoned changes, too few to be kept busy by many.
 const TRIALS_MAX: usize = 48;
@@ -45,6 +46,18 @@ pub(super) fn run<'a>(held: &Document, ready: Vec<Checked<'a>>) -> Outcome<'a> {
     };
     try_part(held, ready, &mut left, &mut outcome);
     outcome
+}
+
+/// Tries changes together with everything that is held, in the saved form of all; `None` where that has none or does not
+/// hold, and each must be tried on the document as it is.
+pub(super) fn whole(
+    kind: DocumentKind,
+    id: DocumentId,
+    held: &[Checked<'_>],
+    ready: &[Checked<'_>],
+) -> Option<Document> {
+    let all = held.iter().chain(ready).map(Checked::named).collect();
+    Document::from_saved(&SavedForm::of(kind, id, all)?)
 }
 
 /// What may still be tried.
@@ -128,16 +141,10 @@ fn try_all(held: &Document, part: &[Checked<'_>]) -> Result<Document, Refusal> {
 }
 
 fn trial(held: &Document, part: &[Checked<'_>]) -> Result<Document, &'static str> {
-    if let ([first], true) = (part, held.is_blank())
-        && let Some(saved) = founding::saved(held.kind(), held.id(), &first.change, first.hash)
+    if held.is_blank()
+        && let Some(form) = SavedForm::of(held.kind(), held.id(), part.iter().map(Checked::named).collect())
     {
-        let loaded = Automerge::load(&saved).map_err(|_| "its saved form cannot be loaded")?;
-        let loaded = Document::from_automerge(held.kind(), held.id(), loaded);
-        return if loaded.heads() == [first.hash] {
-            Ok(loaded)
-        } else {
-            Err("its saved form comes back with other heads")
-        };
+        return Document::from_saved(&form).ok_or("its saved form cannot be loaded");
     }
     let mut changes = Vec::with_capacity(part.len());
     let mut heads: BTreeSet<[u8; 32]> = held.heads().into_iter().collect();

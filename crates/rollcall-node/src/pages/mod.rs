@@ -1,5 +1,6 @@
 //! The workspace's pages, one file each: a handler reads the form, calls one function below and fills one template.
 
+pub mod batch_file;
 pub mod entry_edit;
 mod entry_list;
 mod entry_rule;

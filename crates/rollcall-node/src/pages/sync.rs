@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use rollcall_command::output::Refused;
+use rollcall_replica::by_file::AnswerTaken;
 use rollcall_replica::runner::report::SyncReport;
 use rollcall_rpc::Traffic;
 use rollcall_rpc::peer_identity::CertificateFacts;
@@ -16,7 +17,7 @@ use rollcall_sync::session::client::{ReceiptCheck, SessionEnd};
 use rollcall_web::form::{CheckedForm, with_notice};
 use rollcall_web::layout::{Frame, Tone};
 use rollcall_web::login::{Clerk, Role, SignedIn};
-use rollcall_web::page::sync::{AttentionRow, ReceiptRow, SessionRow, Sync, SyncState, WaitingRow};
+use rollcall_web::page::sync::{AttentionRow, ByFile, ReceiptRow, SessionRow, Sync, SyncState, WaitingRow};
 use rollcall_web::{Error, Page};
 
 use super::import_plan::Nothing;
@@ -35,7 +36,7 @@ const INTERVALS_MAX: i64 = 3;
 /// A certificate that ends within this is a matter for somebody.
 const CERTIFICATE_SOON_MS: i64 = 14 * 86_400_000;
 
-/// A session run from a page.
+/// A session run from a page, or an answer by file.
 #[derive(Debug, Clone)]
 pub struct PastSession {
     begun_unix_ms: i64,
@@ -45,6 +46,36 @@ pub struct PastSession {
     pulled_changes: u64,
     bytes: u64,
     duration_ms: u64,
+}
+
+impl PastSession {
+    /// What is remembered of an answer that somebody carried here.
+    pub(super) fn by_file(begun_unix_ms: i64, bytes: u64, taken: &anyhow::Result<AnswerTaken>) -> Self {
+        let (outcome, pushed_changes, pulled_changes) = match taken {
+            Ok(taken) => (
+                crate::by_file::outcome(taken),
+                taken.pushed.changes,
+                taken.pulled.changes,
+            ),
+            Err(_) => ("refused", 0, 0),
+        };
+        let refused = taken
+            .as_ref()
+            .err()
+            .map(|error| match error.downcast_ref::<Refused>() {
+                Some(refused) => (refused.code.clone(), refused.message.clone()),
+                None => ("SYNC_FAILED".to_owned(), format!("{error:#}")),
+            });
+        Self {
+            begun_unix_ms,
+            outcome,
+            refusal: refused,
+            pushed_changes,
+            pulled_changes,
+            bytes,
+            duration_ms: 0,
+        }
+    }
 }
 
 /// Shows the page.
@@ -101,6 +132,10 @@ fn page(
             waiting_since_unix_ms: lying.since_ms,
             attention: crate::sync::apart(reader, last.as_ref())?.len() as u64,
             proven_unix_ms: proven.as_ref().map(|receipt| receipt.time_ms),
+            proven_by_file: match &proven {
+                Some(receipt) => crate::sync::came_by(reader, receipt)? == crate::sync::BY_FILE,
+                None => false,
+            },
             connected: config.aggregator.is_some() && now_ms.saturating_sub(heard_ms) <= silence_max,
             enrolled: config.aggregator.is_some(),
         };
@@ -137,6 +172,11 @@ fn page(
     Ok(Sync {
         state,
         start_action: (may_start && config.aggregator.is_some()).then(|| "/sync".to_owned()),
+        by_file: (may_start && config.aggregator.is_some()).then(|| ByFile {
+            file_action: "/sync/file".to_owned(),
+            answer_action: "/sync/answer".to_owned(),
+            size_bytes_max: super::batch_file::ANSWER_SIZE_BYTES_MAX as u64,
+        }),
         waiting: with_reasons(app, &frame, waiting)?,
         attention,
         receipts,

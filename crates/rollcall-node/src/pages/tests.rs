@@ -1,5 +1,6 @@
 //! The workspace through its router: what clerks and heads do, and what others may not.
 
+mod batch_file;
 mod browser;
 mod entries;
 
@@ -438,6 +439,7 @@ async fn viewer_reads_and_changes_nothing() {
         "/import/0123456789abcdef/commit".to_owned(),
         "/import/0123456789abcdef/undo".to_owned(),
         "/sync".to_owned(),
+        "/sync/file".to_owned(),
     ] {
         assert_eq!(
             wang.post(&address, &[]).await.status,

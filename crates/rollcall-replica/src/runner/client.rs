@@ -1,10 +1,11 @@
 //! The node's end: one sync session over a link, again after a restart it asks for itself. It ends with the receipt, or
 //! stays open ([`sync_live`]) until one of the ends or time says otherwise.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rollcall_store::Pending;
 use rollcall_sync::message::{Ack, Batch, ClientFrame, Hello, Outcome, Receipt, ServerFrame};
 use rollcall_sync::session::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ use super::link::{Link, NodeKeys};
 use super::report::{Staying, SyncReport};
 use crate::error::Error;
 use crate::replica::Replica;
+use crate::take_down::{CommittedDown, Reached};
 
 /// How often a session begins again by itself.
 const RESTARTS_MAX: usize = 3;
@@ -88,6 +90,7 @@ async fn sync<L: Link>(
             keys,
             clock,
             sent: VecDeque::new(),
+            committing: None,
             report: &mut report,
             further_round_trips: 0,
             received: None,
@@ -118,6 +121,15 @@ fn milliseconds_since(begun: tokio::time::Instant) -> u64 {
     u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A batch of the aggregator's log on its way into the store while the next one goes through the gate.
+struct Committing {
+    pending: Pending<CommittedDown>,
+    batch: Arc<Batch>,
+}
+
+/// What a wait for the aggregator brought: a frame, the end of the link, or what the session is told instead.
+type Heard<E> = Result<Option<Result<ServerFrame, E>>, ClientEvent>;
+
 struct Run<'a, 's, L: Link> {
     session: ClientSession,
     replica: &'a Replica,
@@ -126,6 +138,7 @@ struct Run<'a, 's, L: Link> {
     clock: fn() -> i64,
     /// Batches whose ack has not come, oldest first.
     sent: VecDeque<Arc<Batch>>,
+    committing: Option<Committing>,
     report: &'a mut SyncReport,
     further_round_trips: u32,
     /// The last receipt that came in this session.
@@ -149,6 +162,13 @@ impl<L: Link> Run<'_, '_, L> {
     }
 
     async fn until_end(&mut self) -> Result<SessionEnd, Error> {
+        let end = self.exchange().await?;
+        // What is on its way into the store is taken whatever ended the session.
+        self.finish_commit().await?;
+        Ok(end)
+    }
+
+    async fn exchange(&mut self) -> Result<SessionEnd, Error> {
         let (frames_out, mut frames_in) = self.link.open();
         loop {
             while let Some(effect) = self.session.poll_effect() {
@@ -157,20 +177,28 @@ impl<L: Link> Run<'_, '_, L> {
                 }
                 self.carry_out(effect, &frames_out).await?;
             }
-            let frame = if self.staying.is_some() {
-                match self.frame_or_word(&mut frames_in).await {
-                    Ok(frame) => Ok(frame),
-                    Err(event) => {
-                        self.session.handle_event(event);
-                        continue;
+            let heard = match self.committing.take() {
+                Some(mut committing) => {
+                    let heard = tokio::select! {
+                        // In order, so that the same events give the same effects: what is durable is reported first.
+                        biased;
+                        committed = &mut committing.pending => Err(committed),
+                        heard = self.hear(&mut frames_in) => Ok(heard),
+                    };
+                    match heard {
+                        Err(committed) => {
+                            self.committed(&committing.batch, committed).await?;
+                            continue;
+                        }
+                        Ok(heard) => {
+                            self.committing = Some(committing);
+                            heard
+                        }
                     }
                 }
-            } else {
-                tokio::time::timeout(SILENCE_MAX, frames_in.recv())
-                    .await
-                    .map_err(|_| ())
+                None => self.hear(&mut frames_in).await,
             };
-            let event = match frame {
+            let event = match heard {
                 Ok(Some(Ok(frame))) => match self.whole(frame).await? {
                     Some(frame) => ClientEvent::Frame(frame),
                     None => {
@@ -189,10 +217,24 @@ impl<L: Link> Run<'_, '_, L> {
                         message: error.to_string(),
                     });
                 }
-                Ok(None) | Err(()) => ClientEvent::LinkLost,
+                Ok(None) => ClientEvent::LinkLost,
+                Err(event) => event,
             };
             self.session.handle_event(event);
         }
+    }
+
+    /// The next frame, or what else there is to tell the session.
+    async fn hear(
+        &mut self,
+        frames_in: &mut mpsc::Receiver<Result<ServerFrame, L::Error>>,
+    ) -> Heard<L::Error> {
+        if self.staying.is_some() {
+            return self.frame_or_word(frames_in).await;
+        }
+        tokio::time::timeout(SILENCE_MAX, frames_in.recv())
+            .await
+            .map_err(|_| ClientEvent::LinkLost)
     }
 
     /// A frame with a receipt made whole; `None` where that cannot be done.
@@ -231,7 +273,7 @@ impl<L: Link> Run<'_, '_, L> {
     async fn frame_or_word(
         &mut self,
         frames_in: &mut mpsc::Receiver<Result<ServerFrame, L::Error>>,
-    ) -> Result<Option<Result<ServerFrame, L::Error>>, ClientEvent> {
+    ) -> Heard<L::Error> {
         let Some(staying) = self.staying.as_deref_mut() else {
             return Ok(frames_in.recv().await);
         };
@@ -318,25 +360,10 @@ impl<L: Link> Run<'_, '_, L> {
                     None => ClientEvent::UpMismatch,
                 });
             }
-            ClientEffect::AdoptPeer(ack) => blocking(move || replica.adopt_peer(&ack, now_ms)).await?,
+            ClientEffect::AdoptPeer(ack) => blocking(move || replica.adopt_peer(&ack, true, now_ms)).await?,
             ClientEffect::StoreAck(ack) => self.store_ack(*ack, now_ms).await?,
             ClientEffect::ForgetSent => self.sent.clear(),
-            ClientEffect::ApplyDown(batch) => {
-                let (taken, set) = blocking(move || {
-                    let taken = replica.take_down(&batch, now_ms)?;
-                    // Less than the batch reaches while digests are to be compared.
-                    let position = replica.down_position()?.min(batch.to);
-                    Ok::<_, Error>((taken, (position, replica.set_sum()?)))
-                })
-                .await?;
-                self.report.pulled.changes += taken.changes;
-                self.report.pulled.documents += taken.documents;
-                self.report.pulled.quarantined += taken.quarantined;
-                self.session.handle_event(ClientEvent::DownApplied {
-                    position: set.0,
-                    set: set.1,
-                });
-            }
+            ClientEffect::ApplyDown(batch) => self.apply_down(*batch, now_ms).await?,
             ClientEffect::CheckReceipt(receipt) => {
                 let (key, verify) = (self.keys.receipt_key.clone(), Arc::clone(&self.keys.verify));
                 let (check, receipt) = blocking(move || {
@@ -389,6 +416,68 @@ impl<L: Link> Run<'_, '_, L> {
         Ok(())
     }
 
+    /// Sends a batch through the gate while the one before is committed, then hands it to the store.
+    async fn apply_down(&mut self, batch: Batch, now_ms: i64) -> Result<(), Error> {
+        // A document of both batches goes through the gate as the first leaves it.
+        let shared = self.committing.as_ref().is_some_and(|committing| {
+            let documents = committing.batch.documents.iter();
+            let ids: HashSet<_> = documents.map(|document| document.document_id).collect();
+            batch
+                .documents
+                .iter()
+                .any(|document| ids.contains(&document.document_id))
+        });
+        if shared {
+            self.finish_commit().await?;
+        }
+        let batch = Arc::new(batch);
+        let passed = {
+            let (replica, batch) = (self.replica.clone(), Arc::clone(&batch));
+            blocking(move || replica.admit_down(&batch.documents, now_ms)).await?
+        };
+        self.finish_commit().await?;
+        let cursor = Some(Reached::after(&batch));
+        let pending = self.replica.start_down(&batch.documents, passed, cursor, now_ms);
+        self.committing = Some(Committing { pending, batch });
+        Ok(())
+    }
+
+    async fn finish_commit(&mut self) -> Result<(), Error> {
+        if let Some(Committing { pending, batch }) = self.committing.take() {
+            let committed = pending.await;
+            self.committed(&batch, committed).await?;
+        }
+        Ok(())
+    }
+
+    /// Reports a batch that is durable; takes it anew where one of its documents moved meanwhile.
+    async fn committed(
+        &mut self,
+        batch: &Arc<Batch>,
+        committed: Result<CommittedDown, rollcall_store::Error>,
+    ) -> Result<(), Error> {
+        let (replica, now_ms) = (self.replica.clone(), (self.clock)());
+        let held = self.replica.clone();
+        let (taken, set) = match committed {
+            Err(rollcall_store::Error::Stale(_)) => {
+                let batch = Arc::clone(batch);
+                blocking(move || replica.take_down(&batch, now_ms)).await?
+            }
+            other => {
+                let committed = other?;
+                blocking(move || replica.finish_down(committed)).await?
+            }
+        };
+        self.report.pulled.changes += taken.changes;
+        self.report.pulled.documents += taken.documents;
+        self.report.pulled.quarantined += taken.quarantined;
+        // Less than the batch reaches while digests are to be compared.
+        let position = blocking(move || held.down_position()).await?.min(batch.to);
+        self.session
+            .handle_event(ClientEvent::DownApplied { position, set });
+        Ok(())
+    }
+
     async fn store_ack(&mut self, ack: Ack, now_ms: i64) -> Result<(), Error> {
         let Some(batch) = self.sent.pop_front().filter(|batch| answers(&ack, batch)) else {
             tracing::warn!("an ack answers no batch that was sent");
@@ -419,7 +508,7 @@ impl<L: Link> Run<'_, '_, L> {
 }
 
 /// Whether an ack speaks of this batch: the end of a piece of the log, or else its documents and changes.
-fn answers(ack: &Ack, batch: &Batch) -> bool {
+pub(crate) fn answers(ack: &Ack, batch: &Batch) -> bool {
     let loose = batch.to == 0;
     (loose || (ack.cursor.position, ack.cursor.chain) == (batch.to, batch.end_chain))
         && ack.outcomes.len() == batch.documents.len()

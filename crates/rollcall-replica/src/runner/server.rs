@@ -285,7 +285,7 @@ impl Run<'_> {
                     let (batch, receipt) =
                         replica.load_down(&peer, after, apart.as_deref(), sign.as_ref(), now_ms)?;
                     if let Some(receipt) = &receipt {
-                        replica.keep_given_receipt(&peer, receipt)?;
+                        replica.keep_given_receipt(&peer, receipt, true)?;
                     }
                     Ok::<_, Error>((batch, receipt))
                 })

@@ -3,6 +3,7 @@
 
 mod column;
 mod documents;
+mod file;
 mod frame;
 mod packed;
 mod receipt;

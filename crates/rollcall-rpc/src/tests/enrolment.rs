@@ -35,6 +35,7 @@ async fn a_token_leads_to_a_certificate_that_is_accepted() {
         .await
         .expect("enrols");
     assert_eq!(answer.name, "node-330106");
+    assert_eq!(answer.batch_key, Some(crate::seal_key::Recipient([8; 32])));
     let config = ClientConfig {
         url: aggregator.url(),
         authority_pem: answer.authority_pem,

@@ -160,6 +160,7 @@ impl EnrolService for Desk {
                 .issue_client(&request.csr_der, "node-330106", now_ms())?,
             authority_pem: self.authority.certificate_pem().to_owned(),
             receipt_key: VerifyingKey([7; 32]),
+            batch_key: Some(crate::seal_key::Recipient([8; 32])),
             federation: "330106".parse().expect("a federation"),
             scopes: vec![],
         })

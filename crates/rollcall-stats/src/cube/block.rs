@@ -4,6 +4,7 @@
 //! A segment is four bytes, twelve where the organisation is ever in scope: days are offsets in two bytes, the
 //! place is written once for the block. Whatever does not fit these widths is kept elsewhere.
 
+use super::date_index::DateIndex;
 use super::segment::{NONE, Reading, SET, Segment};
 
 /// Day 0 of the columns, 1889-12-31: the first segment of an organisation holds from it.
@@ -197,67 +198,69 @@ impl Block {
         self.place.get(position).copied().unwrap_or(self.shape.place)
     }
 
-    /// Positions of the segments that hold on a day: one for each organisation. `room` is space used again.
-    pub(crate) fn holding<'a>(&self, day: u16, room: &'a mut Vec<u32>) -> &'a [u32] {
-        if room.len() < self.from.len() {
-            room.resize(self.from.len(), 0);
+    /// Calls `found` with the position of each segment that holds on some day of `first..=last`, in order.
+    pub(crate) fn holding(&self, first: u16, last: u16, mut found: impl FnMut(usize)) {
+        // A next segment of day 0 is another organisation's.
+        let holds = |from: u16, next: u16| (from <= last) & (next.wrapping_sub(1) >= first);
+        let mut start = 0;
+        while start < self.from.len() {
+            // Comparisons without a branch, packed into one number: most segments are not of the day.
+            let mut flags = [0_u8; RUN];
+            if let (Some(from), Some(next)) = (run(&self.from, start), run(&self.from, start + 1)) {
+                for (flag, (from, next)) in flags.iter_mut().zip(from.iter().zip(next)) {
+                    *flag = u8::from(holds(*from, *next));
+                }
+            } else {
+                let from = &self.from[start..];
+                let next = from.iter().skip(1).chain([&0]);
+                for (flag, (from, next)) in flags.iter_mut().zip(from.iter().zip(next)) {
+                    *flag = u8::from(holds(*from, *next));
+                }
+            }
+            let mut held = packed(&flags);
+            while held != 0 {
+                found(start + held.trailing_zeros() as usize);
+                held &= held - 1;
+            }
+            start += RUN;
         }
-        let mut found = 0;
-        let next = self.from.iter().skip(1).chain([&0]);
-        for (position, (from, next)) in self.from.iter().zip(next).enumerate() {
-            room[found] = position as u32;
-            // A next segment of day 0 is another organisation's.
-            let holds = *from <= day && next.wrapping_sub(1) >= day;
-            found += usize::from(holds);
-        }
-        &room[..found]
     }
 
     /// Calls `found` with the position of each segment that holds at some of the dates, and the span of their indices.
+    /// The spans of an organisation follow each other: the first begins with the first date, the last ends with the last.
     pub(crate) fn spans(&self, dates: &DateIndex, mut found: impl FnMut(usize, usize, usize)) {
-        let Some(mut from) = self.from.first().map(|day| dates.first_from(*day)) else {
-            return;
-        };
-        for (position, next) in self.from.iter().skip(1).chain([&0]).enumerate() {
-            let next_from = dates.first_from(*next);
-            let to = if *next == 0 { dates.len } else { next_from };
+        let mut from = 0;
+        self.holding(dates.first, dates.last, |position| {
+            let next = self.from.get(position + 1).copied().unwrap_or(0);
+            let to = if next == 0 {
+                dates.len
+            } else {
+                dates.first_from(next)
+            };
             if from < to {
                 found(position, from, to);
             }
-            from = next_from;
-        }
+            from = if to == dates.len { 0 } else { to };
+        });
     }
 }
 
-/// Which of the dates of a question is the first on or after a day.
-#[derive(Debug)]
-pub(crate) struct DateIndex {
-    len: usize,
-    first: u16,
-    /// By days after `first`, to the last date.
-    index: Vec<u16>,
+/// Segments looked at together.
+const RUN: usize = 64;
+
+fn run(column: &[u16], start: usize) -> Option<&[u16; RUN]> {
+    column.get(start..start + RUN)?.try_into().ok()
 }
 
-impl DateIndex {
-    /// Of ascending day numbers.
-    pub(crate) fn new(dates: &[i32]) -> Self {
-        let days: Vec<u16> = dates.iter().map(|date| asked(*date)).collect();
-        let first = days.first().copied().unwrap_or(0);
-        let last = days.last().copied().unwrap_or(0);
-        let index = (first..=last).map(|day| days.partition_point(|date| *date < day) as u16);
-        Self {
-            len: days.len(),
-            first,
-            index: index.collect(),
-        }
+/// Flags of 0 or 1 as the bits of one number.
+fn packed(flags: &[u8; RUN]) -> u64 {
+    let mut bits = 0;
+    for (index, eight) in flags.as_chunks::<8>().0.iter().enumerate() {
+        // Each of eight bytes is moved to its own bit of the topmost byte; no two of the products meet.
+        let gathered = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits |= gathered << (8 * index);
     }
-
-    fn first_from(&self, day: u16) -> usize {
-        let after = usize::from(day.saturating_sub(self.first));
-        self.index
-            .get(after)
-            .map_or(self.len, |index| usize::from(*index))
-    }
+    bits
 }
 
 /// Makes room by an eighth: columns of a million organisations must not be half empty.
@@ -321,11 +324,32 @@ mod tests {
             (i32::MAX, [3, 4]),
             (i32::MIN, [0, 4]),
         ] {
-            assert_eq!(block().holding(asked(day), &mut Vec::new()), expected, "{day}");
+            let mut held = Vec::new();
+            block().holding(asked(day), asked(day), |position| held.push(position as u32));
+            assert_eq!(held, expected, "{day}");
             let one = DateIndex::new(&[day]);
             let mut found = Vec::new();
             block().spans(&one, |position, _, _| found.push(position as u32));
             assert_eq!(found, expected, "{day}");
+        }
+    }
+
+    #[test]
+    fn runs_of_many_segments_hold_what_each_of_them_holds() {
+        let mut block = Block::new(Shape::of(&[segment(i32::MIN, 0)], |_| false).expect("small numbers"));
+        let mut expected = Vec::new();
+        for organisation in 0..100 {
+            let mut segments = vec![segment(i32::MIN, 0)];
+            // One to five segments, the later ones from days that differ.
+            segments.extend((1..=organisation % 5).map(|number| segment(10 * number + organisation, 1)));
+            let start = block.len() as u32;
+            let day = |segment: &Segment| segment.from <= 60;
+            let held = segments.iter().take_while(|segment| day(segment)).count() as u32;
+            expected.push(start + held - 1);
+            block.insert(&segments);
+            let mut held = Vec::new();
+            block.holding(asked(60), asked(60), |position| held.push(position as u32));
+            assert_eq!(held, expected);
         }
     }
 

@@ -6,7 +6,8 @@ use rollcall_core::scope::OutReason;
 use rollcall_core::term::{Category, ExclusionReason, Kind, Level, Stage};
 
 use super::Interned;
-use crate::sums::contribution;
+use crate::key::{self, ProfileRanks};
+use crate::sums::{Weight, contribution};
 
 /// Whether and how an organisation counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,7 +128,9 @@ impl Profile {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Profiles {
     profiles: Interned<Profile>,
+    ranks: Vec<ProfileRanks>,
     classes: Interned<Profile>,
+    weights: Vec<Weight>,
     class: Vec<u32>,
 }
 
@@ -135,7 +138,13 @@ impl Profiles {
     pub(crate) fn number(&mut self, profile: Profile) -> u32 {
         let number = self.profiles.number(profile);
         if self.class.len() < self.profiles.values().len() {
-            self.class.push(self.classes.number(contribution(&profile)));
+            let contribution = contribution(&profile);
+            let class = self.classes.number(contribution);
+            if self.weights.len() < self.classes.values().len() {
+                self.weights.push(Weight::of(&contribution));
+            }
+            self.class.push(class);
+            self.ranks.push(key::ranks(&profile));
         }
         number
     }
@@ -153,8 +162,13 @@ impl Profiles {
         &self.class
     }
 
-    /// The distinct contributions.
-    pub(crate) fn classes(&self) -> &[Profile] {
-        self.classes.values()
+    /// The ranks of each profile in the dimensions that do not go by places.
+    pub(crate) fn ranks(&self) -> &[ProfileRanks] {
+        &self.ranks
+    }
+
+    /// A class: the profile that stands for all of it, and what one organisation of it adds to the rates.
+    pub(crate) fn class_of(&self, class: u32) -> (&Profile, &Weight) {
+        (self.classes.value(class), &self.weights[class as usize])
     }
 }

@@ -116,10 +116,7 @@ fn two_unions_make_one_covered_unit_and_two_unions() {
         .figures(&by_form, &Heard::default())
         .expect("a plain question")
         .rows;
-    assert_eq!(
-        rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(),
-        ["own"]
-    );
+    assert_eq!(rows.iter().map(|row| row.name).collect::<Vec<_>>(), ["own"]);
 }
 
 #[test]

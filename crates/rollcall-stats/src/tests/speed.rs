@@ -8,7 +8,7 @@ use rollcall_core::credit_code::CreditCode;
 use rollcall_core::date::{Day, PartialDate};
 use rollcall_core::division::Divisions;
 use rollcall_core::fact::{CountFact, Facts, LinkFact, OrganisationFacts};
-use rollcall_core::figure::Dimension;
+use rollcall_core::figure::{Dimension, FiguresRow};
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::term::{Category, Source, Stage, UnionForm};
 
@@ -162,6 +162,20 @@ fn speed_of_questions_on_a_generated_country() {
             say(&format!("{what}, {} rows, {run}", answer.rows.len()), start);
         }
     }
+    // What two threads find side by side is what one finds in a part of the country.
+    let country = ask(&questions[2].1);
+    let province = FiguresQuery {
+        area: Some(federation("330000")),
+        ..questions[2].1.clone()
+    };
+    let of_province = |row: &FiguresRow| {
+        row.key
+            .value(Dimension::County)
+            .is_some_and(|code| code.starts_with("33"))
+    };
+    let alone: Vec<FiguresRow> = ask(&province).rows.iter().filter(of_province).collect();
+    let together: Vec<FiguresRow> = country.rows.iter().filter(of_province).collect();
+    assert!(alone.len() > 50 && alone == together);
     let start = Instant::now();
     let found = cube.findings(day("2024-12-31")).len();
     say(&format!("{found} findings"), start);

@@ -185,7 +185,7 @@ fn unions_membership_and_reasons_are_those_worked_out_by_hand() {
     }
 }
 
-fn row<'a>(answer: &'a FiguresAnswer, value: Option<&str>) -> &'a FiguresRow {
+fn row(answer: &FiguresAnswer, value: Option<&str>) -> FiguresRow {
     answer
         .rows
         .iter()

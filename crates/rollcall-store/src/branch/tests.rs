@@ -59,6 +59,49 @@ fn a_branch_is_archived_and_the_store_still_agrees_with_itself() {
     assert_eq!(fixture.faults(), []);
 }
 
+#[test]
+fn only_the_changes_of_the_branch_are_taken_out() {
+    let fixture = Fixture::new(Role::Node);
+    let mut draft = Draft::new(1);
+    let [first, second, third] = [(); 3].map(|()| draft.edit(&[330106]));
+    for commit in [&first, &second, &third] {
+        fixture.commit(commit.clone()).expect("committed");
+    }
+    let hash = |commit: &crate::commit::DocumentCommit| commit.new_changes[0].hash;
+    // What came after the branch does not follow it.
+    let archive = BranchArchive {
+        document_id: id(1),
+        expected_digest: third.digest,
+        branch: vec![hash(&second)],
+        heads: third.heads.clone(),
+        digest: third.digest,
+        facts: third.facts.clone(),
+        code: "FORKED".to_owned(),
+        message: "its number was taken".to_owned(),
+        note: "written again".to_owned(),
+        program: "1".to_owned(),
+        now_ms: 9,
+    };
+    fixture
+        .store
+        .write("archive", move |writer| writer.archive_branch(&archive))
+        .wait()
+        .expect("archived");
+    let left = fixture
+        .store
+        .read(|reader| reader.change_hashes(id(1)))
+        .expect("read");
+    assert_eq!(left, [hash(&first), hash(&third)]);
+    let kept = |hash| {
+        fixture
+            .store
+            .read(|reader| reader.kept_change(id(1), &hash))
+            .expect("read")
+    };
+    assert_eq!(kept(hash(&second)), Some(second.new_changes[0].bytes.clone()));
+    assert_eq!(kept(hash(&third)), None, "what stays is not archived");
+}
+
 /// The document as after its first change.
 fn draft_after(first: &crate::commit::DocumentCommit) -> Draft {
     let mut draft = Draft::new(1);

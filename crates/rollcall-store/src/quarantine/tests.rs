@@ -44,6 +44,48 @@ fn a_waiting_change_is_kept_once_and_taken_out() {
 }
 
 #[test]
+fn what_has_waited_too_long_is_kept_apart_and_not_deleted() {
+    let fixture = Fixture::new(Role::Aggregator);
+    let change = |n: u8, first_seen_ms| PendingChange {
+        document_id: id(1),
+        kind: DocumentKind::Union,
+        hash: [n; 32],
+        missing: vec![[8; 32]],
+        origin_store: StoreId([5; 16]),
+        origin_epoch: LogEpoch([6; 8]),
+        position: 0,
+        committed_at_ms: 0,
+        first_seen_ms,
+        bytes: vec![n; 10],
+    };
+    for change in [change(1, 50), change(2, 150)] {
+        let save = move |writer: &mut Writer| writer.save_pending(&change);
+        fixture.store.write("save", save).wait().expect("saved");
+    }
+    let expired = fixture
+        .store
+        .write("expire", |writer| writer.expire_pending(100, "0.2.0", 200))
+        .wait()
+        .expect("expired");
+    assert_eq!(expired, 1);
+    fixture
+        .store
+        .read(|reader| {
+            assert_eq!(reader.pending_changes(id(1))?, [change(2, 150)]);
+            let kept = reader.quarantine_of(id(1))?;
+            assert_eq!(kept.len(), 1);
+            let refused = &kept[0].refused;
+            assert_eq!((refused.hash, &refused.bytes), (Some([1; 32]), &vec![1; 10]));
+            assert_eq!(
+                (refused.code.as_str(), kept[0].released_ms),
+                (DEPENDENCY_MISSING, None)
+            );
+            Ok(())
+        })
+        .expect("read");
+}
+
+#[test]
 fn a_refused_change_counts_attempts_until_it_is_released() {
     let fixture = Fixture::new(Role::Aggregator);
     let refused = |code: &str, program: &str, hash| Refused {

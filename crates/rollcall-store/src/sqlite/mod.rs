@@ -12,9 +12,9 @@ pub(crate) use row::{RowExt, hashes_of, to_i64};
 pub(crate) use writer::{WriterHandle, start, stepped};
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use rollcall_core::id::{ActorId, FederationId};
+use rollcall_core::id::{ActorId, FederationId, StoreId};
 use rusqlite::{Connection, Params, Row};
 
 use crate::Hash;
@@ -42,8 +42,10 @@ pub(crate) struct Staged {
     pub(crate) counters: BTreeMap<&'static str, (i64, bool)>,
     pub(crate) scopes: BTreeMap<FederationId, StagedScope>,
     pub(crate) origin_end: Option<Cursor>,
-    /// Actors known to be bound.
-    pub(crate) actors: BTreeSet<ActorId>,
+    /// Actors known to be bound, and to which store.
+    pub(crate) actors: BTreeMap<ActorId, StoreId>,
+    /// Whether anything at all is kept apart and open; not asked yet where `None`.
+    pub(crate) kept_apart: Option<bool>,
 }
 
 /// One scope's running numbers.

@@ -67,7 +67,7 @@ fn every_connection_has_the_settings_of_a_live_store() {
         ("journal_mode", "wal"),
         ("synchronous", "2"),
         ("busy_timeout", "5000"),
-        ("wal_autocheckpoint", "1000"),
+        ("wal_autocheckpoint", "8000"),
         ("journal_size_limit", "67108864"),
         ("foreign_keys", "1"),
         ("trusted_schema", "0"),
@@ -221,9 +221,10 @@ fn after_a_crash_every_answered_commit_is_there_and_no_batch_is_half_there() {
 #[test]
 fn an_unclean_stop_leads_to_a_check_that_finds_damage() {
     let fixture = Fixture::new(Role::Aggregator);
-    for n in 0..200 {
+    // More than the log holds before it is folded.
+    for n in 0..100 {
         fixture
-            .commit(Draft::new(n).edit_sized(&[330106], 3_000))
+            .commit(Draft::new(n).edit_sized(&[330106], 400_000))
             .expect("commit");
     }
     let folder = tempfile::tempdir().expect("a folder");

@@ -147,6 +147,19 @@ pub(super) fn next(session: &mut ClientSession, event: ClientEvent) -> Option<Cl
 }
 
 #[test]
+fn a_batch_is_said_to_be_held_only_after_its_commit() {
+    let mut session = settled();
+    let came = ClientEvent::Frame(ServerFrame::Batch(Box::new(batch(4, 6, 1))));
+    let apply = next(&mut session, came);
+    assert!(matches!(apply, Some(ClientEffect::ApplyDown(_))), "{apply:?}");
+    assert_eq!(session.poll_effect(), None, "until then nothing is said");
+    let set = SetSum::default();
+    let applied = next(&mut session, ClientEvent::DownApplied { position: 6, set });
+    let said = ClientFrame::Applied { position: 6, set };
+    assert_eq!(applied, Some(ClientEffect::Send(said)));
+}
+
+#[test]
 fn a_session_with_an_aggregator_that_knows_no_open_ones_ends_as_ever() {
     let mut session = ClientSession::new(hello());
     session.poll_effect();

@@ -69,7 +69,8 @@ pub const RECEIPT_AHEAD: &str = "RECEIPT_AHEAD";
 
 /// Code that a fenced peer is sent away with, once what it brought is taken (`protocol.md` 4.7, R5).
 pub const CLONED: &str = "CLONED";
-const CLONED_MESSAGE: &str = "Two nodes work with this certificate: the store was copied. What this one sent has been \
+/// What it is told.
+pub const CLONED_MESSAGE: &str = "Two nodes work with this certificate: the store was copied. What this one sent has been \
     taken and nothing is lost, but neither is sent anything until one of them runs enrol with a new token.";
 
 /// What came in.

@@ -356,6 +356,7 @@ fn a_lost_ack_is_answered_by_taking_the_batch_again() {
     world.lose_acks = false;
     assert_eq!(world.run().0, SessionEnd::CaughtUp);
     assert_eq!(world.centre_log.len(), 3);
+    assert_eq!(world.node_acked.position, 3, "it hears what became of them");
     assert_eq!(world.run(), (SessionEnd::InSync, 1));
 }
 

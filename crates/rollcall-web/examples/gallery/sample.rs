@@ -16,7 +16,7 @@ use rollcall_web::page::organisations::{OrganisationFilter, OrganisationRow, Org
 use rollcall_web::page::overview::{
     AreaOrder, AreaRow, FundSums, Overview, OverviewNote, StageRow, SubsidyRow,
 };
-use rollcall_web::page::sync::{AttentionRow, ReceiptRow, SessionRow, Sync, SyncState, WaitingRow};
+use rollcall_web::page::sync::{AttentionRow, ByFile, ReceiptRow, SessionRow, Sync, SyncState, WaitingRow};
 use rollcall_web::trend::{Trend, TrendPoint};
 
 /// 3 January 2025, 10:11 in Beijing.
@@ -894,10 +894,16 @@ pub(crate) fn sync(frame: Frame) -> Sync {
             waiting_since_unix_ms: Some(NOW_UNIX_MS - 3 * DAY_MS),
             attention: 0,
             proven_unix_ms: Some(NOW_UNIX_MS - 3 * DAY_MS),
+            proven_by_file: false,
             connected: false,
             enrolled: true,
         },
         start_action: Some("/sync".to_owned()),
+        by_file: Some(ByFile {
+            file_action: "/sync/file".to_owned(),
+            answer_action: "/sync/answer".to_owned(),
+            size_bytes_max: 256 * 1024 * 1024,
+        }),
         waiting: vec![WaitingRow {
             name: "西湖区古荡社区艺术培训学校".to_owned(),
             href: Some("/organisations/1".to_owned()),

@@ -16,6 +16,8 @@ pub struct Sync {
     pub state: SyncState,
     /// Where sync is started by post; `None` where it cannot be.
     pub start_action: Option<String>,
+    /// Where files are fetched and answers given back; `None` where they cannot be.
+    pub by_file: Option<ByFile>,
     /// What waits, oldest first; the first ones only.
     pub waiting: Vec<WaitingRow>,
     /// Documents that need a person.
@@ -41,6 +43,17 @@ impl Sync {
     }
 }
 
+/// Sync by a file that somebody carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByFile {
+    /// Where the file for the aggregator is asked for by post.
+    pub file_action: String,
+    /// Where the answer is posted.
+    pub answer_action: String,
+    /// The largest answer taken.
+    pub size_bytes_max: u64,
+}
+
 /// How sync stands: the numbers behind the badge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SyncState {
@@ -54,6 +67,8 @@ pub struct SyncState {
     pub attention: u64,
     /// When the last verified receipt over everything was given, Unix milliseconds.
     pub proven_unix_ms: Option<i64>,
+    /// That receipt came by file.
+    pub proven_by_file: bool,
     /// The aggregator answers.
     pub connected: bool,
     /// The node has a certificate.
@@ -85,7 +100,12 @@ impl SyncState {
         }
         match self.proven_unix_ms {
             Some(proven) => {
-                let text = locale.fill("sync.proven", &[&count(self.documents), &locale.moment(proven)]);
+                let key = if self.proven_by_file {
+                    "sync.proven_by_file"
+                } else {
+                    "sync.proven"
+                };
+                let text = locale.fill(key, &[&count(self.documents), &locale.moment(proven)]);
                 Badge::new(Tone::Good, text)
             }
             None => Badge::new(Tone::Waiting, locale.text("sync.never")),
@@ -148,7 +168,7 @@ impl ReceiptRow {
 pub struct SessionRow {
     /// When it began, formatted.
     pub at: String,
-    /// Name of the outcome: `in_sync`, `caught_up`, `repaired`, `refused`, `failed`.
+    /// Name of the outcome: `in_sync`, `caught_up`, `repaired`, `continue`, `refused`, `failed`.
     pub outcome: &'static str,
     /// Why it was refused or failed, in the reader's language.
     pub reason: Option<String>,
@@ -167,7 +187,7 @@ impl SessionRow {
     pub fn tone(&self) -> Tone {
         match self.outcome {
             "in_sync" | "caught_up" => Tone::Good,
-            "repaired" => Tone::Waiting,
+            "repaired" | "continue" => Tone::Waiting,
             _ => Tone::Attention,
         }
     }
@@ -190,6 +210,14 @@ mod tests {
                 proven,
                 Tone::Good,
                 "all 312 documents are held by the national office, proven at 3 Jan 2025 10:11",
+            ),
+            (
+                SyncState {
+                    proven_by_file: true,
+                    ..proven
+                },
+                Tone::Good,
+                "all 312 documents are held by the national office, proven by file at 3 Jan 2025 10:11",
             ),
             (
                 SyncState {

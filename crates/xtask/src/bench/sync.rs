@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rollcall_core::id::FederationId;
 use rollcall_core::record::Record;
 use serde_json::Value;
 
-use super::{Report, Row, percentile};
+use super::{Report, Row, at_least, delay, percentile};
 use crate::live::Scratch;
 use crate::loopback::{Centre, Node, number, text};
 use crate::process::{self, Programs};
@@ -17,17 +18,42 @@ use crate::say;
 use crate::seed::{SeedConfig, generate};
 
 /// The federation whose register is synced, and the one that reads it.
-const WRITER: &str = "330106";
-const READER: &str = "330100";
+pub(super) const WRITER: &str = "330106";
+pub(super) const READER: &str = "330100";
 /// Documents a second of PouchDB with a CouchDB-protocol server at N = 10,000: first sync 2.2 s, second client 2.4 s.
 const POUCHDB_FIRST: f64 = 10_000.0 / 2.2;
 const POUCHDB_SECOND: f64 = 10_000.0 / 2.4;
+/// Long ways that sessions are measured over: what one there and back takes.
+const ROUND_TRIPS: [Duration; 2] = [Duration::from_millis(40), Duration::from_millis(150)];
 /// How often a case without a change is measured.
 const ROUNDS: usize = 9;
 
-/// Measures every case.
-pub(crate) fn run(root: &Path, organisations: u64, dump: Option<&Path>) -> Result<Report> {
+/// Measures every case with registers of these sizes, direct and over long ways.
+pub(crate) fn run(root: &Path, sizes: &[u64], dump: Option<&Path>) -> Result<Report> {
     let programs = Programs::build(root)?;
+    let mut report = Report::new("sync");
+    for (number, organisations) in sizes.iter().copied().enumerate() {
+        measure(
+            &programs,
+            organisations,
+            dump.filter(|_| number == 0),
+            &mut report,
+        )?;
+        for round_trip in ROUND_TRIPS {
+            delay::measure(&programs, organisations, round_trip, &mut report)?;
+        }
+    }
+    report.notes.push("s is connecting (TCP, TLS, HTTP/2) and session as the client sees them; bytes without the TLS handshake".to_owned());
+    report.notes.push(
+        "peak and CPU s are the aggregator's during the case, node s is the CPU time of the whole of the node's process; \
+         disk is the aggregator's store with the log of writes"
+            .to_owned(),
+    );
+    report.notes.push(delay::explanation());
+    Ok(report)
+}
+
+fn measure(programs: &Programs, organisations: u64, dump: Option<&Path>, report: &mut Report) -> Result<()> {
     let scratch = Scratch::new("bench-sync")?;
     let folder = scratch.path();
     let changed = (organisations / 100).max(1);
@@ -36,7 +62,7 @@ pub(crate) fn run(root: &Path, organisations: u64, dump: Option<&Path>) -> Resul
     if let Some(dump) = dump {
         std::fs::copy(&all, dump).with_context(|| format!("write {}", dump.display()))?;
     }
-    let mut centre = Centre::make(&programs, folder)?;
+    let mut centre = Centre::make(programs, folder)?;
     centre.start()?;
     let writer = centre.enrol(folder, "writer", WRITER, &[])?;
     say::note(format!(
@@ -48,7 +74,6 @@ pub(crate) fn run(root: &Path, organisations: u64, dump: Option<&Path>) -> Resul
         "not all were taken in: {answer}"
     );
 
-    let mut report = Report::new("sync");
     let bench = Bench {
         centre: &centre,
         organisations,
@@ -90,28 +115,24 @@ pub(crate) fn run(root: &Path, organisations: u64, dump: Option<&Path>) -> Resul
     report
         .rows
         .push(second.goals(&[at_least(rate, 2.5 * POUCHDB_SECOND), bench.memory_goal()?]));
-    report.notes.push("s is connecting (TCP, TLS, HTTP/2) and session as the client sees them; bytes without the TLS handshake".to_owned());
-    report.notes.push(
-        "peak and CPU are the aggregator's during the case; disk is its store with the log of writes"
-            .to_owned(),
-    );
-    centre.stop()?;
-    Ok(report)
+    centre.stop()
 }
 
 /// What every case needs.
-struct Bench<'a> {
-    centre: &'a Centre,
-    organisations: u64,
+pub(super) struct Bench<'a> {
+    pub(super) centre: &'a Centre,
+    pub(super) organisations: u64,
 }
 
 impl Bench<'_> {
     /// Runs one session and measures it at both ends.
-    fn session(&self, case: &'static str, scale: u64, node: &Node) -> Result<(Row, Value)> {
+    pub(super) fn session(&self, case: &'static str, scale: u64, node: &Node) -> Result<(Row, Value)> {
         let server = self.centre.process()?;
         process::reset_peak(server);
         let before = process::cpu_seconds(server).context("read the aggregator's CPU time")?;
+        let node_before = process::finished_cpu_seconds().context("read the nodes' CPU time")?;
         let answer = node.sync()?;
+        let node_after = process::finished_cpu_seconds().context("read the nodes' CPU time")?;
         let after = process::cpu_seconds(server).context("read the aggregator's CPU time")?;
         ensure!(
             matches!(text(&answer, "/outcome"), "in_sync" | "caught_up"),
@@ -129,6 +150,7 @@ impl Bench<'_> {
             peak_rss_kb: process::peak_rss_kb(server),
             disk_bytes: Some(disk_bytes(&self.centre.data)?),
             server_cpu_seconds: Some(after - before),
+            node_cpu_seconds: Some(node_after - node_before),
             ..Row::default()
         };
         Ok((row, answer))
@@ -198,12 +220,8 @@ impl Bench<'_> {
     }
 }
 
-fn at_least(rate: f64, goal: f64) -> (String, bool) {
-    (format!("≥ {goal:.0}/s"), rate >= goal)
-}
-
 /// N organisations of one federation as records, and some of them with another address.
-fn write_documents(organisations: u64, changed: u64, all: &Path, edited: &Path) -> Result<()> {
+pub(super) fn write_documents(organisations: u64, changed: u64, all: &Path, edited: &Path) -> Result<()> {
     let federation: FederationId = WRITER.parse().context("read the federation's code")?;
     let config = SeedConfig {
         organisations,

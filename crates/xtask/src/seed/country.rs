@@ -82,66 +82,31 @@ impl Country {
     /// Lays out so many organisations, over the whole country or over the given federations only.
     pub(crate) fn new(seed: u64, organisations: u64, only: Option<&[FederationId]>) -> Self {
         let divisions = read_divisions();
-        let mut weights: Vec<(u32, Level, u64)> = Vec::new();
-        let all: u64 = PROVINCES.iter().map(|(_, weight)| weight).sum();
-        weights.push((
-            100_000,
-            Level::National,
-            all * NATIONAL_PER_TEN_THOUSAND * 1000 / 10_000,
-        ));
-        for (province, weight) in PROVINCES {
-            weights.push((province, Level::Province, weight * PROVINCE_SHARE));
-            let inside = || {
-                divisions
-                    .values()
-                    .filter(move |d| d.code / 10_000 == province / 10_000)
-            };
-            let prefectures: Vec<u32> = inside()
-                .map(|d| d.code)
-                .filter(|code| code % 100 == 0 && code % 10_000 != 0)
-                .collect();
-            let mut counties: Vec<u32> = inside().map(|d| d.code).filter(|code| code % 100 != 0).collect();
-            // A prefecture without counties does the work of one.
-            counties.extend(
-                prefectures
-                    .iter()
-                    .filter(|code| !inside().any(|d| d.parent == **code)),
-            );
-            let mut for_counties = weight * COUNTY_SHARE;
-            if prefectures.is_empty() {
-                for_counties += weight * PREFECTURE_SHARE;
-            }
-            let mut of: BTreeMap<u32, u64> = BTreeMap::new();
-            for code in &prefectures {
-                *of.entry(*code).or_default() += weight * PREFECTURE_SHARE / prefectures.len() as u64;
-            }
-            // Counties differ: between a half and one and a half of the mean.
-            let mut chance = Chance::new(seed, &format!("county weights {province}"));
-            let shares: Vec<u64> = counties.iter().map(|_| 500 + chance.below(1001)).collect();
-            let sum: u64 = shares.iter().sum();
-            for (code, share) in counties.iter().zip(shares) {
-                *of.entry(*code).or_default() += for_counties * share / sum;
-            }
-            weights.extend(of.into_iter().map(|(code, weight)| {
-                (
-                    code,
-                    if code % 100 == 0 {
-                        Level::Prefecture
-                    } else {
-                        Level::County
-                    },
-                    weight,
-                )
-            }));
-        }
+        let mut weights = weights(seed, &divisions);
         if let Some(only) = only {
             weights.retain(|(code, _, _)| only.contains(&FederationId::of_division(*code)));
         }
-        let advance = advance_by_province(seed);
         Self {
             places: share_out(organisations, &weights),
             divisions,
-            advance,
+            advance: advance_by_province(seed),
+        }
+    }
+
+    /// Lays out a register of each size given, over so many federations: those of counties first.
+    pub(crate) fn of_sizes(seed: u64, sizes: &[u64]) -> Self {
+        let divisions = read_divisions();
+        let mut weights = weights(seed, &divisions);
+        weights.sort_by_key(|(code, level, _)| (std::cmp::Reverse(*level), *code));
+        weights.truncate(sizes.len());
+        for ((_, _, weight), size) in weights.iter_mut().zip(sizes) {
+            *weight = *size;
+        }
+        let organisations = weights.iter().map(|(_, _, size)| size).sum();
+        Self {
+            places: share_out(organisations, &weights),
+            divisions,
+            advance: advance_by_province(seed),
         }
     }
 
@@ -198,6 +163,63 @@ impl Country {
             .copied()
             .unwrap_or(0.0)
     }
+}
+
+/// Every federation of the table with its level and what part of the nation's organisations it keeps.
+fn weights(seed: u64, divisions: &BTreeMap<u32, Division>) -> Vec<(u32, Level, u64)> {
+    let mut weights: Vec<(u32, Level, u64)> = Vec::new();
+    let all: u64 = PROVINCES.iter().map(|(_, weight)| weight).sum();
+    weights.push((
+        100_000,
+        Level::National,
+        all * NATIONAL_PER_TEN_THOUSAND * 1000 / 10_000,
+    ));
+    for (province, weight) in PROVINCES {
+        weights.push((province, Level::Province, weight * PROVINCE_SHARE));
+        let inside = || {
+            divisions
+                .values()
+                .filter(move |d| d.code / 10_000 == province / 10_000)
+        };
+        let prefectures: Vec<u32> = inside()
+            .map(|d| d.code)
+            .filter(|code| code % 100 == 0 && code % 10_000 != 0)
+            .collect();
+        let mut counties: Vec<u32> = inside().map(|d| d.code).filter(|code| code % 100 != 0).collect();
+        // A prefecture without counties does the work of one.
+        counties.extend(
+            prefectures
+                .iter()
+                .filter(|code| !inside().any(|d| d.parent == **code)),
+        );
+        let mut for_counties = weight * COUNTY_SHARE;
+        if prefectures.is_empty() {
+            for_counties += weight * PREFECTURE_SHARE;
+        }
+        let mut of: BTreeMap<u32, u64> = BTreeMap::new();
+        for code in &prefectures {
+            *of.entry(*code).or_default() += weight * PREFECTURE_SHARE / prefectures.len() as u64;
+        }
+        // Counties differ: between a half and one and a half of the mean.
+        let mut chance = Chance::new(seed, &format!("county weights {province}"));
+        let shares: Vec<u64> = counties.iter().map(|_| 500 + chance.below(1001)).collect();
+        let sum: u64 = shares.iter().sum();
+        for (code, share) in counties.iter().zip(shares) {
+            *of.entry(*code).or_default() += for_counties * share / sum;
+        }
+        weights.extend(of.into_iter().map(|(code, weight)| {
+            (
+                code,
+                if code % 100 == 0 {
+                    Level::Prefecture
+                } else {
+                    Level::County
+                },
+                weight,
+            )
+        }));
+    }
+    weights
 }
 
 fn read_divisions() -> BTreeMap<u32, Division> {

@@ -261,8 +261,19 @@ impl Browser<'_> {
         self.post(address, &all).await
     }
 
-    /// Sends a file with the form of a page.
+    /// Sends a list with the form of a page.
     pub(super) async fn upload(&self, page: &Answer, file_name: &str, content: &[u8]) -> Answer {
+        self.upload_to(page, "/import", file_name, content).await
+    }
+
+    /// Sends a file with the form of a page to an address.
+    pub(super) async fn upload_to(
+        &self,
+        page: &Answer,
+        address: &str,
+        file_name: &str,
+        content: &[u8],
+    ) -> Answer {
         let mut body = Vec::new();
         for (name, value) in [
             ("form_token", page.hidden("form_token")),
@@ -281,7 +292,7 @@ impl Browser<'_> {
         body.extend(head.into_bytes());
         body.extend(content);
         body.extend(format!("\r\n--{BOUNDARY}--\r\n").into_bytes());
-        let request = Request::post("/import")
+        let request = Request::post(address)
             .header(header::COOKIE, &self.cookie)
             .header(
                 header::CONTENT_TYPE,

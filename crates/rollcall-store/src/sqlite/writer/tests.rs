@@ -1,6 +1,11 @@
 //! Group commit: who fails fails alone, who is answered is durable, who was refused left nothing behind.
 
-use std::sync::mpsc;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Waker};
+
+use rollcall_core::id::LogEpoch;
 
 use crate::testing::{Draft, Fixture};
 use crate::{Error, Role, Store};
@@ -95,6 +100,28 @@ fn what_waits_together_is_committed_together() {
     assert_eq!(count(&fixture.store), 20);
     // The data version counts foreign commits that a reader came upon: one group, at most one more step.
     assert!(after - before <= 1, "{before} {after}");
+}
+
+#[test]
+fn nobody_is_answered_before_the_group_is_committed() {
+    let fixture = Fixture::new(Role::Aggregator);
+    let store = Store::open_stepped(&fixture.path(), LogEpoch([9; 8])).expect("open");
+    let commit = Draft::new(1).edit(&[330106]);
+    let first = store.write("first", move |writer| writer.commit_document(&commit));
+    let first = Arc::new(Mutex::new(first));
+    let looked = Arc::clone(&first);
+    // Runs in the same transaction after the first, which is not committed until both are done.
+    let second = store.write("second", move |_| {
+        let mut first = looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = Pin::new(&mut *first).poll(&mut Context::from_waker(Waker::noop()));
+        Ok(answer.is_pending())
+    });
+    assert_eq!(store.step(2), 2);
+    assert!(second.wait().expect("second"), "the first was answered too soon");
+    let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+    let answer = Pin::new(&mut *first).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(answer, std::task::Poll::Ready(Ok(_))));
+    assert_eq!(count(&fixture.store), 1);
 }
 
 #[test]

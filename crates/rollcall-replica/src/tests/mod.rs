@@ -1,0 +1,5 @@
+//! What a replica owes the other end, apart from sessions: each test hands batches over by itself.
+
+mod country;
+mod down;
+mod up;

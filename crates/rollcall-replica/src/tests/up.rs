@@ -1,0 +1,194 @@
+//! What the aggregator owes a node whose batch it takes.
+
+use rollcall_core::id::{ActorId, DocumentId};
+use rollcall_core::record::Record;
+use rollcall_doc::{Document, EditBy};
+use rollcall_sync::fingerprint::{change_hash, origin_chain};
+use rollcall_sync::keys::Sign;
+use rollcall_sync::message::{Batch, ChangeEntry, Cursor, DocumentChanges, Outcome};
+use serde_json::json;
+
+use super::country::{Country, FOREIGN, NOW, OWN, Seals, key};
+use crate::Replica;
+use crate::error::Error;
+use crate::take_up::UpRefused;
+
+/// Two edits of one union that have not been sent.
+fn two_edits(country: &Country) -> DocumentId {
+    country.edit(
+        0,
+        json!({"type": "union", "id": "u1", "name": "first", "higher_union": OWN}),
+    );
+    country.edit(0, json!({"type": "union", "id": "u1", "name": "second"}))
+}
+
+/// Documents outside the order of any log.
+fn loose(documents: Vec<DocumentChanges>) -> Batch {
+    Batch {
+        from: 0,
+        to: 0,
+        end_chain: [0; 32],
+        signature: Vec::new(),
+        documents,
+        drained: false,
+    }
+}
+
+#[test]
+fn every_change_that_is_acknowledged_is_held() {
+    let country = Country::new(500);
+    let id = two_edits(&country);
+    let answered = country.up(0);
+    let [(batch, ack)] = answered.as_slice() else {
+        panic!("one batch: {answered:?}")
+    };
+    assert_eq!(ack.outcomes[0].outcome, Outcome::Applied);
+    assert_eq!(ack.outcomes[0].positions.len(), 2);
+    for (change, stated) in batch.documents[0].changes.iter().zip(&ack.outcomes[0].positions) {
+        let held = country
+            .centre
+            .store()
+            .read(|reader| reader.change_position(id, &change_hash(&change.bytes)));
+        assert!(stated.0 > 0, "it was taken");
+        assert_eq!(held.expect("read"), Some(*stated));
+    }
+    assert_eq!(country.centre.verify().expect("checked"), []);
+}
+
+#[test]
+fn a_change_that_lacks_another_waits_outside_its_document_until_it_comes() {
+    let country = Country::new(500);
+    let id = two_edits(&country);
+    let whole = country.batch_up(0);
+    let second = whole.documents[0].changes[1].bytes.clone();
+    let without_first = DocumentChanges {
+        changes: vec![whole.documents[0].changes[1].clone()],
+        ..whole.documents[0].clone()
+    };
+    let peer = country.peer(0);
+    let ack = country.centre.take_up(&peer, &loose(vec![without_first]), NOW);
+    let ack = ack.expect("taken");
+    assert_eq!(ack.outcomes[0].outcome, Outcome::Pending);
+    assert_eq!(ack.outcomes[0].positions, [(0, 0)], "it has no place in the log");
+    assert!(matches!(country.centre.document(id), Err(Error::NoDocument(_))));
+    let waiting = || {
+        country
+            .centre
+            .store()
+            .read(|reader| reader.pending_changes(id))
+            .expect("read")
+    };
+    assert_eq!(waiting().len(), 1);
+    assert_eq!(waiting()[0].bytes, second, "it is kept as it came");
+
+    let ack = country.centre.take_up(&peer, &whole, NOW).expect("taken");
+    assert_eq!(ack.outcomes[0].outcome, Outcome::Applied);
+    assert!(
+        ack.outcomes[0]
+            .positions
+            .iter()
+            .all(|(position, _)| *position > 0)
+    );
+    assert_eq!(waiting(), []);
+    let held = country.centre.document(id).expect("held");
+    assert_eq!(held.heads(), country.node(0).document(id).expect("held").heads());
+    assert_eq!(country.centre.verify().expect("checked"), []);
+}
+
+#[test]
+fn a_piece_that_is_sent_again_must_meet_the_chain_that_is_held() {
+    let country = Country::new(500);
+    let id = two_edits(&country);
+    country.edit(0, json!({"type": "union", "id": "u1", "name": "third"}));
+    let (peer, batch) = (country.peer(0), country.batch_up(0));
+    let check = |held: Cursor| Replica::check_batch(&peer, &batch, &Cursor::default(), &held, &Seals);
+    let hashes = batch.documents[0]
+        .changes
+        .iter()
+        .map(|change| change_hash(&change.bytes));
+    let mut chain = [0; 32];
+    for (hash, position) in hashes.zip(1..) {
+        chain = origin_chain(&chain, id, &hash);
+        assert!(
+            check(Cursor { position, chain }).is_ok(),
+            "the same log at {position}"
+        );
+        // A node that was restored and has written on: the numbers are the same, what stands there is not.
+        let other = Cursor {
+            position,
+            chain: origin_chain(&chain, id, &hash),
+        };
+        let refused = check(other);
+        assert!(
+            matches!(refused, Err(UpRefused::Chain)),
+            "{position}: {refused:?}"
+        );
+    }
+    let beyond = Cursor {
+        position: batch.to + 1,
+        chain,
+    };
+    assert!(
+        check(beyond).is_ok(),
+        "what lies beyond the piece is not asked about"
+    );
+}
+
+#[test]
+fn a_batch_with_the_signature_of_another_is_refused() {
+    let country = Country::new(500);
+    two_edits(&country);
+    let (peer, mut batch) = (country.peer(0), country.batch_up(0));
+    let check =
+        |batch: &Batch| Replica::check_batch(&peer, batch, &Cursor::default(), &Cursor::default(), &Seals);
+    assert!(check(&batch).is_ok());
+    key(1).sign_batch(peer.store_id, peer.log_epoch, &mut batch);
+    assert!(matches!(check(&batch), Err(UpRefused::Signature)));
+    batch.signature.clear();
+    assert!(matches!(check(&batch), Err(UpRefused::Signature)));
+}
+
+#[test]
+fn what_a_peer_may_not_write_is_kept_apart() {
+    let country = Country::new(500);
+    let record = json!({"type": "union", "id": "u2", "name": "foreign", "higher_union": FOREIGN});
+    let record: Record = serde_json::from_value(record).expect("a record");
+    let id = record.document_id().expect("a key");
+    let mut document = Document::create(record.kind(), id);
+    let edits = document.plan(&record).expect("a plan");
+    let by = EditBy {
+        actor: ActorId([7; 16]),
+        author: format!("{OWN}/7"),
+        reason: String::new(),
+        time_ms: NOW,
+        heads: None,
+    };
+    let change = document
+        .apply_edits(&edits, &by)
+        .expect("an edit")
+        .expect("a change");
+    let batch = loose(vec![DocumentChanges {
+        document_id: id,
+        kind: record.kind(),
+        scopes: Vec::new(),
+        changes: vec![ChangeEntry {
+            position: 0,
+            committed_at_ms: 0,
+            bytes: change.bytes.clone(),
+        }],
+    }]);
+    let ack = country
+        .centre
+        .take_up(&country.peer(0), &batch, NOW)
+        .expect("taken");
+    let rejected = Outcome::Rejected("FOREIGN_JURISDICTION".to_owned());
+    assert_eq!(ack.outcomes[0].outcome, rejected);
+    assert!(matches!(country.centre.document(id), Err(Error::NoDocument(_))));
+    let kept = country
+        .centre
+        .store()
+        .read(|reader| reader.quarantine_of(id))
+        .expect("read");
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].refused.bytes, change.bytes, "and nothing is thrown away");
+}

@@ -1,0 +1,55 @@
+//! Laws of the rows of an answer, on small random worlds: what stands beside them is what is found without them, and
+//! they come in order.
+
+use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
+use rollcall_core::date::Day;
+use rollcall_core::figure::Dimension;
+use rollcall_core::term::{Category, Stage};
+
+use super::laws::{build, heard, world};
+use crate::FiguresQuery;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_total_beside_rows_is_that_of_its_day_alone(seed in any::<u64>()) {
+        let cube = build(&world(seed, 1, true), 0);
+        let day = |year, month, day| Day::from_ymd(year, month, day).expect("a day");
+        // The targets' days are among those of the series, and so is the day itself.
+        let alone = FiguresQuery::at(day(2025, 1, 31));
+        let by = vec![Dimension::Stage, Dimension::County, Dimension::Size];
+        let rows = FiguresQuery { by: by.clone(), ..alone.clone() };
+        let series = FiguresQuery { series: Some((day(2023, 6, 1), day(2025, 3, 31))), ..rows.clone() };
+        let ask = |query: &FiguresQuery| cube.figures(query, &heard()).expect("a plain question");
+        let alone = ask(&alone);
+        for query in [rows, series] {
+            let answer = ask(&query);
+            prop_assert_eq!(&answer.total, &alone.total);
+            prop_assert_eq!(&answer.targets, &alone.targets);
+        }
+    }
+
+    #[test]
+    fn rows_come_in_the_order_of_their_values(seed in any::<u64>(), on in 19_000..20_200_i32) {
+        let cube = build(&world(seed, 1, true), 0);
+        let by = [Dimension::Stage, Dimension::County, Dimension::Category, Dimension::Province];
+        let query = FiguresQuery { by: by.to_vec(), ..FiguresQuery::at(Day(on)) };
+        let answer = cube.figures(&query, &heard()).expect("a plain question");
+        let rank = |dimension: Dimension, value: Option<&str>| {
+            let term = match dimension {
+                Dimension::Stage => value.and_then(Stage::from_name).map(|stage| stage as usize),
+                Dimension::Category => value.and_then(Category::from_name).map(|category| category as usize),
+                _ => None,
+            };
+            // The remainder comes last.
+            (value.is_none(), term, if term.is_none() { value.map(str::to_owned) } else { None })
+        };
+        let keys: Vec<_> = answer
+            .rows
+            .iter()
+            .map(|row| by.map(|dimension| rank(dimension, row.key.value(dimension))))
+            .collect();
+        prop_assert!(keys.is_sorted_by(|one, next| one < next), "{:?}", keys);
+    }
+}

@@ -1,0 +1,66 @@
+//! `bench gate`: what new documents and edits cost the aggregator, from the wire to the durable commit: signatures, the
+//! gate, verification, facts, the log (`design.md` 11). Several nodes have all their batches ready and send them at once.
+
+use anyhow::Result;
+
+use super::intake::{Intake, prepare, runtime};
+use super::{Report, Row, at_least};
+use crate::live::Scratch;
+use crate::loopback::Centre;
+use crate::process::Programs;
+use crate::say;
+use crate::seed::Registers;
+
+/// New documents a second and core.
+const NEW_PER_CORE: f64 = 8_000.0;
+
+/// Measures new documents, then one edit of each.
+pub(crate) fn run(programs: &Programs, organisations: u64, nodes: usize) -> Result<Report> {
+    let scratch = Scratch::new("bench-gate")?;
+    let runtime = runtime()?;
+    let registers = Registers::even(1, nodes, organisations);
+    let documents = registers.organisations();
+    let mut centre = Centre::make(programs, scratch.path())?;
+    centre.start()?;
+    say::note(format!(
+        "bench: preparing {documents} organisations at {nodes} nodes"
+    ));
+    let nodes = prepare(&runtime, &centre, &registers, true)?;
+
+    let mut report = Report::new("gate");
+    let new = Intake::run(&runtime, &centre, nodes)?;
+    report.rows.push(new.row("new documents", documents));
+    let rate = documents as f64 / new.server_cpu.max(0.01);
+    report
+        .rows
+        .push(per_core("new documents, per core", documents, rate).goals(&[at_least(rate, NEW_PER_CORE)]));
+    let mut nodes = new.nodes;
+    nodes.iter_mut().for_each(|node| {
+        node.turn_over();
+    });
+    let edited = Intake::run(&runtime, &centre, nodes)?;
+    report
+        .rows
+        .push(edited.row("one field of each edited", documents));
+    let rate = documents as f64 / edited.server_cpu.max(0.01);
+    report.rows.push(per_core("edits, per core", documents, rate));
+    report.notes.push(
+        "per core: documents by CPU seconds of the aggregator's process, TLS, receipts and answers included"
+            .to_owned(),
+    );
+    report.notes.push(
+        "the nodes share the cores: their CPU seconds stand beside; p50 and p99 are of whole sessions"
+            .to_owned(),
+    );
+    centre.stop()?;
+    Ok(report)
+}
+
+fn per_core(case: &'static str, scale: u64, rate: f64) -> Row {
+    Row {
+        case,
+        scale,
+        per_second: Some(rate),
+        ..Row::default()
+    }
+}
