@@ -338,6 +338,16 @@ impl Aggregator {
         self.sync = url;
     }
 
+    /// A copy of its whole data directory on another machine, which will serve at the same address.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self {
+            office: Office::new("rollcall-aggregator"),
+            sync: self.sync.clone(),
+        };
+        copy_folder(&self.data(), &copy.data());
+        copy
+    }
+
     /// Memory of the serving process, bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let pid = self.office.serving.as_ref().expect("it serves").child.id();

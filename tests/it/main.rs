@@ -8,12 +8,14 @@
 
 mod by_file;
 mod flood;
+mod handover;
 mod harness;
 mod hostile;
 mod javascript;
 mod kill;
 mod lists;
 mod live;
+mod lost_cursor;
 mod office;
 mod offline;
 mod oracle;
@@ -23,4 +25,5 @@ mod rebuild;
 mod recovery;
 mod refusals;
 mod relay;
+mod replaced;
 mod vector;

@@ -205,6 +205,8 @@ impl Hostile {
             grants_hash: [0; 8],
             live: false,
             partial_receipts: false,
+            digest_first: false,
+            cluster_epoch: 0,
         }
     }
 

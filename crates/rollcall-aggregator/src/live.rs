@@ -8,12 +8,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rollcall_core::id::FederationId;
+use rollcall_core::id::{FederationId, LogEpoch};
 use rollcall_replica::Replica;
 use rollcall_replica::grants::{at_or_above, lies_below};
 use rollcall_replica::peer::PeerContext;
 use rollcall_replica::runner::standing::{Leave, Told};
 use rollcall_rpc::{PeerIdentity, Refusal};
+use rollcall_sync::session::server::REPLACED;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -152,6 +153,13 @@ impl Live {
         told.len()
     }
 
+    /// Ends every session: what it began with no longer holds.
+    pub fn end_all(&self, code: &str, message: &str) {
+        for session in lock(&self.open).sessions.values() {
+            session.leave(code, message, true);
+        }
+    }
+
     /// Ends the sessions of whoever is no longer enrolled as they were when theirs began, and tells those of copied
     /// nodes.
     pub fn review(&self, mut now: impl FnMut(&PeerIdentity) -> Result<PeerStanding, Refusal>) {
@@ -216,6 +224,8 @@ struct Seen {
     position: u64,
     /// None where standings are to be looked up in any case.
     enrolments: Option<u64>,
+    /// Spell of the log, and whether another aggregator has taken the place of this one; none before the first look.
+    log: Option<(LogEpoch, bool)>,
 }
 
 fn look(
@@ -228,7 +238,18 @@ fn look(
         let now = Seen {
             position: reader.position()?,
             enrolments: Some(reader.enrolments_revision()?),
+            log: Some((reader.identity().log_epoch, reader.replaced_by()?.is_some())),
         };
+        match now.log {
+            Some((_, true)) => live.end_all(REPLACED, "Another aggregator has taken the place of this one."),
+            log if seen.log.is_some() && seen.log != log => {
+                live.end_all(
+                    "LOG_ANEW",
+                    "The aggregator's log begins a new spell; the node connects again.",
+                );
+            }
+            Some(_) | None => {}
+        }
         if now.position != seen.position {
             live.announce(now.position, &reader.scopes_since(seen.position)?);
         }

@@ -22,6 +22,8 @@ struct Shown {
     ended_by: Option<String>,
     heard: Vec<ShownPeer>,
     missing: Vec<ShownPeer>,
+    /// When the aggregator was restored that has taken the place of this one; null where there is none.
+    replaced_since: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,7 +45,7 @@ fn shown_peer(peer: &RecoveryPeer) -> ShownPeer {
     }
 }
 
-fn shown(recovery: Option<&Recovery>) -> Shown {
+fn shown(recovery: Option<&Recovery>, replaced_by: Option<u64>) -> Shown {
     let peers = |heard: bool| {
         recovery
             .into_iter()
@@ -62,6 +64,7 @@ fn shown(recovery: Option<&Recovery>) -> Shown {
             .map(|recovery| recovery.ended_by.clone()),
         heard: peers(true),
         missing: peers(false),
+        replaced_since: replaced_by.map(|moment| time_text(i64::try_from(moment).unwrap_or(i64::MAX))),
     }
 }
 
@@ -71,12 +74,17 @@ fn shown(recovery: Option<&Recovery>) -> Shown {
 /// The store's.
 pub fn run_show(files: &Files, json: bool) -> anyhow::Result<()> {
     let store = files.open_store()?;
-    let recovery = store
-        .read(|reader| reader.last_recovery())
+    let (recovery, replaced_by) = store
+        .read(|reader| Ok((reader.last_recovery()?, reader.replaced_by()?)))
         .context("read the recovery")?;
-    let shown = shown(recovery.as_ref());
+    let shown = shown(recovery.as_ref(), replaced_by);
     if json {
         return print_json(&shown);
+    }
+    if let Some(since) = &shown.replaced_since {
+        print_line(format_args!(
+            "another aggregator, restored at {since}, has taken the place of this one: it takes nothing any more"
+        ))?;
     }
     let Some(position) = shown.position else {
         return print_line("this aggregator was never restored");

@@ -73,6 +73,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let keys = AggregatorKeys {
         sign: Arc::new(signing_key),
         verify: Arc::new(Ed25519),
+        receipt_key: receipt_key.0.to_vec(),
     };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (enrolled, live) = (Arc::new(Enrolled::default()), Live::default());

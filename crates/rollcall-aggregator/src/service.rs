@@ -88,20 +88,19 @@ impl SyncService for SyncHandler {
                 time_ms: now_ms,
             });
             while let Some(effect) = session.poll_effect() {
-                if let ServerEffect::Send(ServerFrame::HelloAck(ack)) = effect {
-                    return Ok(Some(*ack));
+                let ServerEffect::Send(frame) = effect else {
+                    continue;
+                };
+                if let ServerFrame::HelloAck(ack) = frame {
+                    return Ok(Ok(*ack));
+                }
+                if let ServerFrame::Goaway { code, message, .. } = frame {
+                    return Ok(Err(Refusal::new(RefusalKind::Invalid, code, message)));
                 }
             }
-            Ok(None)
+            unreachable!("a Hello is answered")
         })
         .await?
-        .ok_or_else(|| {
-            Refusal::new(
-                RefusalKind::Invalid,
-                "ENVELOPE_NEWER",
-                "Another protocol version is spoken here.",
-            )
-        })
     }
 
     async fn exchange(

@@ -27,6 +27,7 @@ struct Written {
     node_chain: String,
     documents: u64,
     rebuilding: bool,
+    cluster_epoch: u64,
     scopes: Vec<Scope>,
     quarantined: Vec<String>,
     digest: String,
@@ -86,6 +87,7 @@ fn render(receipt: &Receipt) -> anyhow::Result<String> {
         node_chain: hex(&receipt.origin.chain),
         documents: receipt.documents,
         rebuilding: receipt.rebuilding,
+        cluster_epoch: receipt.cluster_epoch,
         scopes: receipt
             .scopes
             .iter()
@@ -135,6 +137,7 @@ fn read(text: &str) -> Option<Receipt> {
             .collect::<Option<_>>()?,
         documents: written.documents,
         rebuilding: written.rebuilding,
+        cluster_epoch: written.cluster_epoch,
         signature: from_hex(&written.signature)?,
     };
     (render(&receipt).ok()? == text).then_some(receipt)
@@ -243,6 +246,7 @@ mod tests {
             quarantined: vec![DocumentId([11; 16])],
             documents: 9,
             rebuilding: false,
+            cluster_epoch: 11,
             signature: vec![12; 64],
         };
         let text = render(&receipt).expect("text");

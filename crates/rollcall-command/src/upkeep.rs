@@ -40,7 +40,7 @@ pub fn run_backup(store: &Store, to: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// The store's; the store in place stays then.
 pub fn run_restore(from: &Path, to: &Path) -> anyhow::Result<()> {
-    let kept = rollcall_store::backup::restore(from, to).map_err(|error| refused(&error))?;
+    let kept = rollcall_store::backup::restore(from, to, now_ms()).map_err(|error| refused(&error))?;
     match kept {
         Some(kept) => print_line(format_args!(
             "restored; the replaced store is kept as {}",

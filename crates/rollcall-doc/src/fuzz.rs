@@ -29,6 +29,9 @@ pub use self::attack::{Attack, attacks, orphan, rival};
 const ROUNDS_MAX: usize = 3;
 /// Changes of a flood: as many small ones of one document as a batch holds, and more.
 const FLOOD_MAX: u64 = 6_000;
+/// Steps in which a log is applied to see that it makes the same document. Each costs as much as the document is long by
+/// then, so that one for every change of a flood took longer than everything that is tried.
+const REPLAY_STEPS_MAX: usize = 256;
 
 /// The documents that inputs are made from.
 pub struct GateTargets {
@@ -298,15 +301,18 @@ fn sound(document: &Document) -> Result<(), String> {
     Ok(())
 }
 
-/// Every change from the first on, as stored, makes the same document: as we load it, and applied one by one.
+/// Every change from the first on, as stored, makes the same document: as we load it, and applied one by one, or in as
+/// many steps as [`REPLAY_STEPS_MAX`] allows.
 fn replays(document: &Document, log: &[Vec<u8>]) -> Result<(), String> {
     let mut applied = Automerge::new();
     let changes = log.iter().map(|bytes| Change::from_bytes(bytes.clone()));
     let changes = std::iter::once(Ok(genesis::change(document.kind(), document.id()))).chain(changes);
-    for change in changes {
-        let change = change.map_err(|error| error.to_string())?;
+    let changes: Vec<Change> = changes
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    for step in changes.chunks(changes.len().div_ceil(REPLAY_STEPS_MAX)) {
         applied
-            .apply_changes([change])
+            .apply_changes(step.to_vec())
             .map_err(|error| error.to_string())?;
     }
     let applied = Document::from_automerge(document.kind(), document.id(), applied);

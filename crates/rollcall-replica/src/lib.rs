@@ -20,6 +20,7 @@ mod parallel;
 pub mod peer;
 mod prepare;
 pub mod projection;
+mod proof;
 pub mod quarantine;
 pub mod rebuild;
 pub mod receipt;

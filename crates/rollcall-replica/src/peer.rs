@@ -86,6 +86,12 @@ impl Replica {
                 receipt_hash: receipt.map(|receipt| receipt.hash).unwrap_or_default(),
                 rebuilding,
                 fenced: enrolment.is_some_and(|row| row.fenced_ms.is_some()),
+                cluster_epoch: reader.cluster_epoch()?,
+                replaced: reader.replaced_by()?.is_some(),
+                // Receipts are kept before they are sent, so one that is not here was signed by a store that had gone on.
+                receipt_unknown: known
+                    && hello.receipt_hash != [0; 32]
+                    && reader.receipt(&hello.receipt_hash)?.is_none(),
             })
         })?;
         let (peer, version) = (peer.clone(), hello.version.clone());

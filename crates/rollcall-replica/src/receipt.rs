@@ -93,6 +93,7 @@ pub(crate) fn make_receipt(
         quarantined: apart.into_iter().collect(),
         documents,
         rebuilding,
+        cluster_epoch: reader.cluster_epoch()?,
         signature: Vec::new(),
     };
     keys.sign_receipt(&mut receipt);

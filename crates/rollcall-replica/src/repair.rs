@@ -1,11 +1,12 @@
 //! Repair by digest (`protocol.md` 4.7, R3): which documents differ, then which changes each side lacks.
 //! The aggregator answers from one snapshot each time; the node drives.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rollcall_core::id::{DocumentId, FederationId};
+use rollcall_store::cursor::AcknowledgedChange;
 use rollcall_store::{Hash, Reader};
-use rollcall_sync::fingerprint::{bucket_of, bucket_sums, buckets_for};
+use rollcall_sync::fingerprint::{bucket_of, bucket_sums, buckets_for, placed_digest};
 use rollcall_sync::limits::{BATCH_DOCUMENTS_MAX, BATCH_RAW_BYTES_TARGET, DIGEST_BUCKETS};
 use rollcall_sync::message::{
     ChangeEntry, DigestAnswer, DigestEntry, DigestRequest, DocumentChanges, ResolveAnswer, ResolveRequest,
@@ -15,6 +16,7 @@ use crate::error::Error;
 use crate::peer::PeerContext;
 use crate::replica::Replica;
 use crate::send_down::peer_scopes;
+use crate::take_down::Taken;
 
 /// An answer with changes closes here, bytes of changes: what is left out is asked for again.
 const ANSWER_BYTES_TARGET: usize = 512 * 1024;
@@ -28,7 +30,7 @@ impl Replica {
         self.read(|reader| {
             let mut scopes = Vec::new();
             for grant in reader.grants()? {
-                let entries = reader.scope_entries(&grant.scope)?;
+                let entries = placed_entries(reader, &grant.scope)?;
                 let buckets = buckets_for(entries.len() as u64);
                 scopes.push((grant.scope, sums(&entries, buckets)));
             }
@@ -58,7 +60,7 @@ impl Replica {
                     .map(|scope| (*scope).clone()),
             );
             for scope in scopes {
-                let entries = reader.scope_entries(&scope)?;
+                let entries = placed_entries(reader, &scope)?;
                 let theirs = stated.get(&scope).map_or(&[][..], |sums| sums.as_slice());
                 let buckets = theirs.len().clamp(1, DIGEST_BUCKETS).next_power_of_two();
                 let own = sums(&entries, buckets);
@@ -97,12 +99,17 @@ impl Replica {
                 .iter()
                 .map(|entry| (&entry.scope, entry.document_id))
                 .collect();
+            let mut held: BTreeMap<FederationId, BTreeMap<DocumentId, Hash>> = BTreeMap::new();
+            for (scope, _) in &answer.buckets {
+                let entries = placed_entries(reader, scope)?;
+                held.insert(scope.clone(), entries.into_iter().collect());
+            }
             let mut differing: BTreeSet<DocumentId> = BTreeSet::new();
             for entry in &answer.entries {
-                let held = reader.document(entry.document_id)?.map(|row| row.digest);
-                if !held.is_some_and(|held| entry.is_of(&held))
-                    || !reader.is_in_scope(entry.document_id, &entry.scope)?
-                {
+                let digest = held
+                    .get(&entry.scope)
+                    .and_then(|held| held.get(&entry.document_id));
+                if !digest.is_some_and(|digest| entry.is_of(digest)) {
                     differing.insert(entry.document_id);
                 }
             }
@@ -114,11 +121,11 @@ impl Replica {
             for (scope, buckets) in &answer.buckets {
                 let wanted: HashSet<usize> = buckets.iter().map(|index| *index as usize).collect();
                 let count = counts.get(scope).copied().unwrap_or(1);
-                for (document_id, _) in reader.scope_entries(scope)? {
-                    if wanted.contains(&bucket_of(document_id, count))
-                        && !theirs.contains(&(scope, document_id))
+                for document_id in held.get(scope).into_iter().flat_map(BTreeMap::keys) {
+                    if wanted.contains(&bucket_of(*document_id, count))
+                        && !theirs.contains(&(scope, *document_id))
                     {
-                        differing.insert(document_id);
+                        differing.insert(*document_id);
                     }
                 }
             }
@@ -144,6 +151,7 @@ impl Replica {
             let mut answer = ResolveAnswer {
                 changes: Vec::new(),
                 wanted: Vec::new(),
+                placed: Vec::new(),
             };
             let mut bytes = 0;
             for (id, theirs) in &request.documents {
@@ -156,14 +164,85 @@ impl Replica {
         })
     }
 
-    /// The node's changes that the aggregator lacks, in batches that fit.
+    /// Takes what a resolve answer brings: changes, and the positions of those that both ends hold. `held` is the request
+    /// that it answers.
+    ///
+    /// # Errors
+    /// The store's; what was taken until then stays.
+    pub(crate) fn take_resolved(
+        &self,
+        held: &[(DocumentId, Vec<Hash>)],
+        answer: &ResolveAnswer,
+        now_ms: i64,
+    ) -> Result<Taken, Error> {
+        let taken = self.take_documents(&answer.changes, None, now_ms)?;
+        let held: BTreeMap<&DocumentId, &Vec<Hash>> = held.iter().map(|(id, hashes)| (id, hashes)).collect();
+        let mut placed = Vec::new();
+        for (id, positions) in &answer.placed {
+            let hashes = held.get(id).map_or(&[][..], |hashes| hashes.as_slice());
+            let stands = hashes
+                .iter()
+                .zip(positions)
+                .filter(|(_, (position, _))| *position > 0);
+            placed.extend(
+                stands.map(|(hash, (position, committed_at_ms))| AcknowledgedChange {
+                    document_id: *id,
+                    hash: *hash,
+                    position: *position,
+                    committed_at_ms: *committed_at_ms,
+                }),
+            );
+        }
+        if !placed.is_empty() {
+            self.take_positions(placed, now_ms)?;
+        }
+        Ok(taken)
+    }
+
+    /// Splits what the aggregator lacks: this node's own changes go into its own log once more, so that they travel
+    /// signed; those of others are given back in batches that fit. Whether anything went into the log.
     ///
     /// # Errors
     /// The store's.
-    pub fn wanted_changes(
+    pub(crate) fn send_wanted(
         &self,
         wanted: &[(DocumentId, Vec<Hash>)],
-    ) -> Result<Vec<Vec<DocumentChanges>>, Error> {
+        now_ms: i64,
+    ) -> Result<(Vec<Vec<DocumentChanges>>, bool), Error> {
+        let own = self.store().identity().store_id;
+        let (mut again, mut others) = (Vec::new(), Vec::new());
+        self.read(|reader| {
+            let acknowledged = reader
+                .upstream()?
+                .map_or(0, |upstream| upstream.acknowledged.position);
+            for (id, hashes) in wanted {
+                let mut foreign = Vec::new();
+                for hash in hashes {
+                    match reader.change(*id, hash)? {
+                        // What lies behind the acknowledged part of the log is on its way.
+                        Some(change)
+                            if change.origin_store == own && change.origin_position > acknowledged => {}
+                        Some(change) if change.origin_store == own => again.push((*id, *hash)),
+                        Some(_) => foreign.push(*hash),
+                        None => {}
+                    }
+                }
+                if !foreign.is_empty() {
+                    others.push((*id, foreign));
+                }
+            }
+            Ok(())
+        })?;
+        let resent = !again.is_empty();
+        if resent {
+            let work = move |writer: &mut rollcall_store::Writer| writer.append_again(&again, now_ms);
+            self.store().write("send again", work).wait()?;
+        }
+        Ok((self.loose_batches(&others)?, resent))
+    }
+
+    /// Changes in batches that fit.
+    fn loose_batches(&self, wanted: &[(DocumentId, Vec<Hash>)]) -> Result<Vec<Vec<DocumentChanges>>, Error> {
         self.read(|reader| {
             let (mut batches, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
             for (id, hashes) in wanted {
@@ -211,23 +290,38 @@ fn resolve_one(
 ) -> Result<usize, Error> {
     let theirs_set: HashSet<&Hash> = theirs.iter().collect();
     let Some((row, changes)) = reader.load(id)? else {
-        answer.wanted.push((id, theirs.to_vec()));
+        let mut wanted = Vec::new();
+        for hash in theirs {
+            if !reader.has_apart(id, hash, peer.store_id)? {
+                wanted.push(*hash);
+            }
+        }
+        answer.wanted.push((id, wanted));
         return Ok(0);
     };
-    let mut scopes = reader.scopes_of(id)?;
-    scopes.retain(|scope| peer.access.may_read(scope));
-    if scopes.is_empty() {
-        return Ok(0);
-    }
-    let own: HashSet<Hash> = changes.iter().map(|change| change.hash).collect();
-    let wanted: Vec<Hash> = theirs
+    let own: HashMap<Hash, (u64, i64)> = changes
         .iter()
-        .filter(|hash| !own.contains(*hash))
-        .copied()
+        .map(|change| (change.hash, (change.position, change.committed_at_ms)))
         .collect();
+    let mut wanted = Vec::new();
+    for hash in theirs {
+        if !own.contains_key(hash) && !reader.has_apart(id, hash, peer.store_id)? {
+            wanted.push(*hash);
+        }
+    }
     if !wanted.is_empty() {
         answer.wanted.push((id, wanted));
     }
+    let mut scopes = reader.scopes_of(id)?;
+    scopes.retain(|scope| peer.access.may_read(scope));
+    if scopes.is_empty() {
+        // What it holds may be what brings the document into its scopes.
+        return Ok(0);
+    }
+    let placed = theirs
+        .iter()
+        .map(|hash| own.get(hash).copied().unwrap_or_default());
+    answer.placed.push((id, placed.collect()));
     let lacking: Vec<ChangeEntry> = changes
         .into_iter()
         .filter(|change| !theirs_set.contains(&change.hash))
@@ -245,6 +339,21 @@ fn resolve_one(
         changes: lacking,
     });
     Ok(size)
+}
+
+/// The documents of a scope with their placed digests, sorted by id.
+fn placed_entries(reader: &Reader, scope: &FederationId) -> Result<Vec<(DocumentId, Hash)>, Error> {
+    let placements = reader.scope_placements(scope)?;
+    let mut left = placements.as_slice();
+    let mut entries = reader.scope_entries(scope)?;
+    for (id, digest) in &mut entries {
+        // Both lists are sorted by document, and each change belongs to a document of the other.
+        let until = left.partition_point(|(of, _, _)| *of <= *id);
+        let (own, rest) = left.split_at(until);
+        left = rest;
+        *digest = placed_digest(digest, own.iter().map(|(_, hash, placed)| (hash, *placed)));
+    }
+    Ok(entries)
 }
 
 fn sums(entries: &[(DocumentId, Hash)], buckets: usize) -> Vec<[u8; 8]> {

@@ -7,6 +7,7 @@ use rollcall_store::Pending;
 use rollcall_store::commit::DocumentCommit;
 use rollcall_store::cursor::{AcknowledgeOutcome, AcknowledgedChange, Acknowledgement};
 use rollcall_store::quarantine::{PendingChange, Refused};
+use rollcall_store::successor::Mark;
 use rollcall_sync::message::{Batch, DocumentChanges, SetSum};
 
 use crate::error::Error;
@@ -203,7 +204,10 @@ impl Replica {
                 }
                 _ => AcknowledgeOutcome::default(),
             };
-            if let (Some(reached), Some(mut upstream)) = (cursor, writer.upstream()?) {
+            let owed = writer.is_marked(Mark::DigestOwed)?;
+            if let (Some(reached), Some(mut upstream)) = (cursor.filter(|_| !owed), writer.upstream()?)
+                && reached.to >= upstream.down_position
+            {
                 // The aggregator says where its log goes on; a gap shows in the receipt and is repaired by digest.
                 upstream.down_position = reached.to;
                 upstream.scopes_hash = reached.scopes_hash;
@@ -232,6 +236,28 @@ impl Replica {
             sum: set.sum,
         };
         Ok((taken, set))
+    }
+
+    /// Takes where changes held here stand in the aggregator's log.
+    ///
+    /// # Errors
+    /// The store's; nothing is taken then.
+    pub(crate) fn take_positions(&self, changes: Vec<AcknowledgedChange>, now_ms: i64) -> Result<(), Error> {
+        let work = move |writer: &mut rollcall_store::Writer| {
+            let Some(upstream) = writer.upstream()? else {
+                return Ok(Vec::new());
+            };
+            let outcome = writer.acknowledge(&Acknowledgement {
+                cursor: upstream.acknowledged,
+                changes,
+                scopes: Vec::new(),
+                facts: Vec::new(),
+                heard_ms: now_ms,
+            })?;
+            Ok(outcome.facts_wanted)
+        };
+        let wanted = self.store().write("take positions", work).wait()?;
+        self.read_facts_anew(wanted)
     }
 
     /// Sum over what this node holds in its scopes.

@@ -105,6 +105,10 @@ impl FrameTarget {
         corpus.push((Shape::ResolveRequest, bytes_of(&request)));
         let answer = ResolveAnswer {
             changes: noise.batch(6, 2, 90).documents,
+            placed: lists
+                .iter()
+                .map(|(id, hashes)| (*id, vec![(7, 1_790_000_000_000); hashes.len()]))
+                .collect(),
             wanted: lists,
         };
         corpus.push((Shape::ResolveAnswer, bytes_of(&answer)));

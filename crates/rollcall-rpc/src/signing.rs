@@ -238,6 +238,7 @@ mod tests {
             quarantined: vec![DocumentId([11; 16])],
             documents: 9,
             rebuilding: false,
+            cluster_epoch: 11,
             signature: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, engine};
-use crate::sqlite::{Writer, connect_plain, integrity_check, quick_check};
+use crate::sqlite::{RowExt, Writer, connect_plain, integrity_check, quick_check};
 use crate::store::{DAMAGED, Role, Store, beside, check_is_store};
 
 /// Pages copied before others get a turn.
@@ -27,7 +27,7 @@ impl Store {
         }
         let part = beside(to, ".part");
         let copied = copy(self.path(), &part)
-            .and_then(|()| mark(&part))
+            .and_then(|()| mark(&part, None))
             .and_then(|()| settle(&part, to));
         if copied.is_err() {
             let _ = std::fs::remove_file(&part);
@@ -42,7 +42,8 @@ impl Store {
 }
 
 /// Puts a backup in the place of a store that nobody has open; where the replaced file now lies, if there was one.
-pub fn restore(from: &Path, to: &Path) -> Result<Option<PathBuf>, Error> {
+/// `now_ms` is the moment, Unix milliseconds: of two restored aggregators the later one counts ([`crate::cluster`]).
+pub fn restore(from: &Path, to: &Path, now_ms: i64) -> Result<Option<PathBuf>, Error> {
     if !from.is_file() {
         return Err(Error::FileMissing(from.to_owned()));
     }
@@ -57,7 +58,7 @@ pub fn restore(from: &Path, to: &Path) -> Result<Option<PathBuf>, Error> {
     lock.try_lock().map_err(|_| Error::InUse(to.to_owned()))?;
     let part = beside(to, ".part");
     let _ = std::fs::remove_file(&part);
-    let prepared = copy(from, &part).and_then(|()| mark(&part));
+    let prepared = copy(from, &part).and_then(|()| mark(&part, Some(now_ms)));
     if prepared.is_err() {
         let _ = std::fs::remove_file(&part);
     }
@@ -91,12 +92,23 @@ fn rotate(writer: &mut Writer, marked: &str, epoch: LogEpoch) -> Result<(), Erro
     if writer.one(marked, [], |_| Ok(()))?.is_some() {
         writer.refresh_identity()?;
         let before = writer.identity().log_epoch;
-        writer.rotate_log_epoch(epoch)?;
         if writer.identity().role == Role::Aggregator {
-            writer.begin_recovery()?;
+            let restored_at = writer.one("SELECT value FROM meta WHERE key = 'restored_at'", [], |row| {
+                let bytes = row
+                    .blob(0)?
+                    .try_into()
+                    .map_err(|_| Error::Damaged("the moment of a restore"))?;
+                Ok(u64::from_be_bytes(bytes))
+            })?;
+            writer.begin_anew(epoch, restored_at.unwrap_or(0))?;
+        } else {
+            writer.rotate_log_epoch(epoch)?;
         }
         writer.flush()?;
-        writer.run("DELETE FROM meta WHERE key = 'restored_from'", [])?;
+        writer.run(
+            "DELETE FROM meta WHERE key IN ('restored_from', 'restored_at')",
+            [],
+        )?;
         writer.run(
             "INSERT INTO meta (key, value) VALUES ('rotated_from', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1",
             [before.as_bytes()],
@@ -128,8 +140,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     target.close().map_err(|(_, error)| engine(error))
 }
 
-/// Marks a copy with where it comes from, makes it a single file, and checks it.
-fn mark(copy: &Path) -> Result<(), Error> {
+/// Marks a copy with where it comes from and when it is put in place, if it is; makes it a single file, and checks it.
+fn mark(copy: &Path, restored_ms: Option<i64>) -> Result<(), Error> {
     let db = connect_plain(copy)?;
     db.execute_batch(
         "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; \
@@ -137,6 +149,10 @@ fn mark(copy: &Path) -> Result<(), Error> {
          SELECT 'restored_from', value FROM meta WHERE key = 'log_epoch';",
     )
     .map_err(engine)?;
+    if let Some(moment) = restored_ms.and_then(|moment| u64::try_from(moment).ok()) {
+        let set = "INSERT OR REPLACE INTO meta (key, value) VALUES ('restored_at', ?1)";
+        db.execute(set, [&moment.to_be_bytes()[..]]).map_err(engine)?;
+    }
     quick_check(&db)?;
     db.close().map_err(|(_, error)| engine(error))
 }

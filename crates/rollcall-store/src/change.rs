@@ -230,7 +230,7 @@ impl Reader {
         self.number("SELECT count(*) FROM change", [])
     }
 
-    /// The store that an actor belongs to, once one of its changes was accepted here.
+    /// The store that an actor belongs to, once one of its changes was accepted here out of that store's own log.
     pub fn actor_store(&self, actor: ActorId) -> Result<Option<StoreId>, Error> {
         if let Some(bound) = self.staged().borrow().actors.get(&actor) {
             return Ok(Some(*bound));
@@ -366,6 +366,12 @@ impl Reader {
             |row| Ok(Waiting { changes: row.u64(0)?, documents: row.u64(1)?, since_ms: row.i64_or_none(2)? }),
         )?;
         Ok(waiting.unwrap_or_default())
+    }
+
+    /// Whether any change has a position: a node has spoken with an aggregator, even where it no longer knows with which.
+    pub fn has_positions(&self) -> Result<bool, Error> {
+        let found = self.one("SELECT 1 FROM change WHERE position > 0 LIMIT 1", [], |_| Ok(()))?;
+        Ok(found.is_some())
     }
 
     /// The changes of a node that have no position yet, across all documents.

@@ -38,7 +38,7 @@ pub struct NewChange {
     pub committed_at_ms: i64,
     /// Store that sent it first.
     pub origin_store: StoreId,
-    /// Its spell.
+    /// Its spell; zero where it came outside that store's log.
     pub origin_epoch: LogEpoch,
 }
 
@@ -149,7 +149,12 @@ impl Writer {
                 outcome.committed_at_ms
             ],
         )?;
-        for change in &commit.new_changes {
+        // Whoever hands in what another store wrote, outside a log of its own, says nothing about whose the actor is.
+        let own = commit
+            .new_changes
+            .iter()
+            .filter(|change| change.origin_epoch != LogEpoch::default());
+        for change in own {
             if self.actor_store(change.actor)?.is_none() {
                 self.run(
                     "INSERT INTO actor (actor, origin_store) VALUES (?1, ?2)",
@@ -401,9 +406,21 @@ impl Writer {
         Ok(())
     }
 
-    /// Begins a new spell of this store's log: after a restore or when two stores turn out to be one copied.
-    /// A node numbers its own changes anew and forgets how far they were acknowledged; positions stay.
+    /// Begins a new spell of this store's log: after a restore, when two stores turn out to be one copied, or where the
+    /// aggregator knows nothing of the spell before. A node's new log begins with its changes that have no position yet;
+    /// what has one was acknowledged, is on record under the spell it was sent in, and comes in again only where the
+    /// aggregator lacks it ([`Writer::append_again`]). Positions stay.
     pub fn rotate_log_epoch(&mut self, log_epoch: LogEpoch) -> Result<(), Error> {
+        self.begin_spell(log_epoch, false)
+    }
+
+    /// Begins a new spell of a node's log that holds all of its own changes once more: where nothing can be compared.
+    pub fn begin_whole_log(&mut self, log_epoch: LogEpoch) -> Result<(), Error> {
+        self.need(Role::Node, "own logs")?;
+        self.begin_spell(log_epoch, true)
+    }
+
+    fn begin_spell(&mut self, log_epoch: LogEpoch, whole: bool) -> Result<(), Error> {
         self.run(
             "UPDATE meta SET value = ?1 WHERE key = 'log_epoch'",
             [log_epoch.as_bytes()],
@@ -416,11 +433,15 @@ impl Writer {
         let own = self.all(
             "SELECT c.change_id, c.document_id, c.hash, coalesce(o.recorded_at_ms, c.committed_at_ms) FROM change c \
              LEFT JOIN origin o ON c.origin_position = o.origin_position AND c.hash = o.hash \
-             WHERE c.origin_store = ?1 ORDER BY c.change_id",
-            [store_id.as_bytes()],
+             WHERE (?2 OR c.position = 0) AND c.origin_store = ?1 ORDER BY c.change_id",
+            (store_id.as_bytes(), whole),
             |row| Ok((row.i64(0)?, row.document_id(1)?, row.hash(2)?, row.i64(3)?)),
         )?;
         self.run("DELETE FROM origin", [])?;
+        self.run(
+            "UPDATE change SET origin_position = 0 WHERE origin_position > 0 AND position > 0",
+            [],
+        )?;
         self.staged().borrow_mut().origin_end = Some(Cursor::default());
         for (change_id, document_id, hash, recorded_at_ms) in own {
             let end = self.append_origin(document_id, &hash, recorded_at_ms)?;
@@ -434,6 +455,27 @@ impl Writer {
             [Hash::default()],
         )?;
         Ok(())
+    }
+
+    /// Puts changes of this node that the aggregator lacks at the end of its own log, where they stand once more: they
+    /// travel in signed batches like any other. What is not held, or not this node's, is passed over. How many were put.
+    pub fn append_again(&mut self, changes: &[(DocumentId, Hash)], now_ms: i64) -> Result<u64, Error> {
+        self.need(Role::Node, "own logs")?;
+        let (own, epoch) = (self.identity().store_id, self.identity().log_epoch);
+        let mut appended = 0;
+        for (document_id, hash) in changes {
+            let held = self.change(*document_id, hash)?;
+            if held.is_none_or(|change| change.origin_store != own) {
+                continue;
+            }
+            let end = self.append_origin(*document_id, hash, now_ms)?;
+            self.run(
+                "UPDATE change SET origin_position = ?3, origin_epoch = ?4 WHERE document_id = ?1 AND hash = ?2",
+                params![document_id.as_bytes(), hash, to_i64(end.position), epoch.as_bytes()],
+            )?;
+            appended += 1;
+        }
+        Ok(appended)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod backup;
 pub mod batch_file;
 pub mod branch;
 pub mod change;
+pub mod cluster;
 pub mod commit;
 pub mod cursor;
 pub mod document;

@@ -198,6 +198,25 @@ impl Reader {
         )
     }
 
+    /// Whether this change of a document waits here, or came from this store and is kept apart or was discarded: whoever
+    /// has it need not send it again.
+    pub fn has_apart(
+        &self,
+        document_id: DocumentId,
+        hash: &Hash,
+        origin_store: StoreId,
+    ) -> Result<bool, Error> {
+        let found = self.one(
+            "SELECT 1 FROM pending_change WHERE document_id = ?1 AND hash = ?2 \
+             UNION ALL SELECT 1 FROM quarantine q JOIN quarantine_sender s USING (quarantine_id) \
+             WHERE q.document_id = ?1 AND q.hash = ?2 AND s.origin_store = ?3 \
+             AND (q.released_ms IS NULL OR q.outcome = 'discarded') LIMIT 1",
+            (document_id.as_bytes(), hash, origin_store.as_bytes()),
+            |_| Ok(()),
+        )?;
+        Ok(found.is_some())
+    }
+
     /// Whether anything is kept apart and not released. Asked once a transaction: mostly nothing is.
     fn is_anything_kept_apart(&self) -> Result<bool, Error> {
         if let Some(known) = self.staged().borrow().kept_apart {

@@ -163,6 +163,20 @@ impl Reader {
         )
     }
 
+    /// Where the changes of a scope's documents stand in the aggregator's log: document, hash, position and commit time of
+    /// each, (0, 0) where it has none; sorted by document and hash.
+    pub fn scope_placements(
+        &self,
+        scope: &FederationId,
+    ) -> Result<Vec<(DocumentId, Hash, (u64, i64))>, Error> {
+        self.all(
+            "SELECT c.document_id, c.hash, c.position, c.committed_at_ms FROM scope_document m \
+             JOIN change c ON c.document_id = m.document_id WHERE m.scope = ?1 ORDER BY m.document_id, c.hash",
+            [scope.as_str()],
+            |row| Ok((row.document_id(0)?, row.hash(1)?, (row.u64(2)?, row.i64(3)?))),
+        )
+    }
+
     /// The documents at home in a scope. Sorted.
     pub fn scope_homes(&self, scope: &FederationId) -> Result<Vec<DocumentId>, Error> {
         self.all(

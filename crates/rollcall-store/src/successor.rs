@@ -17,6 +17,9 @@ pub enum Mark {
     Fenced,
     /// The aggregator says that it was restored and has not heard everybody.
     Rebuilding,
+    /// What this store knows of how far it holds the aggregator's log does not fit: digests are compared before that
+    /// cursor moves again.
+    DigestOwed,
     /// An answer by file did not prove both ends equal, and no edit made since explains it: the next file holds everything.
     Differs,
 }
@@ -27,6 +30,7 @@ impl Mark {
             Self::TakesPlace => "takes_place",
             Self::Fenced => "fenced",
             Self::Rebuilding => "rebuilding",
+            Self::DigestOwed => "digest_owed",
             Self::Differs => "differs",
         }
     }

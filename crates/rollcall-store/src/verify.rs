@@ -280,7 +280,7 @@ impl Reader {
                    OR EXISTS (SELECT 1 FROM quarantine q WHERE q.document_id = o.document_id AND q.hash = o.hash) \
                    FROM origin o \
                    LEFT JOIN change c ON c.document_id = o.document_id AND c.hash = o.hash \
-                   AND c.origin_position = o.origin_position ORDER BY o.origin_position";
+                   AND c.origin_position >= o.origin_position ORDER BY o.origin_position";
         self.each(sql, [], |row| {
             end = next_origin(&end, row.document_id(1)?, &row.hash(2)?);
             if follows && (end.position != row.u64(0)? || end.chain != row.hash(3)?) {

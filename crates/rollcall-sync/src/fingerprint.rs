@@ -83,6 +83,20 @@ pub fn scope_root<'a>(entries: impl IntoIterator<Item = (&'a DocumentId, &'a Has
     (hasher.finalize().into(), count)
 }
 
+/// Digest of a document with where its changes stand in the aggregator's log: SHA-256("rp1", document digest, then hash,
+/// position and commit time of each change). `changes` are sorted by hash; a change without a position is at (0, 0).
+pub fn placed_digest<'a>(digest: &Hash, changes: impl IntoIterator<Item = (&'a Hash, (u64, i64))>) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update(b"rp1");
+    hasher.update(digest);
+    for (hash, (position, committed_at_ms)) in changes {
+        hasher.update(hash);
+        hasher.update(position.to_be_bytes());
+        hasher.update(committed_at_ms.to_be_bytes());
+    }
+    hasher.finalize().into()
+}
+
 /// Bucket of a document out of `buckets`, a power of two: the top bits of SHA-256 over its id.
 pub fn bucket_of(document_id: DocumentId, buckets: usize) -> usize {
     let digest = Sha256::digest(document_id.as_bytes());
@@ -133,6 +147,16 @@ mod tests {
         assert_eq!(ab, ba);
         assert_eq!(ab.sum[0], 0x01);
         assert_eq!(ab.sum[1], 0x02);
+    }
+
+    #[test]
+    fn a_placed_digest_tells_positions_and_times_apart() {
+        let (digest, change) = ([1; 32], [2; 32]);
+        let placed = |position, time| placed_digest(&digest, [(&change, (position, time))]);
+        let all = [placed(0, 0), placed(4, 0), placed(4, 7), placed(5, 7)];
+        for (index, one) in all.iter().enumerate() {
+            assert!(!all[..index].contains(one) && *one != digest);
+        }
     }
 
     #[test]

@@ -63,6 +63,11 @@ pub struct Hello {
     pub live: bool,
     /// Whether receipts may name only what differs from one that it holds.
     pub partial_receipts: bool,
+    /// It has lost how far it holds the aggregator's log, and holds documents of it: it compares digests and is sent
+    /// only what is new from now on.
+    pub digest_first: bool,
+    /// Greatest cluster epoch met with this aggregator: each restore of it raises the number. 0 if it was never restored.
+    pub cluster_epoch: u64,
 }
 
 /// Why a session repairs (`protocol.md` 4.3).
@@ -87,7 +92,8 @@ pub enum Verdict {
     InSync,
     /// Logs fit; the optimistic batches are taken.
     CatchUp,
-    /// Optimistic batches were ignored; send from `HelloAck::cursor`, then compare digests.
+    /// What either end knows of the other's log does not fit, or is lost: send from `HelloAck::cursor`, then compare digests
+    /// and ask for a receipt. Neither log is sent again.
     Repair(RepairReason),
 }
 
@@ -116,6 +122,10 @@ pub struct HelloAck {
     pub rebuilding: bool,
     /// Whether the session stays open after the receipt.
     pub live: bool,
+    /// The aggregator's own cluster epoch.
+    pub cluster_epoch: u64,
+    /// What the node says of its last receipt or of another aggregator is not known here: it shall show that receipt.
+    pub wants_proof: bool,
 }
 
 /// A scope a peer is enrolled for.
@@ -243,6 +253,8 @@ pub struct Receipt {
     pub documents: u64,
     /// As in [`HelloAck::rebuilding`]: others may still hold what the aggregator lacks.
     pub rebuilding: bool,
+    /// As in [`HelloAck::cluster_epoch`].
+    pub cluster_epoch: u64,
     /// Ed25519 over `Receipt::signed_bytes`.
     pub signature: Vec<u8>,
 }
@@ -279,6 +291,8 @@ pub enum ClientFrame {
     },
     /// Asks what the other end holds (live sessions).
     Compare,
+    /// The last receipt that the node verified, for an aggregator that wants a proof.
+    Proof(Box<Receipt>),
 }
 
 /// Frames from the aggregator.
@@ -315,7 +329,10 @@ pub enum ServerFrame {
     },
 }
 
-/// Asks which buckets of which scopes differ.
+/// Asks which buckets of which scopes differ. Digests are those of [`placed_digest`]: a change that both ends hold at
+/// different positions is a difference, too.
+///
+/// [`placed_digest`]: crate::fingerprint::placed_digest
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestRequest {
     /// Scope and the sums of its buckets, each the first 8 bytes of the sum of its document digests.
@@ -331,7 +348,7 @@ pub struct DigestEntry {
     pub scope: FederationId,
     /// Which.
     pub document_id: DocumentId,
-    /// Its digest; of a short answer the first 8 bytes, then zeros.
+    /// Its placed digest; of a short answer the first 8 bytes, then zeros.
     pub digest: Hash,
 }
 
@@ -369,4 +386,7 @@ pub struct ResolveAnswer {
     pub changes: Vec<DocumentChanges>,
     /// Changes that the aggregator lacks.
     pub wanted: Vec<(DocumentId, Vec<Hash>)>,
+    /// Position and commit time (Unix milliseconds) of each change that was named, in the order of the request; (0, 0)
+    /// where it is not held.
+    pub placed: Vec<(DocumentId, Vec<(u64, i64)>)>,
 }

@@ -77,6 +77,7 @@ impl Receipt {
         }
         bytes.extend_from_slice(&self.documents.to_be_bytes());
         bytes.push(u8::from(self.rebuilding));
+        bytes.extend_from_slice(&self.cluster_epoch.to_be_bytes());
         bytes
     }
 
@@ -125,6 +126,7 @@ impl Receipt {
                 [1] => true,
                 [_] => return None,
             },
+            cluster_epoch: parts.number()?,
             signature,
         };
         parts.0.is_empty().then_some(receipt)
@@ -147,7 +149,7 @@ impl Receipt {
     }
 }
 
-const OPENING: &[u8] = b"rollcall-receipt-2";
+const OPENING: &[u8] = b"rollcall-receipt-3";
 
 /// What is left to read.
 struct Parts<'a>(&'a [u8]);
@@ -201,11 +203,12 @@ mod tests {
             quarantined: vec![DocumentId([11; 16])],
             documents: 8,
             rebuilding: false,
+            cluster_epoch: 11,
             signature: vec![12],
         };
         assert_eq!(Receipt::from_bytes(&receipt.to_bytes()), Some(receipt.clone()));
         assert_eq!(Receipt::from_bytes(&receipt.to_bytes()[..60]), None);
-        let changes: [fn(&mut Receipt); 13] = [
+        let changes: [fn(&mut Receipt); 14] = [
             |r| r.store_id.0[0] ^= 1,
             |r| r.log_epoch.0[0] ^= 1,
             |r| r.position ^= 1,
@@ -219,6 +222,7 @@ mod tests {
             |r| r.quarantined[0].0[0] ^= 1,
             |r| r.documents ^= 1,
             |r| r.rebuilding = true,
+            |r| r.cluster_epoch ^= 1,
         ];
         for (index, change) in changes.iter().enumerate() {
             let mut other = receipt.clone();
@@ -246,6 +250,7 @@ mod tests {
             quarantined: Vec::new(),
             documents: position,
             rebuilding: position > 8,
+            cluster_epoch: position / 8,
             signature: vec![position as u8],
         };
         let earlier = receipt(

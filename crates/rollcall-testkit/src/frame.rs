@@ -62,6 +62,7 @@ pub(crate) fn describe_up(frame: &ClientFrame) -> String {
         }
         ClientFrame::WantReceipt { apart } => format!("want receipt without {}", apart.len()),
         ClientFrame::Compare => "compare".to_owned(),
+        ClientFrame::Proof(receipt) => format!("proof {} at {}", short(&receipt.hash()), receipt.position),
     }
 }
 
@@ -155,6 +156,7 @@ pub(crate) fn corrupt_up(frame: &mut ClientFrame, chance: &mut Chance) {
             _ => hello.protocol ^= 1,
         },
         ClientFrame::Applied { position, .. } => *position = position.saturating_sub(1),
+        ClientFrame::Proof(receipt) => flip(&mut receipt.signature, chance),
         ClientFrame::WantReceipt { .. } | ClientFrame::Compare => {}
     }
 }

@@ -390,7 +390,7 @@ impl World<'_> {
                     place("heads differ"),
                 ));
             }
-            if mine.changes != document.changes && !self.is_rewound {
+            if mine.changes != document.changes {
                 let odd = mine
                     .changes
                     .iter()
@@ -411,7 +411,7 @@ impl World<'_> {
                 let detail = format!("{granted:?} for {scopes:?}");
                 return Err(Failure::new("both ends know the same scopes", place(&detail)));
             }
-            if mine.facts != document.facts && !self.is_rewound {
+            if mine.facts != document.facts {
                 let at = |facts: &[FactRow]| facts.iter().map(|(position, _)| *position).collect::<Vec<_>>();
                 let detail = format!("{:?} for {:?}", at(&mine.facts), at(&document.facts));
                 return Err(Failure::new("both ends read the same facts", place(&detail)));

@@ -28,6 +28,7 @@ fn after_any_faults_three_sessions_make_everything_equal_and_nothing_is_lost() {
     // A run without the faults it is for would prove nothing.
     for what in [
         "acknowledged",
+        "aggregator put back by hand",
         "aggregator restored",
         "cloned",
         "fell silent",

@@ -71,6 +71,8 @@ struct Answers {
     fenced: u64,
     /// Documents with a change that is kept apart.
     kept_apart: u64,
+    /// Another aggregator has taken the place of this one.
+    replaced: bool,
 }
 
 /// The nation.
@@ -270,12 +272,13 @@ fn answers(
         area: area.clone(),
     };
     let known_at = replica.known_at(position)?;
-    let (committed_ms, fenced, kept_apart) = replica.store().read(|reader| {
+    let (committed_ms, fenced, kept_apart, replaced) = replica.store().read(|reader| {
         let peers = reader.enrolments()?;
         Ok((
             reader.time_of(known_at.position)?,
             peers.iter().filter(|peer| peer.fenced_ms.is_some()).count() as u64,
             reader.documents_quarantined()?.len() as u64,
+            reader.replaced_by()?.is_some(),
         ))
     })?;
     Ok(Answers {
@@ -293,5 +296,6 @@ fn answers(
         rebuilding: replica.rebuilding()?,
         fenced,
         kept_apart,
+        replaced,
     })
 }

@@ -119,6 +119,8 @@ fn stand(reader: &Reader, peer: &PeerContext, head: &UpHead, now_ms: i64) -> Res
         receipt_hash: [0; 32],
         rebuilding: reader.is_recovering()?,
         live: false,
+        cluster_epoch: reader.cluster_epoch()?,
+        wants_proof: false,
     };
     let answer = DownHead {
         file_id: head.file_id,

@@ -115,10 +115,10 @@ impl Replica {
         }
         let (parted, is_latest) = (!fits, head.ack.position >= down);
         if parted {
-            self.rotate_epoch()?;
+            self.begin_whole_log()?;
             self.mark_differing(true)?;
         } else if is_latest {
-            self.adopt_peer(&head.ack, now_ms)?;
+            self.adopt_peer(&head.ack, false, now_ms)?;
             let lost = head.ack.verdict == Verdict::Repair(RepairReason::NoCursor);
             if lost && head.ack.cursor.position < acknowledged {
                 self.take_back_acknowledged(&head.ack.cursor)?;

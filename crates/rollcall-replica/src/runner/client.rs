@@ -360,7 +360,7 @@ impl<L: Link> Run<'_, '_, L> {
                     None => ClientEvent::UpMismatch,
                 });
             }
-            ClientEffect::AdoptPeer(ack) => blocking(move || replica.adopt_peer(&ack, now_ms)).await?,
+            ClientEffect::AdoptPeer(ack) => blocking(move || replica.adopt_peer(&ack, true, now_ms)).await?,
             ClientEffect::StoreAck(ack) => self.store_ack(*ack, now_ms).await?,
             ClientEffect::ForgetSent => self.sent.clear(),
             ClientEffect::ApplyDown(batch) => self.apply_down(*batch, now_ms).await?,
@@ -388,6 +388,11 @@ impl<L: Link> Run<'_, '_, L> {
                 })
                 .await?;
                 self.session.handle_event(ClientEvent::SetLoaded(set));
+            }
+            ClientEffect::Prove(hash) => {
+                let receipt = blocking(move || replica.receipt(&hash)).await?;
+                self.session
+                    .handle_event(ClientEvent::ProofLoaded(receipt.map(Box::new)));
             }
             ClientEffect::Recount => {
                 blocking(move || replica.recount(now_ms)).await?;
@@ -452,6 +457,7 @@ impl<L: Link> Run<'_, '_, L> {
         committed: Result<CommittedDown, rollcall_store::Error>,
     ) -> Result<(), Error> {
         let (replica, now_ms) = (self.replica.clone(), (self.clock)());
+        let held = self.replica.clone();
         let (taken, set) = match committed {
             Err(rollcall_store::Error::Stale(_)) => {
                 let batch = Arc::clone(batch);
@@ -465,10 +471,10 @@ impl<L: Link> Run<'_, '_, L> {
         self.report.pulled.changes += taken.changes;
         self.report.pulled.documents += taken.documents;
         self.report.pulled.quarantined += taken.quarantined;
-        self.session.handle_event(ClientEvent::DownApplied {
-            position: batch.to,
-            set,
-        });
+        // Less than the batch reaches while digests are to be compared.
+        let position = blocking(move || held.down_position()).await?.min(batch.to);
+        self.session
+            .handle_event(ClientEvent::DownApplied { position, set });
         Ok(())
     }
 

@@ -28,8 +28,10 @@ use crate::take_up::UpRefused;
 pub struct AggregatorKeys {
     /// Signs receipts.
     pub sign: Arc<dyn Sign>,
-    /// Checks batches.
+    /// Checks batches, and receipts that nodes show.
     pub verify: Arc<dyn Verify>,
+    /// The public key that receipts are signed for, 32 bytes.
+    pub receipt_key: Vec<u8>,
 }
 
 /// Scopes of a receipt from which on the next one names only those that differ.
@@ -298,6 +300,12 @@ impl Run<'_> {
                 let wait_ms = RECEIPT_GATHER_MS + RECEIPT_GATHER_MS_PER_SCOPE * scopes;
                 let wait = Duration::from_millis(wait_ms.min(RECEIPT_GATHER_MS_MAX));
                 self.gathered = Some(tokio::time::Instant::now() + wait);
+            }
+            ServerEffect::ReviewProof(receipt) => {
+                let (key, verify) = (self.keys.receipt_key.clone(), Arc::clone(&self.keys.verify));
+                let proven =
+                    blocking(move || replica.review_proof(&receipt, &key, verify.as_ref(), now_ms)).await?;
+                self.session.handle_event(ServerEvent::Reviewed(proven));
             }
             ServerEffect::LoadSet => {
                 let peer = self.peer.clone();

@@ -43,6 +43,8 @@ impl Wire for Hello {
             },
             live: self.live,
             partial_receipts: self.partial_receipts,
+            digest_first: self.digest_first,
+            cluster_epoch: self.cluster_epoch,
         })
     }
 
@@ -78,6 +80,8 @@ impl Wire for Hello {
             },
             live: wire.live,
             partial_receipts: wire.partial_receipts,
+            digest_first: wire.digest_first,
+            cluster_epoch: wire.cluster_epoch,
         })
     }
 }
@@ -137,6 +141,8 @@ impl Wire for HelloAck {
             receipt_hash: hash_to_wire(&self.receipt_hash),
             rebuilding: self.rebuilding,
             live: self.live,
+            cluster_epoch: self.cluster_epoch,
+            wants_proof: self.wants_proof,
         })
     }
 
@@ -163,6 +169,8 @@ impl Wire for HelloAck {
             receipt_hash: hash_from_wire(&wire.receipt_hash, "receipt hash")?,
             rebuilding: wire.rebuilding,
             live: wire.live,
+            cluster_epoch: wire.cluster_epoch,
+            wants_proof: wire.wants_proof,
         })
     }
 }
@@ -183,6 +191,7 @@ impl Wire for ClientFrame {
                 apart: column::ids_to_wire(apart),
             }),
             Self::Compare => Frame::Compare(pb::Compare {}),
+            Self::Proof(receipt) => Frame::Proof(receipt.to_wire()?),
         };
         Ok(pb::ClientFrame { frame: Some(frame) })
     }
@@ -200,6 +209,7 @@ impl Wire for ClientFrame {
                 apart: column::ids_from_wire(&wanted.apart, APART_MAX)?,
             },
             Frame::Compare(pb::Compare {}) => Self::Compare,
+            Frame::Proof(receipt) => Self::Proof(Box::new(Receipt::from_wire(receipt)?)),
         })
     }
 }

@@ -33,6 +33,7 @@ impl Wire for Receipt {
             signature: self.signature.clone(),
             documents: self.documents,
             rebuilding: self.rebuilding,
+            cluster_epoch: self.cluster_epoch,
         })
     }
 
@@ -61,6 +62,7 @@ impl Wire for Receipt {
             signature: signature_from_wire(wire.signature)?,
             documents: wire.documents,
             rebuilding: wire.rebuilding,
+            cluster_epoch: wire.cluster_epoch,
         })
     }
 }

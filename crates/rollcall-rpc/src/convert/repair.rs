@@ -4,12 +4,15 @@ use rollcall_core::id::DocumentId;
 use rollcall_sync::limits::DIGEST_BUCKETS;
 use rollcall_sync::message::{DigestAnswer, DigestEntry, DigestRequest, Hash, ResolveAnswer, ResolveRequest};
 
-use super::column::{self, Pieces, count};
+use super::column::{self, Pieces, PositionColumns, count};
 use super::documents::{documents_from_wire, documents_to_wire};
 use super::packed::{ANSWER_RAW_BYTES_MAX, REQUEST_RAW_BYTES_MAX, pack, unpack};
 use super::{Wire, scope_from_wire};
 use crate::error::RpcError;
 use crate::pb::sync as pb;
+
+/// Positions in an answer: one for each hash of a request.
+const PLACED_MAX: usize = REQUEST_RAW_BYTES_MAX / size_of::<Hash>();
 
 impl Wire for DigestRequest {
     type Pb = pb::DigestRequest;
@@ -171,6 +174,48 @@ fn hash_lists_from_wire(wire: pb::HashLists) -> Result<Vec<(DocumentId, Vec<Hash
     Ok(lists)
 }
 
+fn placements_to_wire(placed: &[(DocumentId, Vec<(u64, i64)>)]) -> pb::Placements {
+    let mut positions = PositionColumns::default();
+    placed
+        .iter()
+        .flat_map(|(_, positions)| positions)
+        .for_each(|position| positions.push(*position));
+    let positions = positions.finish();
+    pb::Placements {
+        document_ids: column::ids_to_wire(placed.iter().map(|(id, _)| id)),
+        counts: placed
+            .iter()
+            .map(|(_, positions)| count(positions.len()))
+            .collect(),
+        position_deltas: positions.positions,
+        time_deltas: positions.times,
+    }
+}
+
+fn placements_from_wire(wire: pb::Placements) -> Result<Vec<(DocumentId, Vec<(u64, i64)>)>, RpcError> {
+    let ids = column::ids_from_wire(&wire.document_ids, usize::MAX)?;
+    let counts = column::counts_from_wire(wire.counts, ids.len(), "position counts")?;
+    let changes = counts
+        .iter()
+        .fold(0usize, |sum, count| sum.saturating_add(*count));
+    if changes > PLACED_MAX {
+        return Err(RpcError::TooLarge {
+            what: "positions",
+            bytes: changes,
+            limit: PLACED_MAX,
+        });
+    }
+    let positions = PositionColumns::new(wire.position_deltas, wire.time_deltas).read(changes)?;
+    let mut positions = Pieces::new(positions, "positions");
+    let placed = ids
+        .into_iter()
+        .zip(counts)
+        .map(|(id, count)| Ok((id, positions.take(count)?)))
+        .collect::<Result<_, RpcError>>()?;
+    positions.finish()?;
+    Ok(placed)
+}
+
 impl Wire for ResolveRequest {
     type Pb = pb::ResolveRequest;
 
@@ -206,15 +251,22 @@ impl Wire for ResolveAnswer {
                 "resolve answer",
                 ANSWER_RAW_BYTES_MAX,
             )?,
+            placed: pack(
+                &placements_to_wire(&self.placed),
+                "resolve answer",
+                ANSWER_RAW_BYTES_MAX,
+            )?,
         })
     }
 
     fn from_wire(wire: pb::ResolveAnswer) -> Result<Self, RpcError> {
         let changes = unpack(wire.changes, "resolve answer", ANSWER_RAW_BYTES_MAX)?;
         let wanted = unpack(wire.wanted, "resolve answer", ANSWER_RAW_BYTES_MAX)?;
+        let placed = unpack(wire.placed, "resolve answer", ANSWER_RAW_BYTES_MAX)?;
         Ok(Self {
             changes: documents_from_wire(changes, usize::MAX)?,
             wanted: hash_lists_from_wire(wanted)?,
+            placed: placements_from_wire(placed)?,
         })
     }
 }

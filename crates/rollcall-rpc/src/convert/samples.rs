@@ -96,6 +96,8 @@ pub(crate) fn hello() -> Hello {
         grants_hash: noise.bytes(),
         live: true,
         partial_receipts: true,
+        digest_first: true,
+        cluster_epoch: 1_790_000_000_000,
     }
 }
 
@@ -119,6 +121,8 @@ pub(crate) fn hello_ack() -> HelloAck {
         receipt_hash: noise.bytes(),
         rebuilding: true,
         live: true,
+        cluster_epoch: 1_790_000_000_000,
+        wants_proof: true,
     }
 }
 
@@ -143,6 +147,7 @@ pub(super) fn receipt() -> Receipt {
         quarantined: vec![DocumentId(noise.bytes()), DocumentId(noise.bytes())],
         documents: 12,
         rebuilding: true,
+        cluster_epoch: 11,
         signature: noise.bytes::<64>().to_vec(),
     }
 }
@@ -198,6 +203,7 @@ pub(crate) fn client_frames() -> Vec<ClientFrame> {
             apart: vec![DocumentId([7; 16]), DocumentId([8; 16])],
         },
         ClientFrame::Compare,
+        ClientFrame::Proof(Box::new(receipt())),
     ];
     let mut plain = hello();
     plain.known_peer = None;

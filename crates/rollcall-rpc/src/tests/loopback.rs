@@ -92,7 +92,9 @@ impl SyncService for Echo {
                 Ok(ClientFrame::Applied { position, .. }) => ServerFrame::Busy {
                     retry_after_ms: position,
                 },
-                Ok(ClientFrame::WantReceipt { .. } | ClientFrame::Compare) => return Ok(()),
+                Ok(ClientFrame::WantReceipt { .. } | ClientFrame::Compare | ClientFrame::Proof(_)) => {
+                    return Ok(());
+                }
                 Err(_) => return Ok(()),
             };
             if outbound.send(answer).await.is_err() {
@@ -132,6 +134,7 @@ impl SyncService for Echo {
     async fn resolve(&self, _peer: PeerIdentity, request: ResolveRequest) -> Result<ResolveAnswer, Refusal> {
         Ok(ResolveAnswer {
             changes: vec![],
+            placed: Vec::new(),
             wanted: request.documents,
         })
     }

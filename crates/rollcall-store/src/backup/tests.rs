@@ -59,7 +59,10 @@ fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
     fixture.store.backup(&copy).expect("backup");
     fixture.commit(Draft::new(2).edit(&[330106])).expect("commit");
     assert!(
-        matches!(restore(&copy, &fixture.path()), Err(Error::InUse(_))),
+        matches!(
+            restore(&copy, &fixture.path(), 1_700_000_000_000),
+            Err(Error::InUse(_))
+        ),
         "the store is open"
     );
     fixture.store.clone().close();
@@ -67,7 +70,7 @@ fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
     let (path, epoch) = (store.path().to_owned(), store.identity().log_epoch);
     drop(store);
     for (round, expected) in [(1, 2), (2, 1)] {
-        let replaced = restore(&copy, &path)
+        let replaced = restore(&copy, &path, 1_700_000_000_000)
             .expect("restore")
             .expect("there was a store");
         assert!(
@@ -85,7 +88,10 @@ fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
         );
     }
     let elsewhere = folder.path().join("elsewhere.db");
-    assert_eq!(restore(&copy, &elsewhere).expect("restore"), None);
+    assert_eq!(
+        restore(&copy, &elsewhere, 1_700_000_000_000).expect("restore"),
+        None
+    );
     assert!(Store::open(&elsewhere).is_ok());
 }
 
@@ -107,7 +113,7 @@ fn what_is_no_sound_backup_replaces_nothing() {
     damaged[half..half + 8_192].fill(0xee);
     std::fs::write(folder.path().join("damaged.db"), damaged).expect("write");
     std::fs::write(folder.path().join("text.db"), "no database at all").expect("write");
-    let refused = |name: &str| restore(&folder.path().join(name), &path).expect_err("refused");
+    let refused = |name: &str| restore(&folder.path().join(name), &path, 0).expect_err("refused");
     assert!(matches!(refused("damaged.db"), Error::Corrupt(_)));
     assert!(matches!(refused("text.db"), Error::NotAStore(_)));
     assert!(matches!(refused("missing.db"), Error::FileMissing(_)));

@@ -483,7 +483,27 @@ fn a_node_puts_documents_where_the_aggregator_says() {
 }
 
 #[test]
-fn a_new_epoch_numbers_own_changes_anew_and_keeps_positions() {
+fn a_change_that_somebody_else_hands_in_does_not_bind_its_actor() {
+    let fixture = Fixture::new(Role::Aggregator);
+    let mut draft = Draft::new(1);
+    let (mut loose, own) = (draft.edit(&[330106]), draft.edit(&[330106]));
+    loose.new_changes[0].origin_store = StoreId([5; 16]);
+    loose.new_changes[0].origin_epoch = LogEpoch::default();
+    fixture.commit(loose).expect("commit");
+    let owner = || {
+        let actor = ActorId([9; 16]);
+        fixture
+            .store
+            .read(|reader| reader.actor_store(actor))
+            .expect("read")
+    };
+    assert_eq!(owner(), None);
+    fixture.commit(own).expect("commit");
+    assert_eq!(owner(), Some(StoreId([7; 16])));
+}
+
+#[test]
+fn a_new_epoch_begins_with_what_has_no_position_and_positions_stay() {
     let fixture = node_with_upstream();
     let mut draft = Draft::new(1);
     let commits = [draft.edit(&[330106]), draft.edit(&[330106])];
@@ -491,22 +511,23 @@ fn a_new_epoch_numbers_own_changes_anew_and_keeps_positions() {
         fixture.commit(commit.clone()).expect("commit");
     }
     acknowledge(&fixture.store, 1, &[(&commits[0], 10)]).expect("taken");
-    let before = fixture
-        .store
-        .read(|reader| reader.origin_rows(0, 9))
-        .expect("read");
+    let log = || {
+        fixture
+            .store
+            .read(|reader| reader.origin_rows(0, 9))
+            .expect("read")
+    };
+    let before = log();
     fixture
         .store
         .write("rotate", |writer| writer.rotate_log_epoch(LogEpoch([8; 8])))
         .wait()
         .expect("rotated");
-    assert_eq!(
-        fixture
-            .store
-            .read(|reader| reader.origin_rows(0, 9))
-            .expect("read"),
-        before
-    );
+    let rotated = log();
+    let hashes: Vec<Hash> = rotated.iter().map(|row| row.hash).collect();
+    assert_eq!(hashes, [commits[1].new_changes[0].hash]);
+    assert_eq!(rotated[0].cursor.position, 1);
+    assert_eq!(rotated[0].recorded_at_ms, before[1].recorded_at_ms);
     let upstream = fixture
         .store
         .read(|reader| reader.upstream())
@@ -515,14 +536,33 @@ fn a_new_epoch_numbers_own_changes_anew_and_keeps_positions() {
     assert_eq!(upstream.acknowledged, Cursor::default());
     let changes = fixture.store.read(|reader| reader.changes(id(1))).expect("read");
     assert_eq!(
-        (changes[0].position, changes[0].origin_epoch),
-        (10, LogEpoch([8; 8]))
+        (
+            changes[0].position,
+            changes[0].origin_epoch,
+            changes[0].origin_position
+        ),
+        (10, LogEpoch([2; 8]), 0)
     );
+    assert_eq!(changes[1].origin_epoch, LogEpoch([8; 8]));
     fixture
         .store
         .read(|reader| Ok(reader.identity().log_epoch))
         .expect("read");
     assert_eq!(fixture.store.identity().log_epoch, LogEpoch([8; 8]));
+    assert_eq!(fixture.faults(), []);
+
+    // The aggregator turns out to lack the first one.
+    let wanted = [(id(1), commits[0].new_changes[0].hash), (id(1), [3; 32])];
+    let appended = fixture
+        .store
+        .write("again", move |writer| writer.append_again(&wanted, 77))
+        .wait();
+    assert_eq!(appended.expect("appended"), 1, "what is not held is passed over");
+    let again = log();
+    assert_eq!(again.len(), 2);
+    assert_eq!(again[1].hash, commits[0].new_changes[0].hash);
+    let changes = fixture.store.read(|reader| reader.changes(id(1))).expect("read");
+    assert_eq!((changes[0].position, changes[0].origin_position), (10, 2));
     assert_eq!(fixture.faults(), []);
 }
 

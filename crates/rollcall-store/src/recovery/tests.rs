@@ -48,7 +48,7 @@ fn restored(peers: &[EnrolmentRow]) -> (tempfile::TempDir, Store) {
     store.backup(&copy).expect("a backup");
     assert_eq!(store.read(|reader| reader.last_recovery()).expect("read"), None);
     store.close();
-    backup::restore(&copy, &path).expect("restored");
+    backup::restore(&copy, &path, 1_700_000_000_000).expect("restored");
     let store = Store::open(&path).expect("opens");
     (folder, store)
 }

@@ -57,7 +57,7 @@ fn a_damaged_store_is_read_only_until_it_is_replaced_and_what_was_not_sent_is_sa
     let saved = salvage(&path).expect("saved");
     assert_eq!((saved.unsent.len(), saved.unreadable), (20, 0));
     assert_eq!(saved.store_id, Some(StoreId([7; 16])));
-    backup::restore(&copy, &path).expect("restored");
+    backup::restore(&copy, &path, 1_700_000_000_000).expect("restored");
     assert!(Store::open(&path).is_ok(), "whole again");
 
     damage(&path, "change");

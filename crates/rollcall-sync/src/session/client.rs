@@ -1,5 +1,6 @@
 //! The node's end of a session (`protocol.md` 4.3, 4.5): Hello and first batches in one flight, then acks,
-//! the aggregator's own log, a receipt that is checked against what is held; repair by digest where it differs.
+//! the aggregator's own log, a receipt that is checked against what is held; repair by digest where it differs, and before
+//! any receipt where a cursor was lost ([`Verdict::Repair`]).
 //! A live session stays open after that: every edit of either end goes over at once and is proven again.
 //! Owns the order of things; the runner carries out its effects and reports back as events.
 
@@ -9,9 +10,10 @@ use rollcall_core::id::DocumentId;
 
 use crate::limits::{BATCHES_IN_FLIGHT_MAX, REPAIRS_MAX};
 use crate::message::{
-    Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hello, HelloAck, Receipt, RepairReason, ServerFrame,
-    SetSum, Verdict,
+    Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hash, Hello, HelloAck, Receipt, RepairReason,
+    ServerFrame, SetSum, Verdict,
 };
+use crate::session::server::{RECEIPT_AHEAD, REPLACED, REPLACED_MESSAGE};
 
 /// What came in.
 #[derive(Debug)]
@@ -39,11 +41,15 @@ pub enum ClientEvent {
         lacking: Vec<Vec<DocumentChanges>>,
         /// Documents of which the gate here refused what it brought.
         apart: Vec<DocumentId>,
+        /// Changes of this node stand in its own log once more, because the aggregator lacks them.
+        resent: bool,
     },
     /// The own log has grown (live sessions).
     Edited,
     /// Time to compare what both ends hold (live sessions).
     CompareDue,
+    /// Answer to `Prove`: the last verified receipt, if one is kept.
+    ProofLoaded(Option<Box<Receipt>>),
     /// Answer to `LoadSet`: what is held here now.
     SetLoaded(SetSum),
     /// This end wants the session to end as soon as nothing is under way.
@@ -90,6 +96,8 @@ pub enum ClientEffect {
     Recount,
     /// Sum up what is held here, to compare it with this sum of the aggregator's.
     LoadSet,
+    /// Load the receipt with this hash.
+    Prove(Hash),
     /// Both ends are proven equal, as a session that does not stay open would have ended; this one stays.
     Settled(SessionEnd),
     /// The session is over.
@@ -134,6 +142,15 @@ pub enum SessionEnd {
     LinkLost,
 }
 
+/// What a session owes after a verdict of repair, before it can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    /// To compare digests, once the own log is with the aggregator.
+    Repair,
+    /// To ask for a receipt, once everything that was lacking is sent.
+    Receipt,
+}
+
 /// Code of a refusal that makes the node start a new spell of its log.
 pub const CHAIN_MISMATCH: &str = "CHAIN_MISMATCH";
 
@@ -146,6 +163,7 @@ pub struct ClientSession {
     ended: bool,
     repair: Option<RepairReason>,
     repairs: u32,
+    owed: Option<Owed>,
     changed: bool,
     up_next: Cursor,
     up_loading: bool,
@@ -165,6 +183,8 @@ pub struct ClientSession {
     sums_differ: bool,
     closing: bool,
     leaving: Option<(String, String)>,
+    /// The aggregator is one that another one has taken the place of; only its last word is waited for.
+    refusing: bool,
     /// Documents that the gate here refused: each receipt of this session is asked to leave them out.
     apart: Vec<DocumentId>,
 }
@@ -174,12 +194,14 @@ impl ClientSession {
     pub fn new(hello: Hello) -> Self {
         let mut session = Self {
             up_next: hello.acknowledged,
-            up_drained: hello.origin_end.position <= hello.acknowledged.position,
+            // Without a cursor of its own it waits for the aggregator's.
+            up_drained: hello.digest_first || hello.origin_end.position <= hello.acknowledged.position,
             effects: VecDeque::new(),
             answered: false,
             ended: false,
             repair: None,
             repairs: 0,
+            owed: None,
             changed: false,
             up_loading: false,
             ignore_acks_until: None,
@@ -197,6 +219,7 @@ impl ClientSession {
             sums_differ: false,
             closing: false,
             leaving: None,
+            refusing: false,
             apart: Vec::new(),
             hello,
         };
@@ -234,14 +257,17 @@ impl ClientSession {
         if self.ended {
             return;
         }
+        self.take(event);
+        if !self.ended {
+            self.do_what_is_owed();
+        }
+    }
+
+    fn take(&mut self, event: ClientEvent) {
         match event {
             ClientEvent::Frame(frame) => self.handle_frame(frame),
             ClientEvent::UpLoaded(batch) => self.handle_up_loaded(*batch),
-            ClientEvent::UpMismatch => {
-                let reason = self.repair.unwrap_or(RepairReason::ChainMismatch);
-                self.effects.push_back(ClientEffect::RotateEpoch);
-                self.finish(SessionEnd::Restart(reason));
-            }
+            ClientEvent::UpMismatch => self.begin_new_spell(),
             ClientEvent::AckStored => {
                 self.storing = self.storing.saturating_sub(1);
                 self.check_receipt();
@@ -255,7 +281,11 @@ impl ClientSession {
                 self.leave_if_quiet();
             }
             ClientEvent::ReceiptChecked(check) => self.handle_check(check),
-            ClientEvent::Repaired { lacking, apart } => {
+            ClientEvent::Repaired {
+                lacking,
+                apart,
+                resent,
+            } => {
                 for documents in lacking {
                     let batch = Batch {
                         from: 0,
@@ -269,7 +299,11 @@ impl ClientSession {
                     self.send(ClientFrame::Batch(Box::new(batch)));
                 }
                 self.apart = apart;
-                self.want_receipt();
+                self.owed = Some(Owed::Receipt);
+                if resent {
+                    self.up_drained = false;
+                    self.load_more();
+                }
             }
             ClientEvent::Edited => {
                 if self.answered && self.live {
@@ -283,6 +317,11 @@ impl ClientSession {
                     self.effects.push_back(ClientEffect::Send(ClientFrame::Compare));
                 }
             }
+            ClientEvent::ProofLoaded(receipt) => match receipt {
+                Some(receipt) => self.send(ClientFrame::Proof(receipt)),
+                None if self.refusing => self.refuse(),
+                None => {}
+            },
             ClientEvent::SetLoaded(set) => {
                 let theirs = self.comparing.take();
                 if self.settled && theirs.is_some_and(|theirs| theirs != set) {
@@ -298,12 +337,19 @@ impl ClientSession {
                     self.finish(SessionEnd::Closed);
                 }
             }
+            ClientEvent::LinkLost if self.refusing => self.refuse(),
             ClientEvent::LinkLost => self.finish(SessionEnd::LinkLost),
         }
     }
 
     fn handle_frame(&mut self, frame: ServerFrame) {
         self.heard_since_send = true;
+        if self.refusing {
+            if matches!(frame, ServerFrame::Goaway { .. }) {
+                self.refuse();
+            }
+            return;
+        }
         match frame {
             ServerFrame::HelloAck(ack) if !self.answered => {
                 self.answered = true;
@@ -329,7 +375,10 @@ impl ClientSession {
             ServerFrame::Busy { retry_after_ms } => self.finish(SessionEnd::Busy { retry_after_ms }),
             ServerFrame::Goaway { code, .. } if code == CHAIN_MISMATCH => {
                 self.repair = Some(RepairReason::ChainMismatch);
-                self.handle_event(ClientEvent::UpMismatch);
+                self.begin_new_spell();
+            }
+            ServerFrame::Goaway { code, .. } if code == RECEIPT_AHEAD => {
+                self.finish(SessionEnd::Restart(RepairReason::EpochChanged));
             }
             ServerFrame::Goaway {
                 code,
@@ -360,6 +409,18 @@ impl ClientSession {
     }
 
     fn handle_hello_ack(&mut self, ack: &HelloAck) {
+        let known = self
+            .hello
+            .known_peer
+            .is_some_and(|(store_id, _)| store_id == ack.store_id);
+        self.refusing = known && ack.cluster_epoch < self.hello.cluster_epoch;
+        if self.refusing || ack.wants_proof {
+            self.effects
+                .push_back(ClientEffect::Prove(self.hello.receipt_hash));
+        }
+        if self.refusing {
+            return;
+        }
         self.effects
             .push_back(ClientEffect::AdoptPeer(Box::new(ack.clone())));
         self.live = ack.live && self.hello.live;
@@ -371,14 +432,21 @@ impl ClientSession {
             Verdict::CatchUp => {}
             Verdict::Repair(reason) => {
                 self.repair = Some(reason);
-                if ack.cursor == self.hello.acknowledged {
+                self.owed = Some(Owed::Repair);
+                if ack.cursor == self.hello.acknowledged && !self.hello.digest_first {
                     return;
                 }
                 self.in_flight = 0;
                 self.effects.push_back(ClientEffect::ForgetSent);
                 if ack.cursor.position > self.hello.origin_end.position {
                     self.repair = Some(RepairReason::ReceiverAhead);
-                    self.handle_event(ClientEvent::UpMismatch);
+                    self.begin_new_spell();
+                    return;
+                }
+                if ack.cursor.position == 0 && self.hello.acknowledged.position > 0 {
+                    // Nothing is known there of this spell: a new one begins with what was never acknowledged, and the
+                    // digest tells what else is lacking.
+                    self.begin_new_spell();
                     return;
                 }
                 self.ignore_acks_until = Some(ack.cursor.position);
@@ -386,6 +454,38 @@ impl ClientSession {
                 self.up_drained = false;
                 self.load_more();
             }
+        }
+    }
+
+    /// Ends the session with an aggregator that was replaced.
+    fn refuse(&mut self) {
+        self.finish(SessionEnd::Refused {
+            code: REPLACED.to_owned(),
+            message: REPLACED_MESSAGE.to_owned(),
+        });
+    }
+
+    /// The own log is numbered anew, and the session begins again.
+    fn begin_new_spell(&mut self) {
+        let reason = self.repair.unwrap_or(RepairReason::ChainMismatch);
+        self.effects.push_back(ClientEffect::RotateEpoch);
+        self.finish(SessionEnd::Restart(reason));
+    }
+
+    /// After a verdict of repair: digests once everything that was sent is answered, the receipt once everything is sent.
+    fn do_what_is_owed(&mut self) {
+        let sent = self.up_drained && !self.up_loading;
+        let answered = self.in_flight == 0 && self.storing == 0 && self.applying == 0;
+        match self.owed {
+            Some(Owed::Repair) if sent && answered => {
+                self.owed = None;
+                self.effects.push_back(ClientEffect::Repair);
+            }
+            Some(Owed::Receipt) if sent => {
+                self.owed = None;
+                self.want_receipt();
+            }
+            Some(Owed::Repair | Owed::Receipt) | None => {}
         }
     }
 

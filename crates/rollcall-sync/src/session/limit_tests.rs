@@ -56,6 +56,8 @@ fn a_node_sends_no_more_batches_than_may_be_unanswered() {
         receipt_hash: [0; 32],
         rebuilding: false,
         live: false,
+        cluster_epoch: 0,
+        wants_proof: false,
     }))));
     let ack = Ack {
         cursor: Cursor::default(),
@@ -131,6 +133,7 @@ fn a_difference_that_outlives_all_repairs_ends_the_session() {
             ClientEvent::Repaired {
                 lacking: Vec::new(),
                 apart: Vec::new(),
+                resent: false,
             },
         );
     }

@@ -43,6 +43,8 @@ pub(super) fn hello() -> Hello {
         grants_hash: GRANTS,
         live: true,
         partial_receipts: false,
+        digest_first: false,
+        cluster_epoch: 0,
     }
 }
 
@@ -61,6 +63,9 @@ pub(super) fn state() -> PeerState {
         set: HELD,
         receipt_hash: [4; 32],
         grants_hash: GRANTS,
+        cluster_epoch: 0,
+        replaced: false,
+        receipt_unknown: false,
         rebuilding: false,
         fenced: false,
     }
@@ -79,6 +84,8 @@ fn ack(live: bool) -> ServerFrame {
         receipt_hash: [4; 32],
         rebuilding: false,
         live,
+        cluster_epoch: 0,
+        wants_proof: false,
     }))
 }
 
@@ -112,6 +119,7 @@ pub(super) fn receipt(position: u64) -> Receipt {
         quarantined: Vec::new(),
         documents: 0,
         rebuilding: false,
+        cluster_epoch: 11,
         signature: vec![1],
     }
 }
@@ -257,6 +265,7 @@ fn a_difference_found_by_comparing_is_repaired_within_the_session() {
     let repaired = ClientEvent::Repaired {
         lacking: Vec::new(),
         apart: refused.clone(),
+        resent: false,
     };
     let without = Some(ClientEffect::Send(ClientFrame::WantReceipt { apart: refused }));
     assert_eq!(next(&mut session, repaired), without);

@@ -39,7 +39,33 @@ pub struct PeerState {
     pub fenced: bool,
     /// Hash over `grants`.
     pub grants_hash: [u8; 8],
+    /// Its cluster epoch.
+    pub cluster_epoch: u64,
+    /// Another aggregator has taken its place; see [`REPLACED`].
+    pub replaced: bool,
+    /// The node names a receipt of this spell of the log that was never given here.
+    pub receipt_unknown: bool,
 }
+
+/// What a receipt that a node showed has proven, and led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proven {
+    /// Nothing.
+    Nothing,
+    /// Another aggregator has taken the place of this one, which takes nothing any more.
+    Replaced,
+    /// This one's file was put back: its log has begun a new spell.
+    Rewound,
+}
+
+/// Code that nodes are sent away with by an aggregator that another one has taken the place of (`protocol.md` L8), and that
+/// a node ends a session with which finds itself talking to one.
+pub const REPLACED: &str = "AGGREGATOR_REPLACED";
+pub(super) const REPLACED_MESSAGE: &str = "Another aggregator, restored later, has taken the place of this one. Nothing is \
+    taken or sent here any more.";
+/// Code that makes a node begin its session again: the aggregator's log lacks what it once signed, and has begun a new
+/// spell (`reliability.md` 2.4).
+pub const RECEIPT_AHEAD: &str = "RECEIPT_AHEAD";
 
 /// Code that a fenced peer is sent away with, once what it brought is taken (`protocol.md` 4.7, R5).
 pub const CLONED: &str = "CLONED";
@@ -82,6 +108,8 @@ pub enum ServerEvent {
     },
     /// Two stores turned out to work with this peer's certificate.
     Fenced,
+    /// Answer to `ReviewProof`.
+    Reviewed(Proven),
     /// The log has grown to this position, and scopes of the peer with it (live sessions).
     News {
         /// Last position.
@@ -129,6 +157,8 @@ pub enum ServerEffect {
     Gather,
     /// Sum up what the peer's scopes hold.
     LoadSet,
+    /// See what this receipt proves, and act on it.
+    ReviewProof(Box<Receipt>),
     /// The session is over.
     Finish,
 }
@@ -149,6 +179,12 @@ pub struct ServerSession {
     down_drained: bool,
     down_in_flight: usize,
     receipt_due: bool,
+    /// The node compares digests first: a receipt before it asks for one would speak of what it has not handed in.
+    receipt_withheld: bool,
+    /// A proof was asked for and has not come.
+    proof_wanted: bool,
+    /// The node has met an aggregator that was restored later.
+    outdated: bool,
     fenced: bool,
     live: bool,
     proven: bool,
@@ -179,6 +215,9 @@ impl ServerSession {
             down_drained: false,
             down_in_flight: 0,
             receipt_due: true,
+            receipt_withheld: false,
+            proof_wanted: false,
+            outdated: false,
             fenced: false,
             live: false,
             proven: false,
@@ -234,6 +273,17 @@ impl ServerSession {
             ServerEvent::Fenced => {
                 self.fenced = true;
                 self.go_away_if_fenced();
+            }
+            ServerEvent::Reviewed(Proven::Rewound) => self.go_away(
+                RECEIPT_AHEAD,
+                "The aggregator's data was put back to an earlier state; the node connects again and both are compared.",
+            ),
+            ServerEvent::Reviewed(Proven::Replaced) => self.go_away(REPLACED, REPLACED_MESSAGE),
+            ServerEvent::Reviewed(Proven::Nothing) => {
+                if self.outdated {
+                    // It would not go on anyway.
+                    self.go_away(REPLACED, REPLACED_MESSAGE);
+                }
             }
             ServerEvent::News { position } => {
                 if self.live && position > self.down_position {
@@ -291,6 +341,7 @@ impl ServerSession {
             }
             ClientFrame::WantReceipt { .. } if self.greeted => {
                 self.receipt_due = true;
+                self.receipt_withheld = false;
                 self.gathering = false;
                 self.down_drained = false;
                 self.up_drained = true;
@@ -298,8 +349,13 @@ impl ServerSession {
                 self.go_away_if_fenced();
             }
             ClientFrame::Compare if self.greeted => self.effects.push_back(ServerEffect::LoadSet),
+            ClientFrame::Proof(receipt) if self.proof_wanted => {
+                self.proof_wanted = false;
+                self.effects.push_back(ServerEffect::ReviewProof(receipt));
+            }
             ClientFrame::Hello(_)
             | ClientFrame::Compare
+            | ClientFrame::Proof(_)
             | ClientFrame::Batch(_)
             | ClientFrame::Applied { .. }
             | ClientFrame::WantReceipt { .. } => {
@@ -313,37 +369,40 @@ impl ServerSession {
 
     fn handle_peer(&mut self, state: PeerState, time_ms: i64) {
         let Some(hello) = self.hello.clone() else { return };
+        if state.replaced {
+            self.go_away(REPLACED, REPLACED_MESSAGE);
+            return;
+        }
         self.greeted = true;
+        self.outdated = hello.cluster_epoch > state.cluster_epoch;
+        self.proof_wanted = self.outdated || state.receipt_unknown;
         let held = state.cursor.unwrap_or_default();
         self.fenced = state.fenced;
         let verdict = match verdict(&hello, &state) {
             Verdict::InSync if self.fenced => Verdict::CatchUp,
             other => other,
         };
+        // Where the node's own note of its acknowledgements says nothing, its log goes on from what is held here, and the
+        // digest tells both ends what differs, positions included.
+        let repairs = matches!(verdict, Verdict::Repair(_));
+        let unknown = hello.digest_first || verdict == Verdict::Repair(RepairReason::EpochChanged);
         // A log held further than the node knows: an ack was lost. Taking it again from where the node stands gives
         // the positions once more; the chain must meet the held cursor on the way.
-        let resent =
-            hello.acknowledged.position < held.position && held.position <= hello.origin_end.position;
-        // After a restore positions were given anew, and only both logs say which: all of them is read again.
-        let anew = verdict == Verdict::Repair(RepairReason::EpochChanged);
-        let start = if anew {
-            Cursor::default()
-        } else if resent {
-            hello.acknowledged
-        } else {
-            held
-        };
+        let resent = !unknown
+            && hello.acknowledged.position < held.position
+            && held.position <= hello.origin_end.position;
+        let start = if resent { hello.acknowledged } else { held };
         let chains_agree =
-            anew || resent || hello.acknowledged.position != held.position || hello.acknowledged == held;
+            unknown || resent || hello.acknowledged.position != held.position || hello.acknowledged == held;
         self.up_expected = chains_agree.then_some(start.position);
-        let fresh = anew || hello.down_position == 0;
-        self.down_position = if fresh {
-            0
-        } else if state.down_fits {
-            hello.down_position
-        } else {
-            state.position
+        // What the digest is about reaches at least to the position of this moment.
+        let fits = state.down_fits && hello.down_position > 0;
+        self.down_position = match (fits, repairs) {
+            (true, _) => hello.down_position,
+            (false, true) => state.position,
+            (false, false) => 0,
         };
+        self.receipt_withheld = repairs;
         self.up_drained = hello.origin_end.position <= start.position;
         self.live = hello.live;
         let says_grants = hello.grants_hash != [0; 8];
@@ -364,6 +423,8 @@ impl ServerSession {
             receipt_hash: state.receipt_hash,
             rebuilding: state.rebuilding,
             live: self.live,
+            cluster_epoch: state.cluster_epoch,
+            wants_proof: self.proof_wanted,
         };
         self.effects
             .push_back(ServerEffect::Send(ServerFrame::HelloAck(Box::new(ack))));
@@ -435,7 +496,11 @@ impl ServerSession {
     }
 
     fn load_down(&mut self) {
-        let receipt = self.up_drained && self.applying == 0 && self.receipt_due && !self.gathering;
+        let receipt = self.up_drained
+            && self.applying == 0
+            && self.receipt_due
+            && !self.receipt_withheld
+            && !self.gathering;
         let wanted = !self.draining && (!self.down_drained || receipt);
         if wanted
             && !self.fenced
@@ -483,6 +548,9 @@ fn verdict(hello: &Hello, state: &PeerState) -> Verdict {
     {
         return Verdict::Repair(RepairReason::EpochChanged);
     }
+    if hello.digest_first {
+        return Verdict::Repair(RepairReason::NoCursor);
+    }
     if cursor.position > hello.origin_end.position {
         return Verdict::Repair(RepairReason::ReceiverAhead);
     }
@@ -493,6 +561,9 @@ fn verdict(hello: &Hello, state: &PeerState) -> Verdict {
         return Verdict::Repair(RepairReason::ChainMismatch);
     }
     if !state.down_fits && hello.down_position > 0 {
+        return Verdict::Repair(RepairReason::ChainMismatch);
+    }
+    if state.receipt_unknown {
         return Verdict::Repair(RepairReason::ChainMismatch);
     }
     let nothing_up = hello.origin_end == cursor && hello.acknowledged == cursor;

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
 
 use super::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
-use super::server::{PeerState, ServerEffect, ServerEvent, ServerSession};
+use super::server::{PeerState, Proven, ServerEffect, ServerEvent, ServerSession};
 use crate::fingerprint::{change_hash, origin_chain};
 use crate::message::{
     Ack, Batch, ChangeEntry, Cursor, DocumentChanges, DocumentOutcome, Hash, Hello, Outcome, Receipt,
-    RepairReason, SetSum,
+    RepairReason, SetSum, Verdict,
 };
 
 const NODE: StoreId = StoreId([1; 16]);
@@ -130,6 +130,7 @@ impl World {
             quarantined: Vec::new(),
             documents: 0,
             rebuilding: false,
+            cluster_epoch: 11,
             signature: vec![1],
         }
     }
@@ -161,6 +162,8 @@ impl World {
             grants_hash: [0; 8],
             live: false,
             partial_receipts: false,
+            digest_first: false,
+            cluster_epoch: 0,
         };
         let mut client = ClientSession::new(hello);
         let mut server = ServerSession::new();
@@ -171,9 +174,10 @@ impl World {
                     ClientEffect::Send(frame) => server.handle_event(ServerEvent::Frame(frame)),
                     ClientEffect::LoadUp(after) => client.handle_event(self.load_up(after)),
                     ClientEffect::AdoptPeer(_) | ClientEffect::ForgetSent => {}
-                    ClientEffect::LoadSet | ClientEffect::Recount | ClientEffect::Settled(_) => {
-                        unreachable!("no live session")
-                    }
+                    ClientEffect::LoadSet
+                    | ClientEffect::Recount
+                    | ClientEffect::Settled(_)
+                    | ClientEffect::Prove(_) => unreachable!("no live session, nothing to prove"),
                     ClientEffect::StoreAck(ack) => {
                         if self.lose_acks {
                             client.handle_event(ClientEvent::LinkLost);
@@ -213,6 +217,7 @@ impl World {
                         client.handle_event(ClientEvent::Repaired {
                             lacking: Vec::new(),
                             apart: Vec::new(),
+                            resent: false,
                         });
                     }
                     ClientEffect::RotateEpoch => self.node_acked = Cursor::default(),
@@ -247,6 +252,9 @@ impl World {
                             rebuilding: false,
                             fenced: self.fenced,
                             grants_hash: [0; 8],
+                            cluster_epoch: 0,
+                            replaced: false,
+                            receipt_unknown: false,
                         };
                         server.handle_event(ServerEvent::PeerLoaded {
                             state: Box::new(state),
@@ -296,7 +304,9 @@ impl World {
                             receipt,
                         });
                     }
-                    ServerEffect::Gather | ServerEffect::LoadSet => unreachable!("no live session"),
+                    ServerEffect::Gather | ServerEffect::LoadSet | ServerEffect::ReviewProof(_) => {
+                        unreachable!("no live session, nothing to prove")
+                    }
                     ServerEffect::Finish => {}
                 }
             } else {
@@ -422,45 +432,200 @@ fn hello(acknowledged: u64, end: u64) -> Hello {
         grants_hash: [0; 8],
         live: false,
         partial_receipts: false,
+        digest_first: false,
+        cluster_epoch: 0,
     }
 }
 
-#[test]
-fn a_restored_aggregator_reads_both_logs_from_the_start_and_early_batches_are_forgotten() {
-    let hello = hello(2, 3);
+/// What an aggregator answers to a Hello: its verdict, and what it does next.
+fn greeted(hello: &Hello, state: PeerState) -> (crate::message::HelloAck, Vec<ServerEffect>, ServerSession) {
     let mut server = ServerSession::new();
     server.handle_event(ServerEvent::Frame(crate::message::ClientFrame::Hello(Box::new(
         hello.clone(),
     ))));
     server.handle_event(ServerEvent::PeerLoaded {
-        state: Box::new(PeerState {
-            store_id: CENTRE,
-            log_epoch: LogEpoch([7; 8]),
-            cursor: Some(hello.acknowledged),
-            position: 5,
-            down_fits: false,
-            down_waiting: true,
-            grants: Vec::new(),
-            set: SetSum::default(),
-            receipt_hash: [0; 32],
-            rebuilding: false,
-            fenced: false,
-            grants_hash: [0; 8],
-        }),
+        state: Box::new(state),
         time_ms: 7,
     });
-    let mut ack = None;
-    while let Some(effect) = server.poll_effect() {
-        if let ServerEffect::Send(frame) = effect {
-            ack = Some(frame);
-        }
+    let mut effects: Vec<ServerEffect> = std::iter::from_fn(|| server.poll_effect()).collect();
+    assert!(matches!(effects.remove(0), ServerEffect::LoadPeer(_)));
+    let ServerEffect::Send(crate::message::ServerFrame::HelloAck(ack)) = effects.remove(0) else {
+        panic!("a verdict")
+    };
+    (*ack, effects, server)
+}
+
+/// An aggregator that holds a node's log up to a cursor and is at position 5.
+fn state(cursor: Cursor) -> PeerState {
+    PeerState {
+        store_id: CENTRE,
+        log_epoch: LogEpoch([0; 8]),
+        cursor: Some(cursor),
+        position: 5,
+        down_fits: true,
+        down_waiting: true,
+        grants: Vec::new(),
+        set: SetSum::default(),
+        receipt_hash: [0; 32],
+        rebuilding: false,
+        fenced: false,
+        grants_hash: [0; 8],
+        cluster_epoch: 0,
+        replaced: false,
+        receipt_unknown: false,
     }
+}
+
+fn effects_of(client: &mut ClientSession) -> Vec<ClientEffect> {
+    std::iter::from_fn(|| client.poll_effect()).collect()
+}
+
+#[test]
+fn after_a_restore_of_the_aggregator_digests_are_compared_and_neither_log_is_sent_again() {
+    let hello = hello(3, 3);
+    let restored = PeerState {
+        log_epoch: LogEpoch([7; 8]),
+        down_fits: false,
+        ..state(hello.acknowledged)
+    };
+    let (ack, effects, mut server) = greeted(&hello, restored);
+    assert_eq!(ack.verdict, Verdict::Repair(RepairReason::EpochChanged));
+    assert_eq!(
+        ack.cursor, hello.acknowledged,
+        "the log goes on from where it is held"
+    );
+    let from_now = ServerEffect::LoadDown {
+        after: 5,
+        receipt: false,
+    };
+    assert_eq!(effects, [from_now], "and the other one from this moment");
+
     let mut client = ClientSession::new(hello);
-    assert!(matches!(client.poll_effect(), Some(ClientEffect::Send(_))));
-    assert!(matches!(client.poll_effect(), Some(ClientEffect::LoadUp(_))));
-    client.handle_event(ClientEvent::Frame(ack.expect("a verdict")));
-    assert!(matches!(client.poll_effect(), Some(ClientEffect::AdoptPeer(_))));
-    assert_eq!(client.poll_effect(), Some(ClientEffect::ForgetSent));
+    effects_of(&mut client);
+    client.handle_event(ClientEvent::Frame(crate::message::ServerFrame::HelloAck(
+        Box::new(ack),
+    )));
+    let effects = effects_of(&mut client);
+    assert!(matches!(
+        &effects[..],
+        [ClientEffect::AdoptPeer(_), ClientEffect::Repair]
+    ));
+    client.handle_event(ClientEvent::Repaired {
+        lacking: Vec::new(),
+        apart: Vec::new(),
+        resent: false,
+    });
+    let Some(ClientEffect::Send(wanted)) = client.poll_effect() else {
+        panic!("a receipt is asked for")
+    };
+    server.handle_event(ServerEvent::DownLoaded {
+        batch: Box::new(Batch {
+            from: 5,
+            to: 5,
+            end_chain: [0; 32],
+            signature: Vec::new(),
+            documents: Vec::new(),
+            drained: true,
+        }),
+        receipt: None,
+    });
+    server.handle_event(ServerEvent::Frame(wanted));
+    let receipt_due = std::iter::from_fn(|| server.poll_effect())
+        .any(|effect| matches!(effect, ServerEffect::LoadDown { receipt: true, .. }));
+    assert!(receipt_due, "once the node has compared");
+}
+
+#[test]
+fn a_node_that_lost_its_cursor_waits_for_the_aggregators_and_then_sends_only_what_follows() {
+    let hello = Hello {
+        known_peer: None,
+        down_position: 0,
+        digest_first: true,
+        ..hello(0, 3)
+    };
+    let held = Cursor {
+        position: 2,
+        chain: [2; 32],
+    };
+    let (ack, effects, _) = greeted(&hello, state(held));
+    assert_eq!(
+        (ack.verdict, ack.cursor),
+        (Verdict::Repair(RepairReason::NoCursor), held)
+    );
+    let from_now = |effect: &ServerEffect| matches!(effect, ServerEffect::LoadDown { after: 5, .. });
+    assert!(effects.iter().all(from_now), "{effects:?}");
+
+    let mut client = ClientSession::new(hello);
+    assert_eq!(effects_of(&mut client).len(), 1, "Hello and no batch");
+    client.handle_event(ClientEvent::Frame(crate::message::ServerFrame::HelloAck(
+        Box::new(ack),
+    )));
+    assert!(effects_of(&mut client).contains(&ClientEffect::LoadUp(held)));
+}
+
+#[test]
+fn a_spell_of_which_the_aggregator_knows_nothing_ends_and_a_new_one_begins() {
+    let hello = hello(3, 3);
+    let (ack, _, _) = greeted(&hello, state(Cursor::default()));
+    let mut client = ClientSession::new(hello);
+    effects_of(&mut client);
+    client.handle_event(ClientEvent::Frame(crate::message::ServerFrame::HelloAck(
+        Box::new(ack),
+    )));
+    let effects = effects_of(&mut client);
+    let again = SessionEnd::Restart(RepairReason::NoCursor);
+    assert!(
+        effects.ends_with(&[ClientEffect::RotateEpoch, ClientEffect::Finish(again)]),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_node_that_goes_on_behind_an_ack_it_never_got_compares_digests_before_a_receipt_counts() {
+    // The Hello arrived with another end than it was sent with, so that the aggregator seems to be ahead.
+    let hello = hello(0, 2);
+    let held = Cursor {
+        position: 1,
+        chain: [1; 32],
+    };
+    let mut bent = hello.clone();
+    bent.origin_end.position = 0;
+    let (ack, _, _) = greeted(&bent, state(held));
+    assert_eq!(ack.verdict, Verdict::Repair(RepairReason::ReceiverAhead));
+    let mut client = ClientSession::new(hello);
+    effects_of(&mut client);
+    client.handle_event(ClientEvent::Frame(crate::message::ServerFrame::HelloAck(
+        Box::new(ack),
+    )));
+    let piece = Batch {
+        from: 1,
+        to: 2,
+        end_chain: [2; 32],
+        signature: Vec::new(),
+        documents: Vec::new(),
+        drained: true,
+    };
+    client.handle_event(ClientEvent::UpLoaded(Box::new(Batch {
+        from: 0,
+        ..piece.clone()
+    })));
+    client.handle_event(ClientEvent::UpLoaded(Box::new(piece)));
+    assert!(
+        !effects_of(&mut client).contains(&ClientEffect::Repair),
+        "not while a batch is unanswered"
+    );
+    let ack = Ack {
+        cursor: Cursor {
+            position: 2,
+            chain: [2; 32],
+        },
+        outcomes: Vec::new(),
+    };
+    client.handle_event(ClientEvent::Frame(crate::message::ServerFrame::Ack(Box::new(
+        ack,
+    ))));
+    client.handle_event(ClientEvent::AckStored);
+    assert!(effects_of(&mut client).contains(&ClientEffect::Repair));
 }
 
 #[test]
@@ -492,6 +657,7 @@ fn what_the_gate_refuses_again_after_a_repair_is_left_out_of_the_receipt() {
     client.handle_event(ClientEvent::Repaired {
         lacking: Vec::new(),
         apart: apart.clone(),
+        resent: false,
     });
     assert_eq!(
         client.poll_effect(),
@@ -499,4 +665,105 @@ fn what_the_gate_refuses_again_after_a_repair_is_left_out_of_the_receipt() {
             apart
         }))
     );
+}
+
+#[test]
+fn a_node_shows_a_replaced_aggregator_its_receipt_and_adopts_nothing_of_it() {
+    let hello = Hello {
+        cluster_epoch: 9,
+        receipt_hash: [4; 32],
+        ..hello(3, 3)
+    };
+    let (ack, _, mut server) = greeted(&hello, state(hello.acknowledged));
+    assert!(ack.wants_proof);
+    let mut client = ClientSession::new(hello.clone());
+    effects_of(&mut client);
+    client.handle_event(ClientEvent::Frame(crate::message::ServerFrame::HelloAck(
+        Box::new(ack.clone()),
+    )));
+    assert_eq!(effects_of(&mut client), [ClientEffect::Prove([4; 32])]);
+    let receipt = Box::new(World::default().receipt());
+    client.handle_event(ClientEvent::ProofLoaded(Some(receipt.clone())));
+    let Some(ClientEffect::Send(proof)) = client.poll_effect() else {
+        panic!("the receipt is shown")
+    };
+    while server.poll_effect().is_some() {}
+    server.handle_event(ServerEvent::Frame(proof.clone()));
+    assert_eq!(server.poll_effect(), Some(ServerEffect::ReviewProof(receipt)));
+    // Whether it proves anything or not: the node does not go on.
+    server.handle_event(ServerEvent::Reviewed(Proven::Nothing));
+    let Some(ServerEffect::Send(last)) = server.poll_effect() else {
+        panic!("a last word")
+    };
+    client.handle_event(ClientEvent::Frame(last));
+    assert!(matches!(
+        &effects_of(&mut client)[..],
+        [ClientEffect::Finish(SessionEnd::Refused { code, .. })] if code == super::server::REPLACED
+    ));
+
+    let mut without = ClientSession::new(hello);
+    effects_of(&mut without);
+    without.handle_event(ClientEvent::Frame(crate::message::ServerFrame::HelloAck(
+        Box::new(ack),
+    )));
+    effects_of(&mut without);
+    without.handle_event(ClientEvent::ProofLoaded(None));
+    assert!(
+        without.is_ended(),
+        "it has nothing to show and does not go on either"
+    );
+    let mut again = server;
+    again.handle_event(ServerEvent::Frame(proof));
+    assert!(again.is_ended());
+}
+
+#[test]
+fn an_aggregator_whose_file_was_put_back_sends_the_node_back_to_begin_again() {
+    let hello = hello(3, 3);
+    let rewound = PeerState {
+        receipt_unknown: true,
+        ..state(hello.acknowledged)
+    };
+    let (ack, _, mut server) = greeted(&hello, rewound);
+    assert!(ack.wants_proof);
+    assert_eq!(
+        ack.verdict,
+        Verdict::Repair(RepairReason::ChainMismatch),
+        "proven or not"
+    );
+    server.handle_event(ServerEvent::Reviewed(Proven::Rewound));
+    let mut last = None;
+    while let Some(effect) = server.poll_effect() {
+        if let ServerEffect::Send(frame @ crate::message::ServerFrame::Goaway { .. }) = effect {
+            last = Some(frame);
+        }
+    }
+    let mut client = ClientSession::new(hello);
+    client.handle_event(ClientEvent::Frame(crate::message::ServerFrame::HelloAck(
+        Box::new(ack),
+    )));
+    client.handle_event(ClientEvent::Frame(last.expect("a last word")));
+    let again = ClientEffect::Finish(SessionEnd::Restart(RepairReason::EpochChanged));
+    assert!(effects_of(&mut client).contains(&again));
+}
+
+#[test]
+fn a_replaced_aggregator_takes_nothing() {
+    let hello = hello(0, 3);
+    let mut server = ServerSession::new();
+    server.handle_event(ServerEvent::Frame(crate::message::ClientFrame::Hello(Box::new(
+        hello.clone(),
+    ))));
+    server.handle_event(ServerEvent::PeerLoaded {
+        state: Box::new(PeerState {
+            replaced: true,
+            ..state(Cursor::default())
+        }),
+        time_ms: 7,
+    });
+    assert!(server.is_ended());
+    let sent = std::iter::from_fn(|| server.poll_effect()).any(|effect| {
+        matches!(effect, ServerEffect::Send(crate::message::ServerFrame::Goaway { code, .. }) if code == super::server::REPLACED)
+    });
+    assert!(sent);
 }

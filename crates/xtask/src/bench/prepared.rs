@@ -203,6 +203,7 @@ impl Prepared {
             | ClientEffect::RotateEpoch
             | ClientEffect::Recount
             | ClientEffect::LoadSet
+            | ClientEffect::Prove(_)
             | ClientEffect::Settled(_)
             | ClientEffect::Finish(_) => {
                 bail!("the aggregator holds something else than what was sent: {effect:?}")
@@ -229,6 +230,8 @@ impl Prepared {
             grants_hash: grants_hash(self.grants.iter().map(|(scope, write)| (scope, *write))),
             live: false,
             partial_receipts: false,
+            digest_first: false,
+            cluster_epoch: 0,
         }
     }
 

@@ -22,6 +22,9 @@ pub(super) fn notes(answers: &Answers, frame: &Frame) -> Vec<OverviewNote> {
         href: "#areas".to_owned(),
     };
     let mut notes = Vec::new();
+    if answers.replaced {
+        notes.push(note(Tone::Attention, frame.fill("overview.replaced", &[])));
+    }
     if let Some(rebuilding) = &answers.rebuilding {
         let since = rebuilding.since.as_deref().unwrap_or("–");
         let missing = frame.number(rebuilding.missing);

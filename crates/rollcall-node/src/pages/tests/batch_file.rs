@@ -75,6 +75,8 @@ impl Aggregator {
                 receipt_hash: [0; 32],
                 rebuilding: false,
                 live: false,
+                cluster_epoch: 0,
+                wants_proof: false,
             },
             refusal: None,
         };

@@ -29,12 +29,15 @@ impl<L: Link> Run<'_, '_, L> {
         let differing: usize = requests.iter().map(|request| request.documents.len()).sum();
         let mut lacking: Vec<Vec<DocumentChanges>> = Vec::new();
         let mut apart: Vec<DocumentId> = Vec::new();
+        let mut resent = false;
         while let Some(request) = requests.pop_front() {
             self.further_round_trips += 1;
             let answer = match self.link.resolve(&request).await {
                 Ok(answer) => answer,
                 Err(error) => return self.lost(&error),
             };
+            let replica = self.replica.clone();
+            let held = request.documents.clone();
             // What did not fit into the answer is asked for again, as long as each answer brings something.
             let answered: Vec<_> = answer
                 .changes
@@ -50,26 +53,33 @@ impl<L: Link> Run<'_, '_, L> {
             if !left.is_empty() && !answered.is_empty() {
                 requests.push_front(ResolveRequest { documents: left });
             }
-            let replica = self.replica.clone();
-            let (taken, more, refused) = blocking(move || {
-                let taken = replica.take_documents(&answer.changes, None, now_ms)?;
+            let (taken, (more, again), refused) = blocking(move || {
+                let taken = replica.take_resolved(&held, &answer, now_ms)?;
                 let refused = replica.refused_of(&answer.changes)?;
-                Ok::<_, Error>((taken, replica.wanted_changes(&answer.wanted)?, refused))
+                Ok::<_, Error>((taken, replica.send_wanted(&answer.wanted, now_ms)?, refused))
             })
             .await?;
             self.report.pulled.changes += taken.changes;
             self.report.pulled.documents += taken.documents;
             self.report.pulled.quarantined += taken.quarantined;
             lacking.extend(more);
+            resent |= again;
             apart.extend(refused);
         }
-        if differing > 0 {
-            let replica = self.replica.clone();
-            blocking(move || replica.note_repair(differing as u64, now_ms)).await?;
-        }
+        let replica = self.replica.clone();
+        blocking(move || {
+            if differing > 0 {
+                replica.note_repair(differing as u64, now_ms)?;
+            }
+            replica.note_compared()
+        })
+        .await?;
         apart.truncate(APART_MAX);
-        self.session
-            .handle_event(ClientEvent::Repaired { lacking, apart });
+        self.session.handle_event(ClientEvent::Repaired {
+            lacking,
+            apart,
+            resent,
+        });
         Ok(())
     }
 
