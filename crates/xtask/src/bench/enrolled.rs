@@ -121,6 +121,7 @@ fn tokens(centre: &Centre, federations: &[FederationId]) -> Result<Vec<Enrolment
     for federation in federations {
         let token = EnrolmentToken::generate(made.ca_fingerprint).context("make a token")?;
         rows.push(TokenRow {
+            relay: false,
             token_hash: token.secret_hash(),
             jurisdiction: Jurisdiction {
                 federation: federation.clone(),
