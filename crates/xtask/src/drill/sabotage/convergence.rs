@@ -32,8 +32,8 @@ pub(super) const LIST: &[Sabotage] = &[
         id: "L10-no-repair",
         lesson: Some(10),
         file: "crates/rollcall-sync/src/session/client.rs",
-        text: "self.effects.push_back(ClientEffect::Repair);",
-        instead: "self.settle(SessionEnd::CaughtUp);",
+        text: "ReceiptCheck::Different if self.repairs < REPAIRS_MAX => {",
+        instead: "ReceiptCheck::Different if self.repairs < REPAIRS_MAX => { return self.settle(SessionEnd::CaughtUp);",
         breaks: "A difference that the receipt shows is taken note of, and nobody repairs it.",
         detector: Detector {
             package: "rollcall-sync",
@@ -56,8 +56,8 @@ pub(super) const LIST: &[Sabotage] = &[
         id: "L12-lost-ack",
         lesson: Some(12),
         file: "crates/rollcall-sync/src/session/server.rs",
-        text: "hello.acknowledged.position < held.position && held.position <= hello.origin_end.position;",
-        instead: "false;",
+        text: "let resent = !unknown",
+        instead: "let resent = false && !unknown",
         breaks: "After a lost ack the node sends the batch again in every session, and never hears \
                  what became of it.",
         detector: Detector {
