@@ -348,10 +348,14 @@ fn placed_entries(reader: &Reader, scope: &FederationId) -> Result<Vec<(Document
     let mut entries = reader.scope_entries(scope)?;
     for (id, digest) in &mut entries {
         // Both lists are sorted by document, and each change belongs to a document of the other.
-        let until = left.partition_point(|(of, _, _)| *of <= *id);
+        let until = left.partition_point(|placement| placement.document_id <= *id);
         let (own, rest) = left.split_at(until);
         left = rest;
-        *digest = placed_digest(digest, own.iter().map(|(_, hash, placed)| (hash, *placed)));
+        *digest = placed_digest(
+            digest,
+            own.iter()
+                .map(|own| (&own.hash, (own.position, own.committed_at_ms))),
+        );
     }
     Ok(entries)
 }

@@ -99,6 +99,19 @@ pub(crate) fn next_chain(chain: &Hash, position: u64, document_id: DocumentId, h
     hasher.finalize().into()
 }
 
+/// Where a change stands in the aggregator's log; position and time are 0 where it stands nowhere yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// Document of the change.
+    pub document_id: DocumentId,
+    /// Hash of the change.
+    pub hash: Hash,
+    /// The aggregator's position.
+    pub position: u64,
+    /// Its commit time there, Unix milliseconds.
+    pub committed_at_ms: i64,
+}
+
 impl Reader {
     /// One scope's numbers; zero for a scope that has had no document.
     pub fn scope(&self, scope: &FederationId) -> Result<ScopeRow, Error> {
@@ -163,17 +176,20 @@ impl Reader {
         )
     }
 
-    /// Where the changes of a scope's documents stand in the aggregator's log: document, hash, position and commit time of
-    /// each, (0, 0) where it has none; sorted by document and hash.
-    pub fn scope_placements(
-        &self,
-        scope: &FederationId,
-    ) -> Result<Vec<(DocumentId, Hash, (u64, i64))>, Error> {
+    /// Where the changes of a scope's documents stand in the aggregator's log; sorted by document and hash.
+    pub fn scope_placements(&self, scope: &FederationId) -> Result<Vec<Placement>, Error> {
         self.all(
             "SELECT c.document_id, c.hash, c.position, c.committed_at_ms FROM scope_document m \
              JOIN change c ON c.document_id = m.document_id WHERE m.scope = ?1 ORDER BY m.document_id, c.hash",
             [scope.as_str()],
-            |row| Ok((row.document_id(0)?, row.hash(1)?, (row.u64(2)?, row.i64(3)?))),
+            |row| {
+                Ok(Placement {
+                    document_id: row.document_id(0)?,
+                    hash: row.hash(1)?,
+                    position: row.u64(2)?,
+                    committed_at_ms: row.i64(3)?,
+                })
+            },
         )
     }
 

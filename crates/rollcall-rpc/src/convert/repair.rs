@@ -174,7 +174,10 @@ fn hash_lists_from_wire(wire: pb::HashLists) -> Result<Vec<(DocumentId, Vec<Hash
     Ok(lists)
 }
 
-fn placements_to_wire(placed: &[(DocumentId, Vec<(u64, i64)>)]) -> pb::Placements {
+/// Position and commit time of each change of a document.
+type Placed = Vec<(u64, i64)>;
+
+fn placements_to_wire(placed: &[(DocumentId, Placed)]) -> pb::Placements {
     let mut positions = PositionColumns::default();
     placed
         .iter()
@@ -192,7 +195,7 @@ fn placements_to_wire(placed: &[(DocumentId, Vec<(u64, i64)>)]) -> pb::Placement
     }
 }
 
-fn placements_from_wire(wire: pb::Placements) -> Result<Vec<(DocumentId, Vec<(u64, i64)>)>, RpcError> {
+fn placements_from_wire(wire: pb::Placements) -> Result<Vec<(DocumentId, Placed)>, RpcError> {
     let ids = column::ids_from_wire(&wire.document_ids, usize::MAX)?;
     let counts = column::counts_from_wire(wire.counts, ids.len(), "position counts")?;
     let changes = counts
