@@ -1,3 +1,5 @@
+//! The saved form against what Automerge makes of the same changes.
+
 use automerge::{Automerge, Change};
 
 use super::*;
