@@ -522,3 +522,15 @@ pub(crate) fn count(database: &rusqlite::Connection, sql: &str) -> u64 {
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
     u64::try_from(count).expect("counts are not negative")
 }
+
+/// Hash, position and commit time of every change, sorted by hash.
+pub(crate) fn placements(store: &Path) -> Vec<(Vec<u8>, i64, i64)> {
+    let database = database(store);
+    let mut rows = database
+        .prepare("SELECT hash, position, committed_at_ms FROM change ORDER BY hash")
+        .expect("a query");
+    let rows = rows
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .expect("rows");
+    rows.collect::<Result<_, _>>().expect("rows")
+}

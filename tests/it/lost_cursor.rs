@@ -4,7 +4,7 @@
 use rollcall_core::credit_code::CreditCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Aggregator, Node, count, database, full, sync_all};
+use crate::harness::{Aggregator, Node, count, database, full, placements, sync_all};
 
 /// Bytes of a session, both directions, in which hardly a document differs. The digest of 3,000 documents takes 2 KB.
 const BYTES_MAX: u64 = 24 * 1024;
@@ -66,18 +66,6 @@ fn assert_cheap(node: &Node, loss: &str, pushed: u64, pulled: u64) {
         "{loss}: {report}"
     );
     assert_eq!(node.sync()["outcome"], "in_sync", "{loss}: once");
-}
-
-/// Position and commit time of every change, by hash.
-fn placements(office: &std::path::Path) -> Vec<(Vec<u8>, i64, i64)> {
-    let database = database(office);
-    let mut rows = database
-        .prepare("SELECT hash, position, committed_at_ms FROM change ORDER BY hash")
-        .expect("a query");
-    let rows = rows
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .expect("rows");
-    rows.collect::<Result<_, _>>().expect("rows")
 }
 
 fn faults(aggregator: &Aggregator) -> String {

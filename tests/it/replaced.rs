@@ -1,14 +1,12 @@
 //! Two aggregators with one identity, and one whose file was put back by hand (`protocol.md` R2, L8; `reliability.md` 2.4):
 //! nodes tell them apart, and only what an aggregator has signed itself makes it stop or begin anew.
 
-use std::path::Path;
-
 use rollcall_core::credit_code::CreditCode;
 use rollcall_core::id::LogEpoch;
 use rollcall_sync::message::{Hello, ServerFrame};
 use serde_json::{Value, json};
 
-use crate::harness::{Aggregator, Node, count, database, sync_all};
+use crate::harness::{Aggregator, Node, count, database, placements, sync_all};
 use crate::peer::{Hostile, written};
 
 fn code(county: &str) -> CreditCode {
@@ -42,18 +40,6 @@ fn position(aggregator: &Aggregator) -> u64 {
         &database(&aggregator.store()),
         "SELECT coalesce(max(position), 0) FROM log",
     )
-}
-
-/// Hash, position and commit time of every change.
-fn placements(store: &Path) -> Vec<(Vec<u8>, i64, i64)> {
-    let database = database(store);
-    let mut rows = database
-        .prepare("SELECT hash, position, committed_at_ms FROM change ORDER BY hash")
-        .expect("a query");
-    let rows = rows
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .expect("rows");
-    rows.collect::<Result<_, _>>().expect("rows")
 }
 
 fn assert_whole(aggregator: &Aggregator, nodes: &[&Node]) {

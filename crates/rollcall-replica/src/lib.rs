@@ -14,6 +14,7 @@ mod home;
 pub mod import;
 mod judge;
 pub mod jurisdiction;
+mod kept_apart;
 mod listed;
 pub mod name_index;
 mod parallel;

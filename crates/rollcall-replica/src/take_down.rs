@@ -6,14 +6,14 @@ use rollcall_doc::gate;
 use rollcall_store::Pending;
 use rollcall_store::commit::DocumentCommit;
 use rollcall_store::cursor::{AcknowledgeOutcome, AcknowledgedChange, Acknowledgement};
-use rollcall_store::quarantine::{PendingChange, Refused};
 use rollcall_store::successor::Mark;
 use rollcall_sync::message::{Batch, DocumentChanges, SetSum};
 
 use crate::error::Error;
+use crate::kept_apart::keep_rest;
 use crate::parallel;
 use crate::prepare::{Origin, Prepared, Waiting};
-use crate::replica::{PROGRAM, Replica};
+use crate::replica::Replica;
 use crate::send_up::grant_new;
 
 /// How often a batch is tried again when a local edit moves a document under it.
@@ -300,41 +300,17 @@ impl Passed {
         origin: Origin,
         now_ms: i64,
     ) -> Result<(), rollcall_store::Error> {
-        let (document_id, kind) = self.document;
         for released in &self.released {
-            writer.remove_pending(document_id, &released.hash)?;
+            writer.remove_pending(self.document.0, &released.hash)?;
         }
-        for pending in &self.pending {
-            let change = PendingChange {
-                document_id,
-                kind,
-                hash: pending.hash,
-                missing: pending.missing.clone(),
-                origin_store: origin.store,
-                origin_epoch: origin.epoch,
-                position: 0,
-                committed_at_ms: 0,
-                first_seen_ms: now_ms,
-                bytes: pending.bytes.clone(),
-            };
-            writer.save_pending(&change)?;
-        }
-        for refused in &self.refused {
-            writer.save_quarantine(
-                &Refused {
-                    document_id,
-                    kind,
-                    hash: refused.hash,
-                    bytes: refused.bytes.clone(),
-                    code: refused.code.to_owned(),
-                    message: refused.message.clone(),
-                    origin_store: origin.store,
-                    program: PROGRAM.to_owned(),
-                },
-                now_ms,
-            )?;
-        }
-        Ok(())
+        keep_rest(
+            writer,
+            self.document,
+            &self.pending,
+            &self.refused,
+            origin,
+            now_ms,
+        )
     }
 }
 

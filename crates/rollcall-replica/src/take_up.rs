@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rollcall_core::id::{DocumentId, DocumentKind, LogEpoch, StoreId};
 use rollcall_store::cursor::CursorAdvance;
-use rollcall_store::quarantine::{PendingChange, Refused};
+use rollcall_store::quarantine::Refused;
 use rollcall_store::receipt::{BatchEvidence, LINK_BYTES};
 use rollcall_store::{Hash, Pending, Writer};
 use rollcall_sync::fingerprint::{change_hash, origin_chain};
@@ -15,7 +15,9 @@ use rollcall_sync::message::{Ack, Batch, Cursor, DocumentOutcome, Outcome};
 use crate::error::Error;
 use crate::grants::Access;
 use crate::judge::{Judged, JudgedBatch};
+use crate::kept_apart::keep_rest;
 use crate::peer::PeerContext;
+use crate::prepare::Origin;
 use crate::replica::{PROGRAM, Replica, hex};
 
 /// Why a whole batch was refused.
@@ -241,7 +243,11 @@ fn commit_one(
     for released in &judged.released {
         writer.remove_pending(id, &released.hash)?;
     }
-    keep_rest(writer, document, judged, store_id, log_epoch, now_ms)?;
+    let origin = Origin {
+        store: store_id,
+        epoch: log_epoch,
+    };
+    keep_rest(writer, document, &judged.pending, &judged.refused, origin, now_ms)?;
     let mut positions = Vec::with_capacity(judged.hashes.len());
     for hash in &judged.hashes {
         positions.push(match given.get(hash) {
@@ -295,48 +301,6 @@ fn close_rescued(
     Ok(())
 }
 
-/// Keeps what waits for another change, and what the gate refused.
-fn keep_rest(
-    writer: &mut Writer,
-    (id, kind): (DocumentId, DocumentKind),
-    judged: &Judged,
-    store_id: StoreId,
-    log_epoch: LogEpoch,
-    now_ms: i64,
-) -> Result<(), rollcall_store::Error> {
-    for pending in &judged.pending {
-        let change = PendingChange {
-            document_id: id,
-            kind,
-            hash: pending.hash,
-            missing: pending.missing.clone(),
-            origin_store: store_id,
-            origin_epoch: log_epoch,
-            position: 0,
-            committed_at_ms: 0,
-            first_seen_ms: now_ms,
-            bytes: pending.bytes.clone(),
-        };
-        writer.save_pending(&change)?;
-    }
-    for refused in &judged.refused {
-        writer.save_quarantine(
-            &Refused {
-                document_id: id,
-                kind,
-                hash: refused.hash,
-                bytes: refused.bytes.clone(),
-                code: refused.code.to_owned(),
-                message: refused.message.clone(),
-                origin_store: store_id,
-                program: PROGRAM.to_owned(),
-            },
-            now_ms,
-        )?;
-    }
-    Ok(())
-}
-
 /// Keeps every change of a document apart that its sender may not write.
 fn keep_apart(
     writer: &mut Writer,
@@ -348,7 +312,11 @@ fn keep_apart(
     now_ms: i64,
 ) -> Result<DocumentOutcome, rollcall_store::Error> {
     let (id, kind) = document;
-    keep_rest(writer, document, judged, store_id, log_epoch, now_ms)?;
+    let origin = Origin {
+        store: store_id,
+        epoch: log_epoch,
+    };
+    keep_rest(writer, document, &judged.pending, &judged.refused, origin, now_ms)?;
     for change in &judged.accepted {
         writer.save_quarantine(
             &Refused {

@@ -82,7 +82,7 @@ pub(super) const LIST: &[Sabotage] = &[
     Sabotage {
         id: "L14-orphan-dropped",
         lesson: Some(14),
-        file: "crates/rollcall-replica/src/take_up.rs",
+        file: "crates/rollcall-replica/src/kept_apart.rs",
         text: "writer.save_pending(&change)?;",
         instead: "drop(change);",
         breaks: "A change that waits for another is answered as waiting, and is kept nowhere.",
