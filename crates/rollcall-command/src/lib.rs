@@ -3,6 +3,7 @@
 //! Refuses to know: HTTP, gRPC, TLS, and which of the two programs it serves.
 
 pub mod accounts;
+mod allocator;
 pub mod clock;
 pub mod data;
 pub mod federation;

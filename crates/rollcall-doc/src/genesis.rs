@@ -40,7 +40,7 @@ pub(crate) fn bytes(kind: DocumentKind, id: DocumentId) -> Vec<u8> {
         .take_while(|byte| **byte >= 0x80)
         .count();
     let actor_at = LENGTH_AT + length_size + 2;
-    debug_assert_eq!(
+    assert_eq!(
         bytes[actor_at - 2..actor_at],
         [0, 16],
         "the actor stands where the format has it"

@@ -125,7 +125,7 @@ pub fn plan(list: &List, settings: PlanSettings, lookup: &mut dyn FnMut(&Candida
             }
         };
         for problem in &problems {
-            debug_assert!(problem.severity != Severity::Error, "an error refuses the row");
+            assert!(problem.severity != Severity::Error, "an error refuses the row");
             summary.warn(Some(place), problem);
         }
         summary.count(place, scope.name(), &outcome);

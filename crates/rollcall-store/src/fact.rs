@@ -126,40 +126,64 @@ impl Writer {
         if facts.is_empty() {
             return Ok(());
         }
+        let mut latest = None;
         if !fresh {
             self.run(
                 "DELETE FROM fact WHERE document_id = ?1 AND position = ?2",
                 (document_id.as_bytes(), to_i64(UNSENT)),
             )?;
-        }
-        let mut revision = self.counter("fact_revision")?;
-        let single = fresh && facts.len() == 1;
-        for (position, facts) in facts {
-            revision += 1;
-            // Replacing is dearer, and nothing can be there for a new document.
-            let sql = if single {
-                "INSERT INTO fact (revision, document_id, position, kind, current, facts) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-            } else {
-                "INSERT OR REPLACE INTO fact (revision, document_id, position, kind, current, facts) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-            };
-            self.run(
-                sql,
-                params![
-                    revision,
-                    document_id.as_bytes(),
-                    to_i64(*position),
-                    kind.number(),
-                    single,
-                    facts
-                ],
+            latest = self.one(
+                "SELECT position FROM fact WHERE document_id = ?1 ORDER BY position DESC LIMIT 1",
+                [document_id.as_bytes()],
+                |row| row.u64(0),
             )?;
         }
-        self.set_counter("fact_revision", revision);
-        if !single {
-            self.mark_current(document_id)?;
+        // Nearly always one row comes that is the latest. Replacing rows and marking the latest among them is dearer, and
+        // in a savepoint much dearer: the engine keeps a journal for each statement that may change several rows.
+        if let [(position, facts)] = facts
+            && latest.is_none_or(|latest| latest < *position)
+        {
+            if let Some(latest) = latest {
+                self.run(
+                    "UPDATE fact SET current = 0 WHERE document_id = ?1 AND position = ?2",
+                    (document_id.as_bytes(), to_i64(latest)),
+                )?;
+            }
+            let row = (document_id, kind, *position, facts.as_slice());
+            return self.write_fact(
+                "INSERT INTO fact (revision, document_id, position, kind, current, facts) \
+                 VALUES (?1, ?2, ?3, ?4, 1, ?5)",
+                row,
+            );
         }
+        for (position, facts) in facts {
+            let row = (document_id, kind, *position, facts.as_slice());
+            self.write_fact(
+                "INSERT OR REPLACE INTO fact (revision, document_id, position, kind, current, facts) \
+                 VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+                row,
+            )?;
+        }
+        self.mark_current(document_id)
+    }
+
+    fn write_fact(
+        &mut self,
+        sql: &str,
+        (document_id, kind, position, facts): (DocumentId, DocumentKind, u64, &[u8]),
+    ) -> Result<(), Error> {
+        let revision = self.counter("fact_revision")? + 1;
+        self.set_counter("fact_revision", revision);
+        self.run(
+            sql,
+            params![
+                revision,
+                document_id.as_bytes(),
+                to_i64(position),
+                kind.number(),
+                facts
+            ],
+        )?;
         Ok(())
     }
 

@@ -167,7 +167,7 @@ fn line(kind: DocumentKind, edits: &[(&'static str, &'static str); 5]) -> Line {
 impl Line {
     /// The document before its change of this number.
     pub(super) fn document(&self, number: usize) -> Document {
-        debug_assert_eq!(
+        assert_eq!(
             (self.kind, self.id),
             (self.stages[number].kind(), self.stages[number].id())
         );
