@@ -145,7 +145,7 @@ impl Replica {
             received_at_ms: now_ms,
             links: links(batch, &judged),
         });
-        let (store_id, log_epoch) = (peer.store_id, peer.log_epoch);
+        let (store_id, log_epoch, from) = (peer.store_id, peer.log_epoch, batch.from);
         let ids: Vec<(DocumentId, DocumentKind)> = batch
             .documents
             .iter()
@@ -169,6 +169,10 @@ impl Replica {
                 .peer_cursor(store_id, log_epoch)?
                 .map(|row| row.cursor)
                 .unwrap_or_default();
+            // The batch before, handed over earlier, was not taken: this one waits for it.
+            if step.is_some() && held.position < from {
+                return Err(rollcall_store::Error::CursorMoved { held });
+            }
             // Of a piece that was sent again no more is said than that it agrees: beyond it the logs may part.
             let cursor = step.map_or(held, |(position, chain)| rollcall_store::cursor::Cursor {
                 position,
@@ -194,7 +198,7 @@ impl Replica {
                 outcomes,
             })
         };
-        self.store().write("take batch", work)
+        self.store().write_repeatable("take batch", work)
     }
 }
 

@@ -37,7 +37,7 @@ mod testing;
 pub mod verify;
 
 pub use error::{Error, Refusal, TokenFault};
-pub use sqlite::{Pending, Reader, Writer};
+pub use sqlite::{Announced, Pending, Reader, Writer};
 pub use store::{CreateOptions, Identity, Role, Store};
 
 /// SHA-256.

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use crate::error::{Error, engine};
 use crate::migration;
-use crate::sqlite::{APPLICATION_ID, Pending, Pool, Reader, RowExt, Use, Writer, WriterHandle};
+use crate::sqlite::{APPLICATION_ID, Announced, Pending, Pool, Reader, RowExt, Use, Writer, WriterHandle};
 use crate::sqlite::{connect, connect_plain, quick_check, start, stepped};
 
 /// Which of the two programs a store belongs to.
@@ -223,6 +223,22 @@ impl Store {
         f: impl FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static,
     ) -> Pending<T> {
         self.inner.writer.write(name, f)
+    }
+
+    /// As [`Store::write`], for what may be done again: where a closure of the group fails, those before it run once
+    /// more. It costs less, above all in a group.
+    pub fn write_repeatable<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        f: impl FnMut(&mut Writer) -> Result<T, Error> + Send + 'static,
+    ) -> Pending<T> {
+        self.inner.writer.write_repeatable(name, f)
+    }
+
+    /// Says that a closure is being prepared, until the announcement is dropped: the writer holds its transaction open a
+    /// little for it, so that both are committed together.
+    pub fn announce(&self) -> Announced {
+        self.inner.writer.announce()
     }
 
     /// Changes after every commit of this process, and ends when the store is closed. Commits of other processes do not

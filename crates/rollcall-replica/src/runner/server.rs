@@ -1,7 +1,7 @@
 //! The aggregator's end: serves one peer's session over frames. A session that stays open is told from outside what
 //! is new and when to end ([`Told`]); it never asks the store by itself.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use rollcall_core::id::DocumentId;
 use rollcall_store::Pending;
 use rollcall_sync::keys::{Sign, Verify};
 use rollcall_sync::limits::{
-    DRAIN_MS, RECEIPT_GATHER_MS, RECEIPT_GATHER_MS_MAX, RECEIPT_GATHER_MS_PER_SCOPE,
+    COMMITS_IN_FLIGHT_MAX, DRAIN_MS, RECEIPT_GATHER_MS, RECEIPT_GATHER_MS_MAX, RECEIPT_GATHER_MS_PER_SCOPE,
 };
 use rollcall_sync::message::{Ack, Batch, ClientFrame, Cursor, PartialReceipt, Receipt, ServerFrame};
 use rollcall_sync::session::server::{ServerEffect, ServerEvent, ServerSession};
@@ -59,7 +59,7 @@ pub async fn serve_session<E: std::fmt::Display>(
         keys,
         clock,
         verified: Cursor::default(),
-        committing: None,
+        committing: VecDeque::new(),
         apart: Vec::new(),
         heard: tokio::time::Instant::now(),
         told: Some(standing.told),
@@ -72,7 +72,7 @@ pub async fn serve_session<E: std::fmt::Display>(
     loop {
         while let Some(effect) = run.session.poll_effect() {
             if effect == ServerEffect::Finish {
-                run.finish_commit().await?;
+                run.finish_commits(0).await?;
                 return Ok(());
             }
             run.carry_out(effect, &outbound).await?;
@@ -82,7 +82,7 @@ pub async fn serve_session<E: std::fmt::Display>(
         {
             turn.settle();
         }
-        let event = match &mut run.committing {
+        let event = match run.committing.front_mut() {
             Some(committing) => tokio::select! {
                 // In order, so that the same events give the same effects: an answer that is there goes out first.
                 biased;
@@ -131,7 +131,7 @@ fn frame_event<E: std::fmt::Display>(
     }
 }
 
-/// A batch on its way into the store while the next one is judged.
+/// A batch on its way into the store while the next ones are judged.
 struct Committing {
     pending: Pending<Ack>,
     batch: Arc<Batch>,
@@ -145,7 +145,8 @@ struct Run<'a> {
     clock: fn() -> i64,
     /// Where the chain of the peer's log has been followed to in this session.
     verified: Cursor,
-    committing: Option<Committing>,
+    /// Oldest first.
+    committing: VecDeque<Committing>,
     /// Documents that the node asked to be left out of its receipt.
     apart: Vec<DocumentId>,
     /// When the node was last heard.
@@ -326,23 +327,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Judges a batch while the one before is committed, then hands it to the store.
+    /// Judges a batch while those before are committed, then hands it to the store.
     async fn apply_up(&mut self, batch: Batch, now_ms: i64) -> Result<(), Error> {
-        // A document of both batches is judged on what the first makes of it.
-        let shared = self.committing.as_ref().is_some_and(|committing| {
-            let ids: HashSet<_> = committing
+        // A document of several batches is judged on what the earlier ones make of it.
+        let ids: HashSet<DocumentId> = batch
+            .documents
+            .iter()
+            .map(|document| document.document_id)
+            .collect();
+        let shared = self.committing.iter().any(|committing| {
+            committing
                 .batch
-                .documents
-                .iter()
-                .map(|document| document.document_id)
-                .collect();
-            batch
                 .documents
                 .iter()
                 .any(|document| ids.contains(&document.document_id))
         });
         if shared {
-            self.finish_commit().await?;
+            self.finish_commits(0).await?;
         }
         let (replica, peer) = (self.replica.clone(), self.peer.clone());
         let (verify, verified) = (Arc::clone(&self.keys.verify), self.verified);
@@ -351,6 +352,7 @@ impl Run<'_> {
             Some(turn) => turn.judge().await,
             None => None,
         };
+        let announced = self.replica.store().announce();
         let judged = {
             let batch = Arc::clone(&batch);
             blocking(move || {
@@ -368,12 +370,15 @@ impl Run<'_> {
             .await
         };
         drop(permit);
-        self.finish_commit().await?;
+        // Who waits for a commit must not be what the commit waits for.
+        let announced = Some(announced).filter(|_| self.committing.len() < COMMITS_IN_FLIGHT_MAX);
+        self.finish_commits(COMMITS_IN_FLIGHT_MAX - 1).await?;
         match judged {
             Ok((judged, reached)) => {
                 self.verified = reached;
                 let pending = self.replica.start_commit(&self.peer, &batch, judged, now_ms);
-                self.committing = Some(Committing { pending, batch });
+                drop(announced);
+                self.committing.push_back(Committing { pending, batch });
             }
             Err(UpRefused::Replica(error)) => return Err(error),
             Err(refused) => {
@@ -386,22 +391,26 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn finish_commit(&mut self) -> Result<(), Error> {
-        if let Some(committing) = &mut self.committing {
+    /// Waits for batches that are being committed until no more than `left` are.
+    async fn finish_commits(&mut self, left: usize) -> Result<(), Error> {
+        while self.committing.len() > left
+            && let Some(committing) = self.committing.front_mut()
+        {
             let ack = (&mut committing.pending).await;
             self.committed(ack).await?;
         }
         Ok(())
     }
 
-    /// Answers a batch that is durable; judges it again where one of its documents moved meanwhile.
+    /// Answers the oldest batch, which is durable; judges it again where one of its documents moved meanwhile.
     async fn committed(&mut self, ack: Result<Ack, rollcall_store::Error>) -> Result<(), Error> {
-        let Some(Committing { batch, .. }) = self.committing.take() else {
+        let Some(Committing { batch, .. }) = self.committing.pop_front() else {
             return Ok(());
         };
         let drained = batch.drained;
         let ack = match ack {
-            Err(rollcall_store::Error::Stale(_)) => {
+            // Those after it are refused with it and come here in their turn.
+            Err(rollcall_store::Error::Stale(_) | rollcall_store::Error::CursorMoved { .. }) => {
                 let (replica, peer, now_ms) = (self.replica.clone(), self.peer.clone(), (self.clock)());
                 match blocking(move || replica.take_up(&peer, &batch, now_ms)).await {
                     Ok(ack) => ack,

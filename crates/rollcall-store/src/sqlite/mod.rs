@@ -22,7 +22,7 @@ use crate::cursor::Cursor;
 use crate::error::{Error, engine};
 use crate::store::Identity;
 
-pub use writer::Pending;
+pub use writer::{Announced, Pending};
 
 /// One snapshot of the store. Everything that can be asked is a method, grouped by module.
 pub struct Reader {

@@ -1,41 +1,39 @@
-//! The writer thread: takes every closure that waits, runs each in a savepoint, commits them together, then answers.
-//! A closure that fails or panics leaves nothing behind and does not disturb the others. An answer means durable.
-//! A stepped writer does the same without a thread, when it is told to or an answer is waited for.
+//! The writer thread: takes every closure that waits, and holds its transaction open a little for those announced, runs
+//! them as a group, then answers. A stepped writer does the same without a thread, when it is told to or an answer is
+//! waited for.
+
+mod group;
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
 use super::Writer;
-use crate::error::{Error, engine};
+use crate::error::Error;
+use group::{Closure, Job, commit_group};
 
 /// Closures that may wait; further callers wait for room.
 const QUEUE_MAX: usize = 64;
+/// Closures in one transaction from which on it is not held open for more.
+const HELD_MAX: usize = 8;
+/// How long a transaction is held open, from its beginning, for closures that are announced. Committing them together
+/// writes each page that they share once.
+const HOLD: Duration = Duration::from_millis(40);
+/// How often a writer that holds looks whether what was announced is still coming.
+const HOLD_LOOK: Duration = Duration::from_millis(1);
 /// After this long without work the write-ahead log is folded away.
 const IDLE: Duration = Duration::from_secs(2);
 /// A write-ahead log from here on is worth a warning.
 const WAL_BYTES_WARN: u64 = 64 * 1024 * 1024;
-
-/// What a closure is told: the writer, or why there is none.
-type Turn<'w> = Result<&'w mut Writer, Error>;
-/// What it leaves to do once the group has ended, with the group's fate.
-type Finish = Box<dyn FnOnce(Option<Error>) + Send>;
-/// A closure with its answer's way back; gives its failure, if any.
-type Run = Box<dyn FnOnce(Turn<'_>) -> (Option<Fate>, Finish) + Send>;
-
-pub(crate) struct Job {
-    name: &'static str,
-    run: Run,
-}
 
 /// The writer's end that a store holds.
 pub(crate) enum WriterHandle {
@@ -45,6 +43,7 @@ pub(crate) enum WriterHandle {
         thread: Mutex<Option<JoinHandle<()>>>,
         /// Counts groups.
         groups: watch::Receiver<u64>,
+        announced: Arc<AtomicUsize>,
     },
     /// Whoever steps it commits.
     Stepped(Arc<Stepped>),
@@ -92,14 +91,17 @@ pub(crate) fn start(writer: Writer, path: &Path) -> Result<WriterHandle, Error> 
     let (sender, receiver) = sync_channel(QUEUE_MAX);
     let wal = crate::store::beside(path, "-wal");
     let (counter, groups) = watch::channel(0);
+    let announced = Arc::new(AtomicUsize::new(0));
+    let coming = Arc::clone(&announced);
     let thread = std::thread::Builder::new()
         .name("store-writer".to_owned())
-        .spawn(move || serve(writer, &receiver, &wal, &counter))
+        .spawn(move || serve(writer, &receiver, &coming, &wal, &counter))
         .map_err(|source| Error::io("start writer of", path, source))?;
     Ok(WriterHandle::Thread {
         sender: Mutex::new(Some(sender)),
         thread: Mutex::new(Some(thread)),
         groups,
+        announced,
     })
 }
 
@@ -110,24 +112,41 @@ impl WriterHandle {
         name: &'static str,
         f: impl FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static,
     ) -> Pending<T> {
+        let mut f = Some(f);
+        let once = move |writer: &mut Writer| match f.take() {
+            Some(f) => f(writer),
+            None => Err(Error::Panicked(name)),
+        };
+        self.hand_over(name, once, false)
+    }
+
+    /// Hands over a closure that may run again after what it did was rolled back, so that it needs no savepoint.
+    pub(crate) fn write_repeatable<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        f: impl FnMut(&mut Writer) -> Result<T, Error> + Send + 'static,
+    ) -> Pending<T> {
+        self.hand_over(name, f, true)
+    }
+
+    /// Says that a closure is on its way.
+    pub(crate) fn announce(&self) -> Announced {
+        let announced = match self {
+            Self::Thread { announced, .. } => Arc::clone(announced),
+            Self::Stepped(_) | Self::Refusing => Arc::default(),
+        };
+        announced.fetch_add(1, Ordering::Relaxed);
+        Announced(announced)
+    }
+
+    fn hand_over<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        f: impl FnMut(&mut Writer) -> Result<T, Error> + Send + 'static,
+        repeatable: bool,
+    ) -> Pending<T> {
         let (answer, receiver) = oneshot::channel();
-        let run = Box::new(move |turn: Turn<'_>| {
-            let result = match turn {
-                Ok(writer) => catch_unwind(AssertUnwindSafe(|| f(writer)))
-                    .unwrap_or_else(|_| Err(Error::Panicked(name))),
-                Err(error) => Err(error),
-            };
-            let failure = result.as_ref().err().map(Fate::of);
-            let finish: Finish = Box::new(move |fate| {
-                // Nobody listening any more is fine: the caller chose not to wait.
-                let _ = answer.send(match fate {
-                    Some(error) => result.and(Err(error)),
-                    None => result,
-                });
-            });
-            (failure, finish)
-        });
-        let job = Job { name, run };
+        let mut job: Job = Box::new(Closure::new(name, f, repeatable, answer));
         match self {
             Self::Thread { sender, .. } => {
                 let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -142,8 +161,8 @@ impl WriterHandle {
                 }
             }
             Self::Refusing => {
-                let (_, finish) = (job.run)(Err(Error::ReadOnly));
-                finish(None);
+                job.run(Err(Error::ReadOnly));
+                job.finish(None);
                 Pending {
                     receiver,
                     stepped: None,
@@ -192,7 +211,13 @@ impl WriterHandle {
     }
 }
 
-fn serve(mut writer: Writer, receiver: &Receiver<Job>, wal: &Path, groups: &watch::Sender<u64>) {
+fn serve(
+    mut writer: Writer,
+    receiver: &Receiver<Job>,
+    announced: &AtomicUsize,
+    wal: &Path,
+    groups: &watch::Sender<u64>,
+) {
     let mut folded = true;
     loop {
         let first = if folded {
@@ -202,17 +227,14 @@ fn serve(mut writer: Writer, receiver: &Receiver<Job>, wal: &Path, groups: &watc
         };
         match first {
             Ok(job) => {
-                let mut jobs = vec![job];
-                while jobs.len() < QUEUE_MAX {
-                    match receiver.try_recv() {
-                        Ok(job) => jobs.push(job),
-                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                    }
-                }
-                let mut jobs = jobs.into_iter();
-                while jobs.len() > 0 {
-                    commit_group(&mut writer, &mut jobs);
-                }
+                let mut incoming = Incoming {
+                    first: Some(job),
+                    receiver,
+                    announced,
+                    taken: 0,
+                    until: Instant::now() + HOLD,
+                };
+                commit_group(&mut writer, &mut incoming);
                 groups.send_modify(|count| *count += 1);
                 folded = false;
             }
@@ -225,140 +247,57 @@ fn serve(mut writer: Writer, receiver: &Receiver<Job>, wal: &Path, groups: &watc
     }
 }
 
-/// One transaction. Stops early if the engine rolled the whole of it back; the rest then gets one of its own.
-fn commit_group(writer: &mut Writer, jobs: &mut impl ExactSizeIterator<Item = Job>) {
-    // Alone in its transaction a closure needs no savepoint, whose journal costs as much as a third of the writing.
-    let alone = jobs.len() == 1;
-    let begun = begin(writer);
-    if let Err(error) = begun {
-        let code = Fate::of(&error);
-        for job in jobs {
-            let (_, finish) = (job.run)(Err(code.error()));
-            finish(None);
+/// Closures for one transaction: what waits, then what is announced and comes in time.
+struct Incoming<'r> {
+    first: Option<Job>,
+    receiver: &'r Receiver<Job>,
+    announced: &'r AtomicUsize,
+    taken: usize,
+    until: Instant,
+}
+
+impl Incoming<'_> {
+    fn hold(&self) -> Option<Job> {
+        while self.taken < HELD_MAX && self.announced.load(Ordering::Relaxed) > 0 {
+            let left = self.until.checked_duration_since(Instant::now())?;
+            match self.receiver.recv_timeout(left.min(HOLD_LOOK)) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
         }
-        return;
-    }
-    let mut finishes = Vec::new();
-    let mut fate = None;
-    for job in jobs.by_ref() {
-        let (finish, lost) = run_one(writer, job, alone);
-        match finish {
-            Done::Kept(finish) => finishes.push(finish),
-            Done::RolledBack(finish, error) => finish(error),
-        }
-        if let Some(lost) = lost {
-            fate = Some(lost);
-            break;
-        }
-    }
-    if fate.is_none()
-        && !writer.db().is_autocommit()
-        && let Err(error) = writer.db().execute_batch("COMMIT").map_err(engine)
-    {
-        fate = Some(Fate::of(&error));
-    }
-    writer.discard();
-    if !writer.db().is_autocommit()
-        && let Err(error) = writer.db().execute_batch("ROLLBACK")
-    {
-        tracing::error!(%error, "a write transaction could not be rolled back");
-    }
-    for finish in finishes {
-        finish(fate.as_ref().map(Fate::error));
+        // One that was announced may have come between the look at the queue and the look at the announcements.
+        self.receiver.try_recv().ok()
     }
 }
 
-fn begin(writer: &mut Writer) -> Result<(), Error> {
-    writer.db().execute_batch("BEGIN IMMEDIATE").map_err(engine)?;
-    writer.reader.refresh_identity().inspect_err(|_| {
-        // The error that matters is the first one; an open transaction is ended again below and at the next begin.
-        let _ = writer.db().execute_batch("ROLLBACK");
-    })
-}
+impl Iterator for Incoming<'_> {
+    type Item = Job;
 
-enum Done {
-    Kept(Finish),
-    RolledBack(Finish, Option<Error>),
-}
-
-/// Runs one closure in its savepoint; says whether the whole transaction was lost on the way.
-fn run_one(writer: &mut Writer, job: Job, alone: bool) -> (Done, Option<Fate>) {
-    let name = job.name;
-    let (begin, keep, undo) = if alone {
-        ("", "", "ROLLBACK")
-    } else {
-        (
-            "SAVEPOINT closure",
-            "RELEASE closure",
-            "ROLLBACK TO closure; RELEASE closure",
-        )
-    };
-    writer.discard();
-    if let Err(error) = writer.db().execute_batch(begin).map_err(engine) {
-        let fate = Fate::of(&error);
-        let (_, finish) = (job.run)(Err(error));
-        return (
-            Done::RolledBack(finish, None),
-            writer.db().is_autocommit().then_some(fate),
-        );
-    }
-    let (failure, finish) = (job.run)(Ok(writer));
-    let mut kept = failure.is_none();
-    let mut error = None;
-    if kept && let Err(unwritten) = writer.flush() {
-        kept = false;
-        error = Some(unwritten);
-    }
-    writer.discard();
-    if writer.db().is_autocommit() {
-        // The engine ended the transaction by itself, which it does when the disk is full or failing.
-        tracing::warn!(transaction = name, "the engine rolled a whole transaction back");
-        let fate = failure.or(error.as_ref().map(Fate::of)).unwrap_or(Fate::DiskFull);
-        return (Done::RolledBack(finish, Some(fate.error())), Some(fate));
-    }
-    match writer
-        .db()
-        .execute_batch(if kept { keep } else { undo })
-        .map_err(engine)
-    {
-        Ok(()) if kept => (Done::Kept(finish), None),
-        Ok(()) => (Done::RolledBack(finish, error), None),
-        Err(failure) => {
-            let fate = Fate::of(&failure);
-            (Done::RolledBack(finish, Some(failure)), Some(fate))
+    fn next(&mut self) -> Option<Job> {
+        if self.taken == QUEUE_MAX {
+            return None;
         }
+        let job = match self.first.take() {
+            Some(job) => Some(job),
+            None => match self.receiver.try_recv() {
+                Ok(job) => Some(job),
+                Err(TryRecvError::Empty) => self.hold(),
+                Err(TryRecvError::Disconnected) => None,
+            },
+        };
+        self.taken += usize::from(job.is_some());
+        job
     }
 }
 
-/// Why a whole group failed; can be told to each of its members.
-enum Fate {
-    DiskFull,
-    Busy,
-    ReadOnly,
-    Engine(crate::error::EngineError),
-}
+/// A closure is on its way to the writer, until this is dropped.
+#[must_use = "the announcement ends when it is dropped"]
+pub struct Announced(Arc<AtomicUsize>);
 
-impl Fate {
-    fn of(error: &Error) -> Self {
-        match error {
-            Error::DiskFull => Self::DiskFull,
-            Error::Busy => Self::Busy,
-            Error::ReadOnly => Self::ReadOnly,
-            Error::Engine(error) => Self::Engine(error.clone()),
-            other => Self::Engine(crate::error::EngineError {
-                code: 0,
-                message: other.to_string(),
-            }),
-        }
-    }
-
-    fn error(&self) -> Error {
-        match self {
-            Self::DiskFull => Error::DiskFull,
-            Self::Busy => Error::Busy,
-            Self::ReadOnly => Error::ReadOnly,
-            Self::Engine(error) => Error::Engine(error.clone()),
-        }
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

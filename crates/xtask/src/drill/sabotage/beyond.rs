@@ -20,9 +20,9 @@ pub(super) const LIST: &[Sabotage] = &[
     Sabotage {
         id: "answer-before-commit",
         lesson: None,
-        file: "crates/rollcall-store/src/sqlite/writer.rs",
-        text: "Done::Kept(finish) => finishes.push(finish),",
-        instead: "Done::Kept(finish) => { finish(None); finishes.push(Box::new(|_| {}) as Finish) }",
+        file: "crates/rollcall-store/src/sqlite/writer/group.rs",
+        text: "Done::Kept => kept.push(job),",
+        instead: "Done::Kept => job.finish(None),",
         breaks: "Whoever writes is answered while the transaction is still open.",
         detector: Detector {
             package: "rollcall-store",
