@@ -107,7 +107,7 @@ impl Replica {
     ) -> Result<(Taken, SetSum), Error> {
         for _ in 0..TRIES {
             let passed = self.admit_down(documents, now_ms)?;
-            match self.start_down(documents, passed, cursor, now_ms).wait() {
+            match self.start_down(documents, passed, cursor, None, now_ms).wait() {
                 Err(rollcall_store::Error::Stale(_)) => {}
                 other => return self.finish_down(other?),
             }
@@ -154,7 +154,7 @@ impl Replica {
     }
 
     /// Hands a batch that has passed the gate to the store; the answer is durable when it comes. `Stale` asks for the
-    /// gate again.
+    /// gate again, `CursorMoved` says that the batch up to `waits_for`, handed over before, was not taken.
     pub(crate) fn start_down(
         &self,
         documents: &[DocumentChanges],
@@ -163,6 +163,7 @@ impl Replica {
             origin,
         }: PassedBatch,
         cursor: Option<Reached>,
+        waits_for: Option<u64>,
         now_ms: i64,
     ) -> Pending<CommittedDown> {
         let mut taken = Taken::default();
@@ -177,10 +178,21 @@ impl Replica {
             .iter()
             .flat_map(|document| document.scopes.iter().cloned())
             .collect();
-        self.store().write("take down", move |writer| {
+        self.store().write_repeatable("take down", move |writer| {
+            let owed = writer.is_marked(Mark::DigestOwed)?;
+            let cursor = cursor.filter(|_| !owed);
+            if let (Some(_), Some(before), Some(upstream)) = (cursor, waits_for, writer.upstream()?)
+                && upstream.down_position < before
+            {
+                let held = rollcall_store::cursor::Cursor {
+                    position: upstream.down_position,
+                    ..Default::default()
+                };
+                return Err(rollcall_store::Error::CursorMoved { held });
+            }
             grant_new(writer, &named)?;
             let (mut joined, mut positions) = (Vec::new(), Vec::new());
-            for document in passed {
+            for document in &passed {
                 let (id, _) = document.document;
                 document.keep_apart(writer, origin, now_ms)?;
                 if let Some(commit) = &document.commit {
@@ -188,9 +200,9 @@ impl Replica {
                     writer.release_taken(id, now_ms)?;
                 }
                 if !document.joined.is_empty() {
-                    joined.push((id, document.joined));
+                    joined.push((id, document.joined.clone()));
                 }
-                positions.extend(document.positions);
+                positions.extend_from_slice(&document.positions);
             }
             let outcome = match writer.upstream()? {
                 Some(upstream) if !positions.is_empty() || !joined.is_empty() => {
@@ -204,8 +216,7 @@ impl Replica {
                 }
                 _ => AcknowledgeOutcome::default(),
             };
-            let owed = writer.is_marked(Mark::DigestOwed)?;
-            if let (Some(reached), Some(mut upstream)) = (cursor.filter(|_| !owed), writer.upstream()?)
+            if let (Some(reached), Some(mut upstream)) = (cursor, writer.upstream()?)
                 && reached.to >= upstream.down_position
             {
                 // The aggregator says where its log goes on; a gap shows in the receipt and is repaired by digest.

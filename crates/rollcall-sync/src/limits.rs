@@ -24,7 +24,7 @@ pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Batches that may be under way unanswered in one direction.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// Batches of a session on their way into the store at a time.
-pub const COMMITS_IN_FLIGHT_MAX: usize = 4;
+pub const COMMITS_IN_FLIGHT_MAX: usize = 8;
 /// Changes of one document that may wait for a dependency.
 pub const PENDING_CHANGES_MAX: usize = 256;
 /// Changes of one node that may be kept apart or wait at the aggregator. Beyond that its batches are not taken any more.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall_store::Pending;
+use rollcall_sync::limits::COMMITS_IN_FLIGHT_MAX;
 use rollcall_sync::message::{Ack, Batch, ClientFrame, Hello, Outcome, Receipt, ServerFrame};
 use rollcall_sync::session::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
 use tokio::sync::mpsc;
@@ -90,7 +91,7 @@ async fn sync<L: Link>(
             keys,
             clock,
             sent: VecDeque::new(),
-            committing: None,
+            committing: VecDeque::new(),
             report: &mut report,
             further_round_trips: 0,
             received: None,
@@ -121,7 +122,7 @@ fn milliseconds_since(begun: tokio::time::Instant) -> u64 {
     u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A batch of the aggregator's log on its way into the store while the next one goes through the gate.
+/// A batch of the aggregator's log on its way into the store while the next ones go through the gate.
 struct Committing {
     pending: Pending<CommittedDown>,
     batch: Arc<Batch>,
@@ -138,7 +139,8 @@ struct Run<'a, 's, L: Link> {
     clock: fn() -> i64,
     /// Batches whose ack has not come, oldest first.
     sent: VecDeque<Arc<Batch>>,
-    committing: Option<Committing>,
+    /// Oldest first.
+    committing: VecDeque<Committing>,
     report: &'a mut SyncReport,
     further_round_trips: u32,
     /// The last receipt that came in this session.
@@ -164,7 +166,7 @@ impl<L: Link> Run<'_, '_, L> {
     async fn until_end(&mut self) -> Result<SessionEnd, Error> {
         let end = self.exchange().await?;
         // What is on its way into the store is taken whatever ended the session.
-        self.finish_commit().await?;
+        self.finish_commits(0).await?;
         Ok(end)
     }
 
@@ -177,7 +179,7 @@ impl<L: Link> Run<'_, '_, L> {
                 }
                 self.carry_out(effect, &frames_out).await?;
             }
-            let heard = match self.committing.take() {
+            let heard = match self.committing.pop_front() {
                 Some(mut committing) => {
                     let heard = tokio::select! {
                         // In order, so that the same events give the same effects: what is durable is reported first.
@@ -191,7 +193,7 @@ impl<L: Link> Run<'_, '_, L> {
                             continue;
                         }
                         Ok(heard) => {
-                            self.committing = Some(committing);
+                            self.committing.push_front(committing);
                             heard
                         }
                     }
@@ -416,34 +418,42 @@ impl<L: Link> Run<'_, '_, L> {
         Ok(())
     }
 
-    /// Sends a batch through the gate while the one before is committed, then hands it to the store.
+    /// Sends a batch through the gate while those before are committed, then hands it to the store.
     async fn apply_down(&mut self, batch: Batch, now_ms: i64) -> Result<(), Error> {
-        // A document of both batches goes through the gate as the first leaves it.
-        let shared = self.committing.as_ref().is_some_and(|committing| {
-            let documents = committing.batch.documents.iter();
-            let ids: HashSet<_> = documents.map(|document| document.document_id).collect();
-            batch
-                .documents
-                .iter()
-                .any(|document| ids.contains(&document.document_id))
+        // A document of several batches goes through the gate as the earlier ones leave it.
+        let documents = batch.documents.iter();
+        let ids: HashSet<_> = documents.map(|document| document.document_id).collect();
+        let shared = self.committing.iter().any(|committing| {
+            let mut documents = committing.batch.documents.iter();
+            documents.any(|document| ids.contains(&document.document_id))
         });
         if shared {
-            self.finish_commit().await?;
+            self.finish_commits(0).await?;
         }
         let batch = Arc::new(batch);
+        let announced = self.replica.store().announce();
         let passed = {
             let (replica, batch) = (self.replica.clone(), Arc::clone(&batch));
             blocking(move || replica.admit_down(&batch.documents, now_ms)).await?
         };
-        self.finish_commit().await?;
+        // Who waits for a commit must not be what the commit waits for.
+        let announced = Some(announced).filter(|_| self.committing.len() < COMMITS_IN_FLIGHT_MAX);
+        self.finish_commits(COMMITS_IN_FLIGHT_MAX - 1).await?;
         let cursor = Some(Reached::after(&batch));
-        let pending = self.replica.start_down(&batch.documents, passed, cursor, now_ms);
-        self.committing = Some(Committing { pending, batch });
+        let before = self.committing.back().map(|committing| committing.batch.to);
+        let pending = self
+            .replica
+            .start_down(&batch.documents, passed, cursor, before, now_ms);
+        drop(announced);
+        self.committing.push_back(Committing { pending, batch });
         Ok(())
     }
 
-    async fn finish_commit(&mut self) -> Result<(), Error> {
-        if let Some(Committing { pending, batch }) = self.committing.take() {
+    /// Waits for batches that are being committed until no more than `left` are.
+    async fn finish_commits(&mut self, left: usize) -> Result<(), Error> {
+        while self.committing.len() > left
+            && let Some(Committing { pending, batch }) = self.committing.pop_front()
+        {
             let committed = pending.await;
             self.committed(&batch, committed).await?;
         }
@@ -459,7 +469,8 @@ impl<L: Link> Run<'_, '_, L> {
         let (replica, now_ms) = (self.replica.clone(), (self.clock)());
         let held = self.replica.clone();
         let (taken, set) = match committed {
-            Err(rollcall_store::Error::Stale(_)) => {
+            // Those after it are refused with it and come here in their turn.
+            Err(rollcall_store::Error::Stale(_) | rollcall_store::Error::CursorMoved { .. }) => {
                 let batch = Arc::clone(batch);
                 blocking(move || replica.take_down(&batch, now_ms)).await?
             }

@@ -24,10 +24,10 @@ use group::{Closure, Job, commit_group};
 /// Closures that may wait; further callers wait for room.
 const QUEUE_MAX: usize = 64;
 /// Closures in one transaction from which on it is not held open for more.
-const HELD_MAX: usize = 8;
+const HELD_MAX: usize = 4;
 /// How long a transaction is held open, from its beginning, for closures that are announced. Committing them together
 /// writes each page that they share once.
-const HOLD: Duration = Duration::from_millis(40);
+const HOLD: Duration = Duration::from_millis(200);
 /// How often a writer that holds looks whether what was announced is still coming.
 const HOLD_LOOK: Duration = Duration::from_millis(1);
 /// After this long without work the write-ahead log is folded away.

@@ -66,8 +66,9 @@ impl<T: Send, F: FnMut(&mut Writer) -> Result<T, Error> + Send> Work for Closure
 
     fn run(&mut self, turn: Turn<'_>) -> Option<Fate> {
         self.result = match turn {
-            Ok(writer) => catch_unwind(AssertUnwindSafe(|| (self.f)(writer)))
-                .unwrap_or(Err(Error::Panicked(self.name))),
+            Ok(writer) => {
+                catch_unwind(AssertUnwindSafe(|| (self.f)(writer))).unwrap_or(Err(Error::Panicked(self.name)))
+            }
             Err(error) => Err(error),
         };
         self.result.as_ref().err().map(Fate::of)
