@@ -29,6 +29,7 @@ pub mod records;
 pub mod repair;
 pub mod replica;
 pub mod rescue;
+mod roots;
 pub mod runner;
 pub mod self_check;
 pub mod send_down;

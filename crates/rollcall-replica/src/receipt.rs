@@ -1,13 +1,9 @@
 //! Receipts: made at the aggregator over one snapshot, checked at the node against its own rows (`protocol.md` 1.16).
-//! A process reads the rows of a scope once; after that again whenever the scope's sum is another one.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashSet};
 
 use rollcall_core::id::{DocumentId, FederationId};
-use rollcall_store::scope::SetSum;
-use rollcall_store::{Hash, Reader};
-use rollcall_sync::fingerprint::scope_root;
+use rollcall_store::Reader;
 use rollcall_sync::keys::{Sign, Verify};
 use rollcall_sync::message::{Cursor, Receipt, ScopeReceipt};
 use rollcall_sync::session::client::ReceiptCheck;
@@ -15,33 +11,7 @@ use rollcall_sync::session::client::ReceiptCheck;
 use crate::error::Error;
 use crate::peer::PeerContext;
 use crate::replica::Replica;
-
-/// A scope as it was read from its rows.
-#[derive(Clone)]
-struct ReadScope {
-    receipt: ScopeReceipt,
-    /// What the receipt is about.
-    documents: Arc<[DocumentId]>,
-}
-
-/// Scopes of which every row was read, each with the sum that it had.
-#[derive(Default)]
-pub(crate) struct Roots(Mutex<HashMap<FederationId, (SetSum, ReadScope)>>);
-
-impl Roots {
-    fn get(&self, scope: &FederationId, set: &SetSum) -> Option<ReadScope> {
-        let roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        roots
-            .get(scope)
-            .filter(|(of, _)| of == set)
-            .map(|(_, read)| read.clone())
-    }
-
-    fn keep(&self, set: SetSum, read: &ReadScope) {
-        let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        roots.insert(read.receipt.scope.clone(), (set, read.clone()));
-    }
-}
+use crate::roots::{ReadScope, Roots};
 
 /// States what is held for a peer, and signs it; nothing about the documents of `left_out`.
 pub(crate) fn make_receipt(
@@ -115,18 +85,11 @@ fn scope_receipts(
     }
     let mut held = Vec::new();
     for scope in scopes {
-        let noted = reader.scope(scope)?.set;
-        let roots = roots.filter(|_| !incomplete.contains(scope));
-        if let Some(read) = roots.and_then(|roots| roots.get(scope, &noted)) {
-            held.push(read);
-            continue;
-        }
-        let (read, counted) = read_scope(reader, scope, apart)?;
+        let read = match roots.filter(|_| !incomplete.contains(scope)) {
+            Some(roots) => roots.read(reader, scope)?,
+            None => ReadScope::read(reader, scope, apart)?.0,
+        };
         if read.receipt.documents > 0 {
-            // A sum that is not that of the rows would let the root outlive them.
-            if let Some(roots) = roots.filter(|_| counted == noted) {
-                roots.keep(noted, &read);
-            }
             held.push(read);
         }
     }
@@ -134,36 +97,12 @@ fn scope_receipts(
     let documents = match held.as_slice() {
         [only] => only.receipt.documents,
         several => {
-            let ids: HashSet<&DocumentId> = several.iter().flat_map(|read| read.documents.iter()).collect();
+            let ids = several.iter().flat_map(|read| read.entries.iter());
+            let ids: HashSet<&DocumentId> = ids.map(|(id, _)| id).collect();
             ids.len() as u64
         }
     };
     Ok((held.into_iter().map(|read| read.receipt).collect(), documents))
-}
-
-/// One scope without the documents kept apart, and the sum over all of its rows.
-fn read_scope(
-    reader: &Reader,
-    scope: &FederationId,
-    apart: &BTreeSet<DocumentId>,
-) -> Result<(ReadScope, SetSum), Error> {
-    let mut counted = SetSum::default();
-    let entries: Vec<(DocumentId, Hash)> = reader
-        .scope_entries(scope)?
-        .into_iter()
-        .inspect(|(_, digest)| counted.add(digest))
-        .filter(|(id, _)| !apart.contains(id))
-        .collect();
-    let (root, documents) = scope_root(entries.iter().map(|(id, digest)| (id, digest)));
-    let read = ReadScope {
-        receipt: ScopeReceipt {
-            scope: scope.clone(),
-            documents,
-            root,
-        },
-        documents: entries.into_iter().map(|(id, _)| id).collect(),
-    };
-    Ok((read, counted))
 }
 
 impl Replica {

@@ -15,7 +15,7 @@ use rollcall_sync::limits::BATCH_DOCUMENTS_MAX;
 use crate::codec;
 use crate::error::Error;
 use crate::prepare::{Held, Origin, open};
-use crate::receipt::Roots;
+use crate::roots::Roots;
 
 /// Version of this program, as quarantine notes it.
 pub(crate) const PROGRAM: &str = env!("CARGO_PKG_VERSION");

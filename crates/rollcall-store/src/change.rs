@@ -198,6 +198,20 @@ impl Reader {
         Ok(found.is_some())
     }
 
+    /// The last change that arrived here; 0 where none has.
+    pub fn last_arrival(&self) -> Result<u64, Error> {
+        self.number("SELECT coalesce(max(change_id), 0) FROM change", [])
+    }
+
+    /// Documents of the changes that arrived after one, at most `limit`, each once.
+    pub fn documents_arrived_after(&self, arrival: u64, limit: usize) -> Result<Vec<DocumentId>, Error> {
+        self.all(
+            "SELECT DISTINCT document_id FROM change WHERE change_id > ?1 ORDER BY document_id LIMIT ?2",
+            (to_i64(arrival), to_i64(limit as u64)),
+            |row| row.document_id(0),
+        )
+    }
+
     /// One change of a document.
     pub fn change(&self, document_id: DocumentId, hash: &Hash) -> Result<Option<StoredChange>, Error> {
         self.one(

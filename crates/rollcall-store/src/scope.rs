@@ -176,6 +176,16 @@ impl Reader {
         )
     }
 
+    /// Digest of a document, where it is in the scope.
+    pub fn scope_entry(&self, scope: &FederationId, document_id: DocumentId) -> Result<Option<Hash>, Error> {
+        self.one(
+            "SELECT d.digest FROM scope_document m JOIN document d ON d.document_id = m.document_id \
+             WHERE m.document_id = ?1 AND m.scope = ?2",
+            (document_id.as_bytes(), scope.as_str()),
+            |row| row.hash(0),
+        )
+    }
+
     /// Where the changes of a scope's documents stand in the aggregator's log; sorted by document and hash.
     pub fn scope_placements(&self, scope: &FederationId) -> Result<Vec<Placement>, Error> {
         self.all(
