@@ -56,7 +56,9 @@ impl ReadScope {
         let mut changed = changed.into_iter().peekable();
         for (id, digest) in self.entries.iter() {
             entries.extend(std::iter::from_fn(|| changed.next_if(|(new, _)| new < id)));
-            let digest = changed.next_if(|(new, _)| new == id).map_or(*digest, |(_, new)| new);
+            let digest = changed
+                .next_if(|(new, _)| new == id)
+                .map_or(*digest, |(_, new)| new);
             entries.push((*id, digest));
         }
         entries.extend(changed);

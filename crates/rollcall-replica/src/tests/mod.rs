@@ -1,5 +1,6 @@
 //! What a replica owes the other end, apart from sessions: each test hands batches over by itself.
 
+mod ahead;
 mod country;
 mod down;
 mod up;

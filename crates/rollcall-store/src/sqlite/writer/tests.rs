@@ -70,6 +70,78 @@ fn a_refusal_and_a_panic_in_a_group_leave_the_others() {
 }
 
 #[test]
+fn what_can_be_done_again_outlives_a_failure_after_it() {
+    let fixture = Fixture::new(Role::Aggregator);
+    let (release, first) = hold(&fixture.store);
+    let runs = Arc::new(Mutex::new(Vec::new()));
+    let commit = |n: u32| {
+        let (commit, runs) = (Draft::new(n).edit(&[330106]), Arc::clone(&runs));
+        move |writer: &mut crate::Writer| {
+            runs.lock().unwrap_or_else(PoisonError::into_inner).push(n);
+            writer.commit_document(&commit).map(|outcome| outcome.position)
+        }
+    };
+    let repeated = fixture.store.write_repeatable("repeated", commit(1));
+    let refused = fixture.store.write_repeatable::<u64>("refused", {
+        let mut commit = commit(2);
+        move |writer| {
+            commit(writer)?;
+            Err(Error::refused(MyReason))
+        }
+    });
+    let once = fixture.store.write("once", commit(3));
+    let panicked = fixture.store.write_repeatable::<u64>("panicked", {
+        let mut commit = commit(4);
+        move |writer| {
+            commit(writer)?;
+            panic!("on purpose")
+        }
+    });
+    let last = fixture.store.write_repeatable("last", commit(5));
+    release.send(()).expect("held");
+    first.wait().expect("first");
+    assert_eq!(repeated.wait().expect("repeated"), 1);
+    assert!(matches!(refused.wait(), Err(Error::Refused(_))));
+    assert_eq!(once.wait().expect("once"), 2);
+    assert!(matches!(panicked.wait(), Err(Error::Panicked("panicked"))));
+    assert_eq!(last.wait().expect("last"), 3);
+    // Only what stood without a savepoint when another failed was done again.
+    assert_eq!(
+        *runs.lock().unwrap_or_else(PoisonError::into_inner),
+        [1, 2, 1, 3, 4, 5]
+    );
+    assert_eq!(count(&fixture.store), 3);
+    assert_eq!(fixture.faults(), []);
+}
+
+#[test]
+fn a_transaction_is_held_open_for_what_is_announced() {
+    let fixture = Fixture::new(Role::Aggregator);
+    let store = &fixture.store;
+    let write = |n| {
+        let commit = Draft::new(n).edit(&[330106]);
+        store.write_repeatable("one of two", move |writer| writer.commit_document(&commit))
+    };
+    // The second may come too late on a machine that is very busy, but not every time.
+    let together = (0..5).any(|attempt| {
+        let groups = store.commits();
+        let before = *groups.borrow();
+        let announced = store.announce();
+        let first = write(2 * attempt);
+        std::thread::sleep(super::HOLD / 8);
+        let second = write(2 * attempt + 1);
+        drop(announced);
+        first.wait().expect("first");
+        second.wait().expect("second");
+        store.write("after both", |_| Ok(())).wait().expect("written");
+        let after = *groups.borrow();
+        after - before <= 2
+    });
+    assert!(together, "each was committed by itself");
+    assert_eq!(fixture.faults(), []);
+}
+
+#[test]
 fn what_waits_together_is_committed_together() {
     let fixture = Fixture::new(Role::Aggregator);
     let (release, first) = hold(&fixture.store);

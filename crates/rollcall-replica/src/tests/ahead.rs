@@ -1,0 +1,88 @@
+//! Batches that are handed to the store before the one they follow is committed.
+
+use rollcall_store::Error;
+use rollcall_sync::message::Cursor;
+use serde_json::json;
+
+use super::country::{Country, NOW, OWN, key};
+use crate::take_down::Reached;
+
+fn union(id: &str, name: &str) -> serde_json::Value {
+    json!({"type": "union", "id": id, "name": name, "higher_union": OWN})
+}
+
+#[test]
+fn the_aggregator_takes_no_batch_before_the_one_it_follows() {
+    let country = Country::new(500);
+    country.edit(0, union("u1", "here"));
+    let first = country.batch_up(0);
+    let later = country.edit(0, union("u2", "here"));
+    let after = Cursor {
+        position: first.to,
+        chain: first.end_chain,
+    };
+    let second = country.node(0).load_up(&after, &key(0)).expect("read");
+    let second = second.expect("the log goes on");
+    let (centre, peer) = (&country.centre, country.peer(0));
+    let judged = [&first, &second].map(|batch| centre.judge_up(&peer, batch, NOW).expect("judged"));
+
+    // Somebody else's edit moves the document of the first.
+    country.edit(1, union("u1", "there"));
+    country.up(1);
+    let [of_first, of_second] = judged;
+    let first_taken = centre.start_commit(&peer, &first, of_first, NOW);
+    let second_taken = centre.start_commit(&peer, &second, of_second, NOW);
+    assert!(matches!(first_taken.wait(), Err(Error::Stale(_))));
+    assert!(matches!(second_taken.wait(), Err(Error::CursorMoved { held }) if held.position == 0));
+    assert!(centre.document(later).is_err(), "nothing of it was taken");
+
+    for batch in [&first, &second] {
+        let ack = centre.take_up(&peer, batch, NOW).expect("taken");
+        assert_eq!(ack.cursor.position, batch.to);
+    }
+    assert!(centre.document(later).is_ok());
+    assert_eq!(centre.verify().expect("checked"), []);
+}
+
+#[test]
+fn a_node_takes_no_batch_before_the_one_it_follows() {
+    let country = Country::new(1);
+    country.edit(0, union("u1", "first"));
+    country.up(0);
+    country.down(1);
+    country.edit(0, union("u1", "second"));
+    country.edit(0, union("u2", "first"));
+    country.up(0);
+    let held = country.down_position(1);
+    let (first, _) = country.batch_down(1, held);
+    let (second, _) = country.batch_down(1, first.to);
+    let node = country.node(1);
+    let passed = [&first, &second].map(|batch| node.admit_down(&batch.documents, NOW).expect("passed"));
+
+    country.edit(1, union("u1", "in between"));
+    let [of_first, of_second] = passed;
+    let start = |batch: &rollcall_sync::message::Batch, passed, waits_for| {
+        node.start_down(
+            &batch.documents,
+            passed,
+            Some(Reached::after(batch)),
+            waits_for,
+            NOW,
+        )
+    };
+    let first_taken = start(&first, of_first, None);
+    let second_taken = start(&second, of_second, Some(first.to));
+    assert!(matches!(first_taken.wait(), Err(Error::Stale(_))));
+    assert!(matches!(second_taken.wait(), Err(Error::CursorMoved { .. })));
+    assert_eq!(
+        country.down_position(1),
+        held,
+        "the cursor has passed nothing over"
+    );
+
+    for batch in [&first, &second] {
+        node.take_down(batch, NOW).expect("taken");
+        assert_eq!(country.down_position(1), batch.to);
+    }
+    assert_eq!(node.verify().expect("checked"), []);
+}
