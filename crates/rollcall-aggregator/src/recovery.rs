@@ -83,7 +83,8 @@ pub fn run_show(files: &Files, json: bool) -> anyhow::Result<()> {
     }
     if let Some(since) = &shown.replaced_since {
         print_line(format_args!(
-            "another aggregator, restored at {since}, has taken the place of this one: it takes nothing any more"
+            "another aggregator, restored at {since}, has taken the place of this one: it takes nothing any more; if there is \
+             no other one, restore a backup of this one over it"
         ))?;
     }
     let Some(position) = shown.position else {

@@ -9,6 +9,7 @@ use rollcall_core::id::LogEpoch;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::cluster;
 use crate::error::{Error, engine};
 use crate::sqlite::{RowExt, Writer, connect_plain, integrity_check, quick_check};
 use crate::store::{DAMAGED, Role, Store, beside, check_is_store};
@@ -42,7 +43,8 @@ impl Store {
 }
 
 /// Puts a backup in the place of a store that nobody has open; where the replaced file now lies, if there was one.
-/// `now_ms` is the moment, Unix milliseconds: of two restored aggregators the later one counts ([`crate::cluster`]).
+/// `now_ms` is the moment, Unix milliseconds: of two restored aggregators the later one counts ([`crate::cluster`]), and of
+/// one restored over another the restored one, whatever the clock says.
 pub fn restore(from: &Path, to: &Path, now_ms: i64) -> Result<Option<PathBuf>, Error> {
     if !from.is_file() {
         return Err(Error::FileMissing(from.to_owned()));
@@ -58,7 +60,11 @@ pub fn restore(from: &Path, to: &Path, now_ms: i64) -> Result<Option<PathBuf>, E
     lock.try_lock().map_err(|_| Error::InUse(to.to_owned()))?;
     let part = beside(to, ".part");
     let _ = std::fs::remove_file(&part);
-    let prepared = copy(from, &part).and_then(|()| mark(&part, Some(now_ms)));
+    let moment = u64::try_from(now_ms).unwrap_or(0);
+    let prepared = copy(from, &part).and_then(|()| {
+        let replaced = cluster::greatest_known(to, &part).map_or(0, |known| known.saturating_add(1));
+        mark(&part, Some(moment.max(replaced)))
+    });
     if prepared.is_err() {
         let _ = std::fs::remove_file(&part);
     }
@@ -140,8 +146,9 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     target.close().map_err(|(_, error)| engine(error))
 }
 
-/// Marks a copy with where it comes from and when it is put in place, if it is; makes it a single file, and checks it.
-fn mark(copy: &Path, restored_ms: Option<i64>) -> Result<(), Error> {
+/// Marks a copy with where it comes from and, if it is put in place, with the number that it is to have at least there;
+/// makes it a single file, and checks it.
+fn mark(copy: &Path, restored_at: Option<u64>) -> Result<(), Error> {
     let db = connect_plain(copy)?;
     db.execute_batch(
         "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; \
@@ -149,9 +156,9 @@ fn mark(copy: &Path, restored_ms: Option<i64>) -> Result<(), Error> {
          SELECT 'restored_from', value FROM meta WHERE key = 'log_epoch';",
     )
     .map_err(engine)?;
-    if let Some(moment) = restored_ms.and_then(|moment| u64::try_from(moment).ok()) {
+    if let Some(number) = restored_at {
         let set = "INSERT OR REPLACE INTO meta (key, value) VALUES ('restored_at', ?1)";
-        db.execute(set, [&moment.to_be_bytes()[..]]).map_err(engine)?;
+        db.execute(set, [&number.to_be_bytes()[..]]).map_err(engine)?;
     }
     quick_check(&db)?;
     db.close().map_err(|(_, error)| engine(error))

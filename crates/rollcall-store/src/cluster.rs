@@ -1,10 +1,14 @@
 //! Which of several aggregators with one store id came last (`protocol.md` 4.7 R2, L8): after a restore on another machine the
-//! old one may still run. Each restore raises a number, the cluster epoch; a node keeps the greatest it has met.
+//! old one may still run. Each restore raises a number, the cluster epoch, above that of the backup and of the store whose
+//! place it takes; a node keeps the greatest it has met.
 //! Who believes whom is the session's.
 
-use rollcall_core::id::LogEpoch;
+use std::path::Path;
 
-use crate::error::Error;
+use rollcall_core::id::LogEpoch;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, engine};
 use crate::sqlite::{Reader, RowExt, Writer};
 use crate::store::Role;
 
@@ -64,6 +68,40 @@ impl Writer {
         )?;
         Ok(())
     }
+}
+
+/// The greatest number that the store at `path` knows of, its own or its successor's, if `copy` is a copy of that store:
+/// what is put in its place has to count before both. `None` where there is no such store, or it cannot be read any more,
+/// which must not keep anybody from putting a sound one there.
+pub(crate) fn greatest_known(path: &Path, copy: &Path) -> Option<u64> {
+    if !path.exists() {
+        return None;
+    }
+    let known = || {
+        let ((replaced, number), (restored, _)) =
+            (identity_and_greatest(path)?, identity_and_greatest(copy)?);
+        Ok(number.filter(|_| replaced == restored))
+    };
+    known().unwrap_or_else(|error: Error| {
+        tracing::warn!("the store that is replaced does not say which aggregator it was: {error}");
+        None
+    })
+}
+
+/// Store id and greatest number of a file, which stays as it is.
+fn identity_and_greatest(path: &Path) -> Result<(Vec<u8>, Option<u64>), Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(engine)?;
+    let select = "SELECT value FROM meta WHERE key = 'store_id'";
+    let store_id: Vec<u8> = db.query_row(select, [], |row| row.get(0)).map_err(engine)?;
+    // Numbers are eight bytes, the greatest first, so that they sort as they count.
+    let select = "SELECT max(value) FROM meta WHERE key IN (?1, ?2)";
+    let greatest: Option<Vec<u8>> = db
+        .query_row(select, [EPOCH, REPLACED_BY], |row| row.get(0))
+        .map_err(engine)?;
+    let greatest = greatest.map(|bytes| bytes.try_into().map(u64::from_be_bytes));
+    let damaged = |_| Error::Damaged("the cluster epoch");
+    Ok((store_id, greatest.transpose().map_err(damaged)?))
 }
 
 #[cfg(test)]

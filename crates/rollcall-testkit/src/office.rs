@@ -8,11 +8,13 @@ use std::sync::Arc;
 use rollcall_core::id::{DocumentId, LogEpoch, StoreId};
 use rollcall_replica::Replica;
 use rollcall_replica::replica::Settings;
+use rollcall_store::backup::restore;
 use rollcall_store::cursor::Grant;
 use rollcall_store::{CreateOptions, Hash, Role, Store};
 
 use crate::chance::{Chance, Seeded};
 use crate::keys::Key;
+use crate::task::clock;
 
 /// Changes by document and hash.
 pub(crate) type Changes = BTreeSet<(DocumentId, Hash)>;
@@ -228,22 +230,47 @@ impl Office {
         Ok(())
     }
 
-    /// Puts a copy in the place of the file and starts again; the promises are those of that time. Whether it was
-    /// marked as a copy; none where there is no copy.
+    /// Puts a copy in the place of the file and starts again; the promises are those of that time. One made with `backup`
+    /// is put there with `restore`, another one by hand. Whether it was marked as a copy; none where there is no copy.
     pub(crate) fn restore(&mut self, which: usize) -> Result<Option<bool>, rollcall_store::Error> {
         if self.copies.is_empty() {
             return Ok(None);
         }
         self.kill();
-        remove_store(&self.file());
         let copy = &self.copies[which % self.copies.len()];
-        self.files += 1;
-        copy_store(&copy.path, &self.file());
+        let (path, is_marked) = (copy.path.clone(), copy.is_marked);
         self.promised = copy.promised.clone();
         self.position_seen = 0;
-        let is_marked = copy.is_marked;
+        if is_marked {
+            self.put_back(&path)?;
+        } else {
+            remove_store(&self.file());
+            self.files += 1;
+            copy_store(&path, &self.file());
+        }
         self.start()?;
         Ok(Some(is_marked))
+    }
+
+    /// What an operator does with an aggregator that takes nothing any more, where there is no other one: a backup of it as
+    /// it is, restored in its place (`deploy/runbooks/restore-aggregator.md`).
+    pub(crate) fn restore_as_it_is(&mut self) -> Result<(), rollcall_store::Error> {
+        let Some(replica) = &self.replica else {
+            return Ok(());
+        };
+        let backup = self.folder.join(format!("{}.as-it-is-{}", self.name, self.files));
+        replica.store().backup(&backup)?;
+        self.kill();
+        self.put_back(&backup)?;
+        self.start()
+    }
+
+    /// Restores a backup over the file, as the command does.
+    fn put_back(&self, backup: &Path) -> Result<(), rollcall_store::Error> {
+        if let Some(replaced) = restore(backup, &self.file(), clock())? {
+            remove_store(&replaced);
+        }
+        Ok(())
     }
 
     /// What an operator does with one of two copies: it enrols anew, as a store of its own.

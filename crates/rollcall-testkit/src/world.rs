@@ -17,7 +17,7 @@ use rollcall_store::cursor::Grant;
 use rollcall_store::enrolment::{EnrolmentRow, Jurisdiction};
 use rollcall_sync::message::{ClientFrame, Cursor, ServerFrame};
 use rollcall_sync::session::client::SessionEnd;
-use rollcall_sync::session::server::CLONED;
+use rollcall_sync::session::server::{CLONED, REPLACED};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -35,6 +35,8 @@ use crate::task::{Task, clock, set_clock};
 const BEGIN_MS: i64 = 1_735_660_800_000;
 /// Sessions after the faults within which everything must be equal.
 const HEALING_ROUNDS: usize = 3;
+/// How often an operator restores an aggregator that nodes refuse, as the runbook says.
+const RESTORES_MAX: usize = 2;
 /// Moves after which a session after the faults counts as one that never ends.
 const MOVES_MAX: usize = 20_000;
 
@@ -298,6 +300,7 @@ impl<'l> World<'l> {
                 let process = self.one(process);
                 self.stop(process);
                 self.start(process)?;
+                set_clock(self.now_ms + self.offices[process].skew_ms);
                 let restored = self.offices[process].restore(which).map_err(broken)?;
                 match restored {
                     Some(marked) if process == 0 => {
@@ -923,6 +926,12 @@ impl<'l> World<'l> {
         let wanted = self.wanted()?;
         let together = chance.percent(50);
         self.heal_in_rounds(&mut chance, together)?;
+        for _ in 0..RESTORES_MAX {
+            if !self.restore_replaced()? {
+                break;
+            }
+            self.heal_in_rounds(&mut chance, together)?;
+        }
         if self.enrol_copies_anew()? {
             self.heal_in_rounds(&mut chance, together)?;
         }
@@ -940,6 +949,23 @@ impl<'l> World<'l> {
             }
         }
         self.check_end(&wanted)
+    }
+
+    /// Where nodes refuse the aggregator because one came after it, and there is no other: its operator restores it as it
+    /// is, so that it is the one that counts. Whether that was so.
+    fn restore_replaced(&mut self) -> Result<bool, Failure> {
+        let told = |end: &SessionEnd| matches!(end, SessionEnd::Refused { code, .. } if code == REPLACED);
+        if !self.ends.values().any(told) {
+            return Ok(false);
+        }
+        self.log.line(|| "the centre is restored as it is".to_owned());
+        self.log.count("replaced aggregator restored");
+        self.stop(0);
+        set_clock(self.now_ms + self.offices[0].skew_ms);
+        self.offices[0]
+            .restore_as_it_is()
+            .map_err(|error| Failure::store(&error))?;
+        Ok(true)
     }
 
     /// Those who were told that they are copies: all but one of each enrol anew, as their operators are told to. Whether

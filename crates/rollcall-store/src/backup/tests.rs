@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rollcall_core::id::StoreId;
+
 use super::*;
-use crate::testing::{Draft, Fixture};
-use crate::{Hash, Role};
+use crate::testing::{Draft, Fixture, options};
+use crate::{CreateOptions, Hash, Role};
 
 #[test]
 fn a_backup_made_while_others_write_is_whole_and_begins_its_own_epoch_once() {
@@ -93,6 +95,66 @@ fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
         None
     );
     assert!(Store::open(&elsewhere).is_ok());
+}
+
+#[test]
+fn a_restored_aggregator_counts_before_the_one_it_replaces_and_before_its_successor() {
+    let Fixture { store, folder } = Fixture::new(Role::Aggregator);
+    let (path, copy) = (store.path().to_owned(), folder.path().join("backup.db"));
+    store.backup(&copy).expect("a backup");
+    // A clock far ahead, then one that is right: what was replaced says what has to be exceeded.
+    let ahead = 4_000_000_000_000;
+    store.close();
+    for (now_ms, expected) in [(ahead, ahead as u64), (1_700_000_000_000, ahead as u64 + 1)] {
+        restore(&copy, &path, now_ms).expect("restored");
+        let store = Store::open(&path).expect("open");
+        assert_eq!(
+            store.read(|reader| reader.cluster_epoch()).expect("read"),
+            expected
+        );
+        store.close();
+    }
+    // Put back by hand, it learns from a receipt that another one came after it.
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(beside(&path, suffix));
+    }
+    std::fs::copy(&copy, &path).expect("put back");
+    let store = Store::open(&path).expect("open");
+    let noted = store.write("noted", move |writer| writer.note_replaced(ahead as u64 + 1));
+    noted.wait().expect("noted");
+    store.close();
+    restore(&copy, &path, 1_700_000_000_000).expect("restored");
+    let store = Store::open(&path).expect("open");
+    let numbers = store.read(|reader| Ok((reader.cluster_epoch()?, reader.replaced_by()?)));
+    assert_eq!(numbers.expect("read"), (ahead as u64 + 2, None));
+}
+
+#[test]
+fn a_store_that_cannot_be_read_or_is_another_raises_no_number() {
+    let Fixture { store, folder } = Fixture::new(Role::Aggregator);
+    let (path, copy) = (store.path().to_owned(), folder.path().join("backup.db"));
+    store.backup(&copy).expect("a backup");
+    store.close();
+    let number = |path: &Path| {
+        let store = Store::open(path).expect("open");
+        let number = store.read(|reader| reader.cluster_epoch()).expect("read");
+        store.close();
+        number
+    };
+    std::fs::write(&path, "no database at all").expect("written");
+    restore(&copy, &path, 1_000).expect("restored");
+    assert_eq!(number(&path), 1_000);
+    let other = folder.path().join("other.db");
+    let options = CreateOptions {
+        store_id: StoreId([9; 16]),
+        ..options(Role::Aggregator)
+    };
+    let store = Store::create(&other, &options).expect("another store");
+    let noted = store.write("noted", |writer| writer.note_replaced(9_000));
+    noted.wait().expect("noted");
+    store.close();
+    restore(&copy, &other, 2_000).expect("restored");
+    assert_eq!(number(&other), 2_000);
 }
 
 #[test]

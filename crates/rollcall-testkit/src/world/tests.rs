@@ -85,3 +85,31 @@ fn nobody_writes_under_a_number_of_an_earlier_process() {
     assert_eq!((counts["edited"], counts["node restored"]), (3, 1), "{counts:?}");
     assert!(!counts.contains_key("forked"), "{counts:?}");
 }
+
+#[test]
+fn an_aggregator_that_nodes_refuse_counts_again_once_it_is_restored() {
+    // Put back by hand once, it finds out from a receipt and takes a greater number; put back once more, it meets a node
+    // with a receipt of that time, and takes nothing any more.
+    let centre_copy = Step::Copy {
+        process: 0,
+        marked: false,
+    };
+    let put_back = || Step::Restore { process: 0, which: 0 };
+    let counts = play(vec![
+        edit(0),
+        sync(),
+        centre_copy,
+        edit(2),
+        sync(),
+        put_back(),
+        sync(),
+        edit(4),
+        sync(),
+        put_back(),
+        sync(),
+        edit(6),
+        sync(),
+    ]);
+    assert_eq!(counts["aggregator put back by hand"], 2, "{counts:?}");
+    assert_eq!(counts["replaced aggregator restored"], 1, "{counts:?}");
+}
