@@ -154,13 +154,12 @@ impl Prepared {
             .iter()
             .map(|change| change_hash(&change.bytes))
             .collect();
-        let mut waiting = if pending.contains(&id) {
+        let waiting = if pending.contains(&id) {
             reader.pending_changes(id)?
         } else {
             Vec::new()
         };
         let stored: HashSet<Hash> = waiting.iter().map(|change| change.hash).collect();
-        waiting.retain(|change| change.origin_store == from);
         let chunks: Vec<&[u8]> = incoming
             .changes
             .iter()
@@ -168,7 +167,7 @@ impl Prepared {
             .chain(
                 waiting
                     .iter()
-                    .filter(|change| !hashes.contains(&change.hash))
+                    .filter(|change| change.origin_store == from && !hashes.contains(&change.hash))
                     .map(|change| change.bytes.as_slice()),
             )
             .collect();

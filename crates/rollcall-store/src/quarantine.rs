@@ -199,16 +199,26 @@ impl Reader {
     }
 
     /// Whether this change of a document waits here, or came from this store and is kept apart or was discarded: whoever
-    /// has it need not send it again.
+    /// has it need not send it again. One that waits for nothing any more is wanted again (`protocol.md` R6): what it
+    /// waited for came from another store, and only its own sender can hand it in.
     pub fn has_apart(
         &self,
         document_id: DocumentId,
         hash: &Hash,
         origin_store: StoreId,
     ) -> Result<bool, Error> {
+        let waits_for = self.one(
+            "SELECT missing FROM pending_change WHERE document_id = ?1 AND hash = ?2",
+            (document_id.as_bytes(), hash),
+            |row| hashes_of(row.blob(0)?),
+        )?;
+        for missing in waits_for.iter().flatten() {
+            if self.change_position(document_id, missing)?.is_none() {
+                return Ok(true);
+            }
+        }
         let found = self.one(
-            "SELECT 1 FROM pending_change WHERE document_id = ?1 AND hash = ?2 \
-             UNION ALL SELECT 1 FROM quarantine q JOIN quarantine_sender s USING (quarantine_id) \
+            "SELECT 1 FROM quarantine q JOIN quarantine_sender s USING (quarantine_id) \
              WHERE q.document_id = ?1 AND q.hash = ?2 AND s.origin_store = ?3 \
              AND (q.released_ms IS NULL OR q.outcome = 'discarded') LIMIT 1",
             (document_id.as_bytes(), hash, origin_store.as_bytes()),

@@ -5,10 +5,10 @@ use rollcall_core::record::Record;
 use rollcall_doc::{Document, EditBy};
 use rollcall_sync::fingerprint::{change_hash, origin_chain};
 use rollcall_sync::keys::Sign;
-use rollcall_sync::message::{Batch, ChangeEntry, Cursor, DocumentChanges, Outcome};
+use rollcall_sync::message::{Batch, ChangeEntry, Cursor, DocumentChanges, Outcome, ResolveRequest};
 use serde_json::json;
 
-use super::country::{Country, FOREIGN, NOW, OWN, Seals, key};
+use super::country::{Country, FOREIGN, NOW, OWN, Seals, federation, key};
 use crate::Replica;
 use crate::error::Error;
 use crate::take_up::UpRefused;
@@ -93,6 +93,67 @@ fn a_change_that_lacks_another_waits_outside_its_document_until_it_comes() {
     let held = country.centre.document(id).expect("held");
     assert_eq!(held.heads(), country.node(0).document(id).expect("held").heads());
     assert_eq!(country.centre.verify().expect("checked"), []);
+}
+
+#[test]
+fn a_change_whose_wait_another_sender_ends_is_wanted_again() {
+    // An aggregator that was restored hears the second writer before the first.
+    let country = Country::new(500);
+    let id = country.edit(
+        0,
+        json!({"type": "union", "id": "u1", "name": "first", "higher_union": OWN}),
+    );
+    let mut first = country.batch_up(0).documents;
+    first[0].scopes = vec![federation(OWN)];
+    country.node(1).take_documents(&first, None, NOW).expect("taken");
+    country.edit(1, json!({"type": "union", "id": "u1", "name": "second"}));
+    let answered = country.up(1);
+    assert_eq!(answered[0].1.outcomes[0].outcome, Outcome::Pending);
+    let wanted = || {
+        let hashes = country.node(1).store().read(|reader| reader.change_hashes(id));
+        let request = ResolveRequest {
+            documents: vec![(id, hashes.expect("read"))],
+        };
+        let answer = country.centre.resolve_answer(&country.peer(1), &request);
+        answer.expect("answered").wanted
+    };
+    let [change] = [&first[0].changes[0]].map(|change| change_hash(&change.bytes));
+    assert_eq!(wanted(), [(id, vec![change])], "only what it waits for");
+    country.up(0);
+    let waits = change_hash(&answered[0].0.documents[0].changes[0].bytes);
+    assert_eq!(wanted(), [(id, vec![waits])]);
+
+    let (loose, resent) = country.node(1).send_wanted(&wanted(), NOW).expect("in the log");
+    assert!(loose.is_empty() && resent, "signed as what is the node's own");
+    let answered = country.up(1);
+    assert_eq!(answered[0].1.outcomes[0].outcome, Outcome::Applied);
+    assert_eq!(wanted(), []);
+    let waiting = country.centre.store().read(|reader| reader.documents_pending());
+    assert_eq!(waiting.expect("read"), []);
+    let heads = country.node(1).document(id).expect("held").heads();
+    assert_eq!(country.centre.document(id).expect("held").heads(), heads);
+    assert_eq!(country.centre.verify().expect("checked"), []);
+}
+
+#[test]
+fn what_waited_and_comes_from_another_waits_no_more() {
+    let country = Country::new(500);
+    let id = two_edits(&country);
+    let whole = country.batch_up(0).documents;
+    let second = DocumentChanges {
+        changes: vec![whole[0].changes[1].clone()],
+        ..whole[0].clone()
+    };
+    let take = |number, documents| {
+        country
+            .centre
+            .take_up(&country.peer(number), &loose(documents), NOW)
+            .expect("taken")
+    };
+    take(0, vec![second]);
+    assert_eq!(take(1, whole).outcomes[0].outcome, Outcome::Applied);
+    let waiting = country.centre.store().read(|reader| reader.pending_changes(id));
+    assert_eq!(waiting.expect("read"), []);
 }
 
 #[test]
