@@ -2,9 +2,14 @@
 //! (`protocol.md` 1.3, 1.7 to 1.9; `domain.md` 8): at the giver, at the taker, at the province above both, at the centre.
 
 use rollcall_core::credit_code::CreditCode;
+use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
+use rollcall_core::record::Record;
+use rollcall_doc::Document;
+use rollcall_sync::message::{Cursor, DocumentChanges, Hello, ServerFrame};
 use serde_json::{Value, json};
 
-use crate::harness::{Aggregator, Node, sync_all};
+use crate::harness::{Aggregator, Node, database, sync_all};
+use crate::peer::{Hostile, code_of, written_on};
 
 const GIVER: &str = "330106";
 const TAKER: &str = "330105";
@@ -151,4 +156,120 @@ fn a_handover_counts_from_the_second_signature_on_and_a_withdrawn_one_never() {
         assert_eq!(faults["faults"], json!([]));
     }
     assert_eq!(aggregator.json(&["quarantine", "list"]), json!([]));
+}
+
+/// The school as the aggregator holds it.
+fn held(aggregator: &Aggregator) -> Document {
+    let id = DocumentId::derive(DocumentKind::Organisation, &code());
+    let database = database(&aggregator.store());
+    let mut changes = database
+        .prepare("SELECT bytes FROM change WHERE document_id = ?1 ORDER BY ordinal")
+        .expect("a query");
+    let changes = changes.query_map([id.as_bytes()], |row| row.get::<_, Vec<u8>>(0));
+    let changes: Vec<Vec<u8>> = changes.expect("rows").collect::<Result<_, _>>().expect("rows");
+    Document::load(DocumentKind::Organisation, id, changes.iter().map(Vec::as_slice)).expect("a document")
+}
+
+/// A change to the school as the aggregator holds it, by an actor of this number.
+fn change(aggregator: &Aggregator, fields: &Value, actor: u8) -> DocumentChanges {
+    let record: Record = serde_json::from_value(school(fields)).expect("a record");
+    written_on(held(aggregator), &record, ActorId([actor; 16]), "330105/7")
+}
+
+/// What a change is answered with that goes on from `end`, the end of the log, which moves.
+fn answer(hostile: &Hostile, end: &mut Cursor, changes: DocumentChanges) -> String {
+    let batch = hostile.batch_after(*end, vec![changes]);
+    let hello = Hello {
+        acknowledged: *end,
+        ..hostile.hello(&batch)
+    };
+    *end = Cursor {
+        position: batch.to,
+        chain: batch.end_chain,
+    };
+    let last = hostile.converse(hello, vec![batch]).pop();
+    let Some(ServerFrame::Ack(ack)) = last else {
+        panic!("no answer to a batch: {last:?}")
+    };
+    code_of(&ack.outcomes[0].outcome).to_owned()
+}
+
+#[test]
+fn a_taker_that_writes_more_than_its_acceptance_is_refused_at_both_ends_until_it_has_accepted() {
+    let aggregator = Aggregator::start();
+    let (giver, taker) = (aggregator.node(GIVER, &[]), aggregator.node(TAKER, &[]));
+    let all = [&giver, &taker];
+    // Another workstation of the taker, whose program lets everything pass.
+    let other = aggregator.node(TAKER, &[]);
+    let hostile = Hostile::with_keys_of(&other, &aggregator);
+    let mut end = Cursor::default();
+    let entry = json!({"id": "h1", "to": TAKER, "on": "2024-01-10"});
+    giver.enter(
+        &[school(&json!({"name": "实验学校", "registered_on": "2015-01-01",
+        "registration_status": "registered", "location": GIVER, "responsible": GIVER, "handovers": [entry]}))],
+    );
+    sync_all(&all);
+    let mut accepted = entry;
+    accepted["accepted_on"] = json!("2024-02-01");
+
+    // More than the acceptance, and both in one change.
+    let gone = json!({"registration_status": "deregistered", "status_on": "2024-01-15"});
+    let mut both = gone.clone();
+    both["handovers"] = json!([accepted]);
+    for (fields, actor) in [(&gone, 21), (&both, 22)] {
+        let sent = change(&aggregator, fields, actor);
+        assert_eq!(answer(&hostile, &mut end, sent), "FOREIGN_JURISDICTION");
+    }
+    let apart = aggregator.json(&["quarantine", "list"]);
+    let codes: Vec<&Value> = apart
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| &row["code"])
+        .collect();
+    assert_eq!(codes, ["FOREIGN_JURISDICTION"; 2], "{apart}");
+    sync_all(&[&giver]);
+    assert_counts_for(&aggregator, &[&giver], GIVER);
+
+    // The taker's own program says so before anything is saved.
+    let code = code();
+    let refused = taker.said(&[
+        "organisation",
+        "set",
+        &code,
+        "address=学院路1号",
+        "--reason",
+        "核实",
+    ]);
+    assert_eq!(refused.code(), "HANDOVER_OPEN", "{}", refused.err);
+    assert_eq!(taker.json(&["status"])["waiting"]["changes"], 0);
+
+    // The acceptance goes through, and everything after it; what was refused before stays apart until somebody decides.
+    taker.enter(&[school(&json!({"handovers": [accepted]}))]);
+    taker.ok(&[
+        "organisation",
+        "set",
+        &code,
+        "address=学院路1号",
+        "--reason",
+        "核实",
+    ]);
+    taker.sync();
+    giver.sync();
+    assert_counts_for(&aggregator, &all, TAKER);
+    let address = change(&aggregator, &json!({"address": "学院路2号"}), 23);
+    assert_eq!(answer(&hostile, &mut end, address), "applied");
+    assert_eq!(
+        aggregator.json(&["quarantine", "list"]).as_array().map(Vec::len),
+        Some(2)
+    );
+    taker.sync();
+    assert_counts_for(&aggregator, &all, TAKER);
+    for faults in [
+        giver.json(&["verify"]),
+        taker.json(&["verify"]),
+        aggregator.json(&["verify"]),
+    ] {
+        assert_eq!(faults["faults"], json!([]));
+    }
 }

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::gate;
 use crate::gate::frame::{self, CHANGE_BYTES_MAX};
 use crate::gate::walker::{self, DEPENDENCIES_MAX, OPERATIONS_MAX};
+use crate::handover::Handovers;
 use crate::history::{self, HistoryEntry};
 use crate::mention::{self, Mentions};
 use crate::saved_form::SavedForm;
@@ -155,6 +156,11 @@ impl Document {
     /// Fields with several values that wait for somebody to decide.
     pub fn conflicts(&self) -> Vec<Conflict> {
         conflict::conflicts(self.content(), self.automerge())
+    }
+
+    /// The handovers that it states.
+    pub fn handovers(&self) -> Handovers {
+        Handovers::read(self.content())
     }
 
     /// The whole document in Automerge's own file format, which its libraries for other languages open too.

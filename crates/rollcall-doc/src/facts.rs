@@ -3,7 +3,7 @@
 //! first; alternatives stay side by side as conflicts; what was withdrawn is no fact. No rule of counting is here.
 //! Bad content is left out and named as a problem.
 
-mod entry;
+pub(crate) mod entry;
 #[cfg(test)]
 mod tests;
 mod union;

@@ -17,6 +17,7 @@ mod field_edit;
 pub mod fuzz;
 pub mod gate;
 mod genesis;
+pub mod handover;
 mod history;
 mod mention;
 mod place;

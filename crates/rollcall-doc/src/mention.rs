@@ -1,5 +1,5 @@
-//! What one change names: federations (scopes), other documents, names for its own document.
-//! Owns the rule; it is a function of the change's own operations and the kind of document, so that both ends
+//! What one change names: federations (scopes), other documents, names for its own document; and what it does about who
+//! keeps that. Owns the rule; it is a function of the change's own operations and the kind of document, so that both ends
 //! compute the same membership of scopes from the same changes.
 
 use std::collections::BTreeSet;
@@ -8,6 +8,7 @@ use rollcall_core::id::{ActorId, DocumentId, DocumentKind, FederationId};
 use serde_json::Value;
 
 use crate::gate::walker::PlainChange;
+use crate::handover::{HANDOVERS, Written};
 use crate::scalar::ScalarRef;
 use crate::{place, schema};
 
@@ -16,23 +17,30 @@ use crate::{place, schema};
 pub struct Mentions {
     /// Federations in whose scopes the document is at home.
     pub homes: BTreeSet<FederationId>,
+    /// Those of them that it is claimed for; the others are takers that handovers name.
+    pub claims: BTreeSet<FederationId>,
     /// Documents that it names, by derived id, and that visit those scopes.
     pub names: BTreeSet<DocumentId>,
     /// Derived ids under which this document can be named.
     pub aliases: BTreeSet<DocumentId>,
+    /// What is written about who keeps the document.
+    pub written: Written,
 }
 
 impl Mentions {
     /// Adds what another change names.
     pub fn extend(&mut self, other: Mentions) {
         self.homes.extend(other.homes);
+        self.claims.extend(other.claims);
         self.names.extend(other.names);
         self.aliases.extend(other.aliases);
+        self.written.extend(other.written);
     }
 
     fn home(&mut self, text: Option<&str>) {
-        self.homes
-            .extend(text.and_then(|text| text.parse::<FederationId>().ok()));
+        let home = text.and_then(|text| text.parse::<FederationId>().ok());
+        self.claims.extend(home.clone());
+        self.homes.extend(home);
     }
 
     fn name(&mut self, kind: DocumentKind, text: Option<&str>) {
@@ -46,7 +54,7 @@ impl Mentions {
 pub(crate) fn of_change(kind: DocumentKind, genesis: ActorId, change: &PlainChange<'_>) -> Mentions {
     let mut mentions = Mentions::default();
     if kind == DocumentKind::Campaign {
-        mentions.homes.insert(FederationId::national());
+        mentions.home(Some(FederationId::national().as_str()));
     }
     let mut same_as = DocumentKind::Organisation;
     let mut same = Vec::new();
@@ -61,6 +69,7 @@ pub(crate) fn of_change(kind: DocumentKind, genesis: ActorId, change: &PlainChan
         let container = place
             .container
             .map(|position| schema::of(kind).containers[position].name);
+        mentions.written.note(container, place.key, text);
         match (kind, container, place.key) {
             (DocumentKind::SameAs, None, "a" | "b") => same.extend(text),
             (DocumentKind::SameAs, None, "of") => {
@@ -94,8 +103,12 @@ pub(crate) fn of_change(kind: DocumentKind, genesis: ActorId, change: &PlainChan
                 Some(Value::String(federation)) => mentions.home(Some(&federation)),
                 _ => mentions.home(text),
             },
-            (DocumentKind::Organisation, Some("handovers"), _) => {
-                mentions.home(member(text, "to").as_ref().and_then(Value::as_str));
+            (DocumentKind::Organisation, Some(HANDOVERS), _) => {
+                let to = member(text, "to");
+                let taker = to.as_ref().and_then(Value::as_str);
+                mentions
+                    .homes
+                    .extend(taker.and_then(|to| to.parse::<FederationId>().ok()));
             }
             (DocumentKind::Organisation, Some("coverage"), _) => {
                 mentions.name(

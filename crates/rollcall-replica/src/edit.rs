@@ -28,7 +28,7 @@ impl Replica {
     /// Plans edits on the document as it is and saves them; `None` where nothing would change.
     ///
     /// # Errors
-    /// `Problems` where the plan refuses; `NoDocument` where there is none.
+    /// `Problems` where the plan refuses; `NoDocument` where there is none; as for [`Replica::edit_or_create`].
     pub fn edit(
         &self,
         id: DocumentId,
@@ -45,7 +45,7 @@ impl Replica {
     /// The same, beginning the document where it is not held.
     ///
     /// # Errors
-    /// `Problems` where the plan refuses; `Foreign` where it is kept by somebody else.
+    /// `Problems` where the plan refuses; `Foreign` where it is kept by somebody else, `HandoverOpen` where it still is.
     pub fn edit_or_create(
         &self,
         id: DocumentId,
@@ -59,9 +59,10 @@ impl Replica {
             let Some((document, change)) = self.write_edits(&held.document, &edits, by)? else {
                 return Ok(None);
             };
-            self.check_may_write(&held, &change.mentions)?;
             let hash = change.hash;
-            let commit = commit_local(&held, &document, &[change], self.origin(), by.now_ms);
+            let changes = [change];
+            self.check_may_write(&held, &changes)?;
+            let commit = commit_local(&held, &document, &changes, self.origin(), by.now_ms);
             match self
                 .store()
                 .write("save edit", move |writer| writer.commit_document(&commit))

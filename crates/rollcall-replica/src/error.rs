@@ -29,6 +29,11 @@ pub enum Error {
     /// This replica may not write the document (`FOREIGN_JURISDICTION`).
     #[error("{0} is kept by another federation")]
     Foreign(DocumentId),
+    /// The document was handed over to this replica's federation, which has not accepted it yet (`HANDOVER_OPEN`).
+    #[error(
+        "{0} is being handed over to this federation; accept the handover first, until then nothing else of it can be changed here"
+    )]
+    HandoverOpen(DocumentId),
     /// The node is not enrolled, so nothing says which scope it writes.
     #[error("this node is not enrolled with an aggregator")]
     NotEnrolled,
@@ -70,6 +75,7 @@ impl Error {
                 .first()
                 .map_or_else(String::new, |problem| problem.code.clone()),
             Self::Foreign(_) => "FOREIGN_JURISDICTION".to_owned(),
+            Self::HandoverOpen(_) => "HANDOVER_OPEN".to_owned(),
             Self::NotEnrolled => "NOT_ENROLLED".to_owned(),
             Self::Busy(_) | Self::LogReplaced => "BUSY".to_owned(),
             Self::Stats(_) => "PARAM_INVALID".to_owned(),

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::edit::Editing;
 use crate::error::Error;
+use crate::handover::Keeping;
 use crate::home::{home_at, with_home};
 use crate::parallel;
 use crate::prepare::commit_local;
@@ -223,6 +224,7 @@ impl Replica {
         if !kept {
             return Ok(Known::Refused(foreign(named.as_ref().or(homes.first()))));
         }
+        let offered = Keeping::of(&held.document, homes).is_offered(|home| Self::keeps(written, [home]));
         Ok(
             match held.document.plan(&with_home(
                 candidate.record.clone(),
@@ -236,6 +238,8 @@ impl Replica {
                 }),
                 Ok(_) if held.row.is_none() => Known::New,
                 Ok(edits) if edits.is_empty() => Known::Unchanged,
+                // No list has a column for signatures.
+                Ok(_) if offered => Known::Refused(handover_open()),
                 Ok(_) => Known::Updated,
             },
         )
@@ -300,6 +304,8 @@ impl Replica {
             Some(_) => self.read(|reader| Ok(reader.homes_of(item.id)?))?,
             None => Vec::new(),
         };
+        let kept = |home: &FederationId| Self::keeps(written, [home]);
+        let mut keeping = Keeping::of(&held.document, homes.iter().cloned());
         let mut document = held.document.clone();
         let mut changes = Vec::new();
         let mut outcomes = Vec::new();
@@ -320,6 +326,16 @@ impl Replica {
             };
             match self.write_edits(&document, &edits, by)? {
                 Some((after, change)) => {
+                    let offered = keeping.is_offered(kept);
+                    if keeping.follow_here(kept, &change.mentions).is_err() {
+                        let problem = if offered {
+                            handover_open()
+                        } else {
+                            foreign(homes.first().or(named.as_ref()))
+                        };
+                        outcomes.push((row, Outcome::Refused(vec![problem])));
+                        continue;
+                    }
                     document = after;
                     changes.push(change);
                     outcomes.push((row, if first { Outcome::New } else { Outcome::Updated }));
@@ -408,6 +424,12 @@ fn foreign(home: Option<&FederationId>) -> Problem {
         None => "Nothing says which federation keeps this; give the responsible federation.".to_owned(),
     };
     Problem::error("FOREIGN_JURISDICTION", "responsible", message)
+}
+
+fn handover_open() -> Problem {
+    let message = "This is being handed over to this federation; accept the handover first, until then nothing else of it \
+                   can be changed here.";
+    Problem::error("HANDOVER_OPEN", "handovers", message)
 }
 
 fn no_key() -> Problem {

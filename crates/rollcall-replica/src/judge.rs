@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use rollcall_core::fact::Facts;
 use rollcall_core::id::{FederationId, LogEpoch};
 use rollcall_doc::gate::{AcceptedChange, Admission, PendingChange, RefusedChange};
 use rollcall_store::Hash;
@@ -16,6 +15,7 @@ use rollcall_sync::permission::{Write, may_write};
 
 use crate::error::Error;
 use crate::grants::related;
+use crate::handover::keep_to_acceptance;
 use crate::parallel;
 use crate::peer::PeerContext;
 use crate::prepare::{Origin, Prepared, Waiting};
@@ -96,16 +96,11 @@ impl Replica {
                     let judge = |incoming: &&DocumentChanges| {
                         let prepared = Prepared::admit(reader, incoming, &pending, peer.store_id)?;
                         let homes = match prepared.row {
-                            Some(_) => reader.homes_of(incoming.document_id)?,
-                            None => Vec::new(),
+                            Some(_) => reader.homes_of(incoming.document_id)?.into_iter().collect(),
+                            None => BTreeSet::new(),
                         };
-                        Ok(judge_one(
-                            peer,
-                            origin,
-                            prepared,
-                            homes.into_iter().collect(),
-                            now_ms,
-                        ))
+                        let prepared = keep_to_acceptance(reader, peer, incoming, prepared, &homes)?;
+                        Ok(judge_one(peer, origin, prepared, &homes, now_ms))
                     };
                     share.iter().map(judge).collect::<Result<Vec<_>, Error>>()
                 });
@@ -140,15 +135,18 @@ fn judge_one(
     peer: &PeerContext,
     origin: Origin,
     prepared: Prepared,
-    homes: BTreeSet<FederationId>,
+    homes: &BTreeSet<FederationId>,
     now_ms: i64,
 ) -> Judged {
     let admission = &prepared.admission;
-    let places = places(prepared.facts.as_ref());
+    let (places, none) = (prepared.places(), BTreeSet::new());
     let write = Write {
         kind: prepared.kind,
-        homes_before: &homes,
-        homes_named: &prepared.mentions.homes,
+        homes_before: homes,
+        // What the taker of an open handover may not write has been taken out.
+        takers: &none,
+        accepted_by: &none,
+        homes_named: &prepared.mentions.claims,
         places: &places,
     };
     let allowed = may_write(|scope| peer.access.may_write(scope), &write, related);
@@ -209,18 +207,4 @@ fn grows_too_big(prepared: &Prepared) -> bool {
         .map(|change| change.bytes.len())
         .sum();
     held + new as u64 > DOCUMENT_BYTES_MAX as u64
-}
-
-fn places(facts: Option<&Facts>) -> Vec<u32> {
-    let Some(Facts::Organisation(facts)) = facts else {
-        return Vec::new();
-    };
-    let mut places: Vec<u32> = facts
-        .location
-        .iter()
-        .chain(&facts.authority)
-        .map(|entry| entry.value)
-        .collect();
-    places.extend(facts.code.map(|code| code.division()));
-    places
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use rollcall_core::id::FederationId;
-use rollcall_doc::Mentions;
+use rollcall_doc::{Document, LocalChange};
 
 use crate::error::Error;
 use crate::grants::lies_below;
+use crate::handover::{Keeping, Right};
 use crate::prepare::Held;
 use crate::replica::Replica;
 
@@ -37,26 +38,46 @@ impl Replica {
             .any(|home| written.contains(home) || written.iter().any(|above| lies_below(above, home)))
     }
 
-    pub(crate) fn check_may_write(&self, held: &Held, mentions: &Mentions) -> Result<(), Error> {
-        let id = held.document.id();
-        let (written, homes) = self.read(|reader| {
-            let grants = reader.grants()?;
-            let written: BTreeSet<FederationId> = grants
-                .into_iter()
-                .filter(|grant| grant.write)
-                .map(|grant| grant.scope)
-                .collect();
-            let homes = if held.row.is_some() {
-                reader.homes_of(id)?
-            } else {
-                Vec::new()
-            };
-            Ok((written, homes))
-        })?;
-        if Self::keeps(&written, &homes) || Self::keeps(&written, &mentions.homes) {
-            Ok(())
-        } else {
-            Err(Error::Foreign(id))
+    /// What this node may write of a document that it holds.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn right(&self, document: &Document) -> Result<Right, Error> {
+        let written = self.scopes_written()?;
+        let homes = self.read(|reader| Ok(reader.homes_of(document.id())?))?;
+        let kept = |home: &FederationId| Self::keeps(&written, [home]);
+        if !homes.iter().any(kept) {
+            return Ok(Right::Nothing);
         }
+        let keeping = Keeping::of(document, homes);
+        Ok(if keeping.is_offered(kept) {
+            Right::Acceptance(keeping.open_to(kept))
+        } else {
+            Right::All
+        })
+    }
+
+    /// Whether changes to a document may be saved, one after the other.
+    ///
+    /// # Errors
+    /// `HandoverOpen` or `Foreign` where one may not; the store's.
+    pub(crate) fn check_may_write(&self, held: &Held, changes: &[LocalChange]) -> Result<(), Error> {
+        let id = held.document.id();
+        let written = self.scopes_written()?;
+        let homes = match held.row {
+            Some(_) => self.read(|reader| Ok(reader.homes_of(id)?))?,
+            None => Vec::new(),
+        };
+        let mut keeping = Keeping::of(&held.document, homes);
+        let kept = |home: &FederationId| Self::keeps(&written, [home]);
+        for change in changes {
+            let offered = keeping.is_offered(kept);
+            match keeping.follow_here(kept, &change.mentions) {
+                Ok(()) => {}
+                Err(_) if offered => return Err(Error::HandoverOpen(id)),
+                Err(_) => return Err(Error::Foreign(id)),
+            }
+        }
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod export;
 pub mod figures;
 pub mod grants;
+pub mod handover;
 mod home;
 pub mod import;
 mod judge;

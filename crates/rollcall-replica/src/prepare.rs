@@ -206,6 +206,21 @@ impl Prepared {
         })
     }
 
+    /// Divisions of an organisation's location and registration authority after the accepted changes.
+    pub(crate) fn places(&self) -> Vec<u32> {
+        let Some(Facts::Organisation(facts)) = &self.facts else {
+            return Vec::new();
+        };
+        let mut places: Vec<u32> = facts
+            .location
+            .iter()
+            .chain(&facts.authority)
+            .map(|entry| entry.value)
+            .collect();
+        places.extend(facts.code.map(|code| code.division()));
+        places
+    }
+
     /// The commit at the aggregator, which gives the position itself.
     pub(crate) fn commit_here(&self, origin: Origin, now_ms: i64) -> Option<DocumentCommit> {
         let facts = vec![(UNSENT, codec::encode(self.facts.as_ref()?))];

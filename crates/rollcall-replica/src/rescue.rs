@@ -213,9 +213,7 @@ impl Replica {
         if written.is_empty() {
             return Ok(taken);
         }
-        for change in &written {
-            self.check_may_write(&held, &change.mentions)?;
-        }
+        self.check_may_write(&held, &written)?;
         let commit = commit_local(&held, &document, &written, self.origin(), now_ms);
         self.store()
             .write("take back", move |writer| writer.commit_document(&commit))

@@ -18,7 +18,7 @@ use crate::schema::{self, Form};
 const READINGS_MAX: usize = 64;
 
 /// An entry of the record format that can be taken back.
-pub(super) trait Entry: DeserializeOwned {
+pub(crate) trait Entry: DeserializeOwned {
     /// Whether it was.
     fn is_withdrawn(&self) -> bool;
 }
@@ -57,7 +57,7 @@ pub(super) fn entries<T: Entry>(content: &Content, container: &str, problems: &m
 
 /// The readings of each entry, the one shown first: several where an amended field holds several values. `None` is an
 /// entry taken back or unreadable.
-pub(super) fn readings<T: Entry>(
+pub(crate) fn readings<T: Entry>(
     content: &Content,
     container: &str,
     problems: &mut Vec<Problem>,

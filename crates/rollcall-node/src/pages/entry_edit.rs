@@ -12,6 +12,7 @@ use rollcall_core::problem::Problem;
 use rollcall_core::record::Record;
 use rollcall_doc::{Document, Edit as DocumentEdit};
 use rollcall_replica::Replica;
+use rollcall_replica::handover::Right;
 use rollcall_web::form::{CheckedForm, with_notice};
 use rollcall_web::layout::Frame;
 use rollcall_web::login::Clerk;
@@ -19,7 +20,7 @@ use rollcall_web::page::edit::Edit;
 use rollcall_web::{Error, Page};
 use serde_json::{Map, Value};
 
-use super::entry_list::{self, EntryList, ListForm};
+use super::entry_list::{self, EntryList, HANDOVERS, ListForm};
 use super::form_field::{self, FormField, Input, Values, entered, required, with_reason};
 use super::{editing, entry_rule, heads, record_page, today, words};
 use crate::app::App;
@@ -32,6 +33,8 @@ struct Target {
     id: DocumentId,
     list: &'static EntryList,
     entry: Option<String>,
+    /// All that may be written is the acceptance of a handover, which this entry is.
+    signs: bool,
 }
 
 impl Target {
@@ -46,10 +49,20 @@ impl Target {
             .read(|reader| reader.document(id))?
             .ok_or_else(absent)?;
         let list = entry_list::find(row.kind, &list).ok_or_else(absent)?;
-        if !record_page::is_kept(replica, id)? {
-            return Err(rollcall_replica::Error::Foreign(id));
+        let right = replica.right(&replica.document(id)?)?;
+        let signs = match (&right, &entry) {
+            (Right::Acceptance(open), Some(entry)) => list.name == HANDOVERS && open.contains(entry),
+            _ => false,
+        };
+        if !signs {
+            right.to_all(id)?;
         }
-        Ok(Self { id, list, entry })
+        Ok(Self {
+            id,
+            list,
+            entry,
+            signs,
+        })
     }
 
     fn action(&self) -> String {
@@ -134,7 +147,7 @@ impl Target {
             } else {
                 "edit.save"
             },
-            may_withdraw: self.entry.is_some() && !ledger,
+            may_withdraw: self.entry.is_some() && !ledger && !self.signs,
             frame,
         })
     }

@@ -1,6 +1,8 @@
 //! The lists of entries that a record may have, as tables: which fields an entry has, which of them may change later.
 //! Owns the tables and how an entry is told in words; what entries mean is the documents' to say.
 
+use std::collections::BTreeSet;
+
 use rollcall_core::id::DocumentKind;
 use rollcall_core::term::{
     Category, ExclusionReason, FundEntryKind, OperatingState, RegistrationStatus, Source, Stage,
@@ -14,6 +16,9 @@ use serde_json::Value;
 use super::form_field::{FormField, Input, fixed, later, required, yuan};
 use super::words::{self, AuthorNames};
 
+/// The list that the taker of an organisation signs in.
+pub(super) const HANDOVERS: &str = "handovers";
+
 /// One list of a kind of record.
 #[derive(Debug)]
 pub(super) struct EntryList {
@@ -25,6 +30,22 @@ pub(super) struct EntryList {
     pub(super) form: ListForm,
     /// The fields of an entry.
     pub(super) fields: &'static [FormField],
+}
+
+/// Where the entries of a record are made and changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EntryLinks<'a> {
+    /// Of all its lists.
+    pub(super) href: &'a str,
+    /// Keys of the only entries that may be changed, where none may be made.
+    pub(super) only: Option<&'a BTreeSet<String>>,
+}
+
+impl<'a> EntryLinks<'a> {
+    /// Everything may be written.
+    pub(super) fn all(href: &'a str) -> Self {
+        Self { href, only: None }
+    }
 }
 
 /// What kind of list.
@@ -63,7 +84,7 @@ macro_rules! dated {
 }
 
 macro_rules! list {
-    ($kind:ident $form:ident $name:literal, $($field:expr),+ $(,)?) => {
+    ($kind:ident $form:ident $name:expr, $($field:expr),+ $(,)?) => {
         EntryList {
             name: $name,
             kind: DocumentKind::$kind,
@@ -140,7 +161,7 @@ const LISTS: &[EntryList] = &[
         later("ended_on", Input::Date),
     ),
     list!(
-        Organisation Set "handovers",
+        Organisation Set HANDOVERS,
         required("to", Input::Federation),
         required("on", Input::Date),
         later("accepted_on", Input::Date),
@@ -283,13 +304,13 @@ impl EntryList {
         format!("{entries_href}/{}/{}", self.name, encode(key))
     }
 
-    /// The list as a table, newest first. `entries_href` where the account may write.
+    /// The list as a table, newest first. `links` where the account may write.
     pub(super) fn table(
         &self,
         frame: &Frame,
         names: &AuthorNames,
         record: &Value,
-        entries_href: Option<&str>,
+        links: Option<EntryLinks<'_>>,
     ) -> EntryTable {
         let mut entries: Vec<&Value> = self.standing(record).collect();
         let dated = |entry: &Value| {
@@ -331,11 +352,12 @@ impl EntryList {
                 cells.push(by.map(|by| names.show(frame, by)).unwrap_or_default());
             }
             let may_change = !ledger || !(reversed(entry) || is_reversal(entry));
+            let key = self.key(entry);
             EntryRow {
                 cells,
-                edit_href: entries_href
-                    .filter(|_| may_change)
-                    .map(|href| self.entry_href(href, &self.key(entry))),
+                edit_href: links
+                    .filter(|links| may_change && links.only.is_none_or(|only| only.contains(&key)))
+                    .map(|links| self.entry_href(links.href, &key)),
                 edit_key: if ledger {
                     "edit.reverse"
                 } else {
@@ -349,7 +371,9 @@ impl EntryList {
             title: self.title(frame),
             rows: rows.collect(),
             columns,
-            new_href: entries_href.map(|href| self.href(href)),
+            new_href: links
+                .filter(|links| links.only.is_none())
+                .map(|links| self.href(links.href)),
         }
     }
 }

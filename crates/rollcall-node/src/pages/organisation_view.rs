@@ -7,6 +7,7 @@ use rollcall_core::fact::{CountFact, Facts};
 use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::record::{Dated, OrganisationRecord, Record, UnionRecord};
 use rollcall_core::term::{Source, Stage, UnionEvent};
+use rollcall_replica::handover::Right;
 use rollcall_replica::{Error, Replica};
 use rollcall_stats::{Cube, OrganisationStatus};
 use rollcall_web::layout::Frame;
@@ -15,7 +16,7 @@ use rollcall_web::page::organisation::{
 };
 use rollcall_web::page::organisations::StandingFilter;
 
-use super::entry_list;
+use super::entry_list::{self, EntryLinks, HANDOVERS};
 use super::organisation_history::{conflicts, history};
 use super::organisations::standing;
 use super::record_page::{self, field_row, problem_rows};
@@ -30,7 +31,7 @@ pub(super) struct Viewer {
 }
 
 /// Lists that the page shows as plain tables.
-const FURTHER_LISTS: [&str; 4] = ["contacts", "organisers", "handovers", "services"];
+const FURTHER_LISTS: [&str; 4] = ["contacts", "organisers", HANDOVERS, "services"];
 
 /// Where an entry of a list is changed; `None` where the account may not.
 type EntryHref<'a> = &'a dyn Fn(&str, &str) -> Option<String>;
@@ -67,8 +68,10 @@ pub(super) fn view(
     let covering: &[DocumentId] = status.as_ref().map_or(&[], |status| &status.unions);
     let unions = linked(replica, &record, covering)?;
     let names = AuthorNames::load(replica.store())?;
-    let kept_here = record_page::is_kept(replica, id)?;
-    let entries_href = (may_edit && kept_here).then(|| record_page::entries_href(id));
+    let right = replica.right(&document)?;
+    let kept_here = right == Right::All;
+    let list_href = record_page::entries_href(id);
+    let entries_href = (may_edit && kept_here).then(|| list_href.clone());
     let entry_href = |list: &str, key: &str| {
         let list = entry_list::find(DocumentKind::Organisation, list)?;
         Some(list.entry_href(entries_href.as_deref()?, key))
@@ -77,7 +80,17 @@ pub(super) fn view(
     let lists = FURTHER_LISTS
         .iter()
         .filter_map(|name| entry_list::find(DocumentKind::Organisation, name))
-        .map(|list| list.table(&frame, &names, &json, entries_href.as_deref()));
+        .map(|list| {
+            let links = match &right {
+                Right::All => entries_href.as_deref().map(EntryLinks::all),
+                Right::Acceptance(open) => (may_edit && list.name == HANDOVERS).then_some(EntryLinks {
+                    href: &list_href,
+                    only: Some(open),
+                }),
+                Right::Nothing => None,
+            };
+            list.table(&frame, &names, &json, links)
+        });
     let href = record_page::href(DocumentKind::Organisation, id);
     let (standing, reason) = status.as_ref().map_or((StandingFilter::Held, None), standing);
     let fields = fields(&frame, &record, entries_href.as_deref());

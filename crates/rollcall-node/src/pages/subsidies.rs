@@ -22,11 +22,12 @@ use rollcall_web::page::organisation::FieldRow;
 use rollcall_web::page::unions::UnionFilter;
 use rollcall_web::{Error, Page};
 
+use super::entry_list::{self, EntryLinks};
 use super::organisation_history::{conflicts, history};
 use super::organisations::fold;
 use super::record_page::{self, field_row, payee, problem_rows};
 use super::words::{self, AuthorNames};
-use super::{entry_list, money_rule, today};
+use super::{money_rule, today};
 use crate::app::App;
 
 /// Shows cases and funds.
@@ -247,8 +248,14 @@ fn case_page(
         case.payee_federation.as_ref(),
     )?;
     let json = serde_json::to_value(Record::Subsidy(case.clone())).unwrap_or_default();
-    let lists = entry_list::find(DocumentKind::Subsidy, "entries")
-        .map(|list| list.table(&frame, &kept.names, &json, kept.entries_href.as_deref()));
+    let lists = entry_list::find(DocumentKind::Subsidy, "entries").map(|list| {
+        list.table(
+            &frame,
+            &kept.names,
+            &json,
+            kept.entries_href.as_deref().map(EntryLinks::all),
+        )
+    });
     Ok(Subsidy {
         payee: if payee.is_empty() { id.to_string() } else { payee },
         payee_href,
@@ -388,8 +395,14 @@ fn fund_page(
     ]);
     let kept = Kept::read(replica, id, role)?;
     let json = serde_json::to_value(Record::Fund(fund)).unwrap_or_default();
-    let lists = entry_list::find(DocumentKind::Fund, "entries")
-        .map(|list| list.table(&frame, &kept.names, &json, kept.entries_href.as_deref()));
+    let lists = entry_list::find(DocumentKind::Fund, "entries").map(|list| {
+        list.table(
+            &frame,
+            &kept.names,
+            &json,
+            kept.entries_href.as_deref().map(EntryLinks::all),
+        )
+    });
     Ok(Fund {
         title: record_page::name(&frame, replica, id)?,
         sums,

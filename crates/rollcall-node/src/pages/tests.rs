@@ -3,6 +3,7 @@
 mod batch_file;
 mod browser;
 mod entries;
+mod handover;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};

@@ -19,11 +19,12 @@ use rollcall_web::page::organisation::FieldRow;
 use rollcall_web::page::unions::{CaseLink, Union, UnionFilter, UnionRow, UnionStanding, Unions, UnitRow};
 use rollcall_web::{Error, Page};
 
+use super::entry_list::{self, EntryLinks};
 use super::organisation_history::{conflicts, history};
 use super::organisations::fold;
 use super::record_page::{self, field_row, problem_rows};
+use super::today;
 use super::words::{self, AuthorNames};
-use super::{entry_list, today};
 use crate::app::App;
 
 /// Organisations shown of one union.
@@ -201,7 +202,12 @@ fn view(
     let json = serde_json::to_value(Record::Union(record.clone())).unwrap_or_default();
     let table = |name: &str| {
         let list = entry_list::find(DocumentKind::Union, name)?;
-        Some(list.table(&frame, &names, &json, entries_href.as_deref()))
+        Some(list.table(
+            &frame,
+            &names,
+            &json,
+            entries_href.as_deref().map(EntryLinks::all),
+        ))
     };
     let ids = units(replica, id, &facts)?;
     let href = record_page::href(DocumentKind::Union, id);

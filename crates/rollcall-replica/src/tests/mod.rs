@@ -3,4 +3,5 @@
 mod ahead;
 mod country;
 mod down;
+mod handover;
 mod up;

@@ -118,6 +118,18 @@ pub(super) const LIST: &[Sabotage] = &[
         },
     },
     Sabotage {
+        id: "taker-writes-at-once",
+        lesson: None,
+        file: "crates/rollcall-sync/src/permission.rs",
+        text: "let mut keepers = write.homes_before.difference(write.takers);",
+        instead: "let mut keepers = write.homes_before.iter();",
+        breaks: "Whoever a handover names as the taker writes everything before it has accepted.",
+        detector: Detector {
+            package: "rollcall-replica",
+            test: "tests::handover::a_taker_s_edit_is_kept_apart_until_its_acceptance_and_can_be_taken_afterwards",
+        },
+    },
+    Sabotage {
         id: "any-number",
         lesson: None,
         file: "crates/rollcall-doc/src/gate/admit.rs",
