@@ -369,6 +369,15 @@ impl Aggregator {
         token.trim().to_owned()
     }
 
+    /// What a node is told that wants to be enrolled, in a folder of this name beside the data directory.
+    pub(crate) fn init(&self, token: &str, name: &str) -> Said {
+        let data = self.beside(name);
+        let data = data.to_str().expect("a temporary path is text");
+        let url = self.url();
+        let args = ["init", "--data", data, "--token", token, "--aggregator", &url];
+        run("rollcall-node", &args)
+    }
+
     /// An enrolled node.
     pub(crate) fn node(&self, federation: &str, flags: &[&str]) -> Node {
         let node = Node {

@@ -5,41 +5,23 @@ use rollcall_sync::limits::CHANGE_BYTES_MAX;
 use rollcall_sync::message::ServerFrame;
 use serde_json::json;
 
-use crate::harness::{Aggregator, Node, run, sync_all};
+use crate::harness::{Aggregator, Node, sync_all};
 use crate::peer::{Hostile, code_of, written};
-
-/// Makes a node by hand, so that its refusal can be seen.
-fn init(aggregator: &Aggregator, token: &str, name: &str) -> crate::harness::Said {
-    let data = aggregator.beside(name);
-    let data = data.to_str().expect("a path");
-    run(
-        "rollcall-node",
-        &[
-            "init",
-            "--data",
-            data,
-            "--token",
-            token,
-            "--aggregator",
-            &aggregator.url(),
-        ],
-    )
-}
 
 #[test]
 fn a_token_serves_once_in_time_and_for_one_authority_only() {
     let aggregator = Aggregator::start();
     let other = Aggregator::start();
     let token = aggregator.token("330106", &[]);
-    assert_eq!(init(&other, &token, "mismatch").code(), "CA_MISMATCH");
-    assert_eq!(init(&aggregator, &token, "first").status, Some(0));
-    assert_eq!(init(&aggregator, &token, "again").code(), "TOKEN_USED");
+    assert_eq!(other.init(&token, "mismatch").code(), "CA_MISMATCH");
+    assert_eq!(aggregator.init(&token, "first").status, Some(0));
+    assert_eq!(aggregator.init(&token, "again").code(), "TOKEN_USED");
     assert!(
         !aggregator.beside("again").exists(),
         "a refused node leaves nothing behind"
     );
     let late = aggregator.token("330106", &["--expires-in", "0s"]);
-    assert_eq!(init(&aggregator, &late, "late").code(), "TOKEN_EXPIRED");
+    assert_eq!(aggregator.init(&late, "late").code(), "TOKEN_EXPIRED");
     let forged = other.token("330106", &[]);
     let mut forged: rollcall_rpc::EnrolmentToken = forged.parse().expect("a token");
     forged.ca_fingerprint = token
@@ -47,7 +29,7 @@ fn a_token_serves_once_in_time_and_for_one_authority_only() {
         .expect("a token")
         .ca_fingerprint;
     assert_eq!(
-        init(&aggregator, &forged.to_string(), "forged").code(),
+        aggregator.init(&forged.to_string(), "forged").code(),
         "TOKEN_UNKNOWN"
     );
     let peers = aggregator.json(&["peers"]);

@@ -104,6 +104,12 @@ fn of_two_aggregators_the_one_restored_later_counts_and_the_other_fences_itself(
         "AGGREGATOR_REPLACED",
         "nor after a start"
     );
+    let token = old.token("330108", &[]);
+    for attempt in ["newcomer", "again"] {
+        let refused = old.init(&token, attempt);
+        assert_eq!(refused.code(), "AGGREGATOR_REPLACED", "nor is anybody enrolled");
+        assert!(!old.beside(attempt).exists());
+    }
     assert_eq!(position(&old), before);
     old.stop();
 

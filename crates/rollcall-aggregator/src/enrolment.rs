@@ -67,13 +67,18 @@ impl Enrolments {
         let address = request.remote.ip();
         self.check_tries(address, now_ms)?;
         let token_hash = rollcall_rpc::token::secret_hash(&request.secret);
-        let found = self.store.read(|reader| reader.usable_token(&token_hash, now_ms));
+        let found = self.store.read(|reader| match reader.replaced_by()? {
+            Some(_) => Ok(None),
+            None => reader.usable_token(&token_hash, now_ms).map(Some),
+        });
         let token = found.map_err(|error| {
             if matches!(error, Error::Token(_)) {
                 self.note_try(address, now_ms);
             }
             token_error(error)
         })?;
+        // Whoever is enrolled here would write for nobody.
+        let token = token.ok_or(EnrolError::Replaced)?;
         let named = &token.jurisdiction.node_name;
         if !named.is_empty() && request.node_name.as_ref().is_some_and(|name| name != named) {
             self.note_try(address, now_ms);

@@ -240,6 +240,9 @@ pub enum EnrolError {
         /// Milliseconds to wait.
         retry_after_ms: u64,
     },
+    /// Another aggregator, restored later, has taken the place of this one (`protocol.md` R2).
+    #[error("another aggregator has taken the place of this one; ask its administrator for a token")]
+    Replaced,
     /// The request itself is not in order.
     #[error(transparent)]
     Request(#[from] RpcError),

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use prost::Message;
+use rollcall_sync::session::server::REPLACED;
 use tonic::{Code, Status};
 
 use crate::error::{EnrolError, RpcError};
@@ -210,6 +211,7 @@ impl From<&EnrolError> for Refusal {
             EnrolError::Blocked { retry_after_ms } => {
                 (RefusalKind::Exhausted, "TOKEN_BLOCKED", *retry_after_ms)
             }
+            EnrolError::Replaced => (RefusalKind::Precondition, REPLACED, 0),
             EnrolError::Request(error) => return Self::from(error),
             EnrolError::Store(source) => {
                 tracing::error!("enrolment failed: {source:?}");
