@@ -16,15 +16,6 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path is text")
 }
 
-fn set(node: &Node, code: &str, field: &str, value: &str) {
-    let field = format!("{field}={value}");
-    node.ok(&["organisation", "set", code, &field, "--reason", "核实"]);
-}
-
-fn address(node: &Node, code: &str) -> Value {
-    node.json(&["organisation", "show", code])["record"]["address"].clone()
-}
-
 fn export(node: &Node, name: &str) -> PathBuf {
     let file = node.beside(name);
     node.ok(&["export-batches", text(&file)]);
@@ -124,9 +115,9 @@ fn files_alone_bring_both_ends_to_equal_digests_and_a_verified_receipt() {
     assert_eq!(status["last_receipt"]["digest"], taken["receipt"]["digest"]);
 
     // An office does not stop while its file is on its way: the rest is proven, and what came later waits.
-    set(&province, SCHOOL, "address", "文三路1号");
+    province.set(SCHOOL, "address", "文三路1号");
     let file = export(&province, "second");
-    set(&province, SCHOOL, "address", "文三路2号");
+    province.set(SCHOOL, "address", "文三路2号");
     province.enter(&[union(2, "330000")]);
     assert_eq!(round(&aggregator, &county)["outcome"], "caught_up");
     let (_, answer) = take(&aggregator, &file);
@@ -155,10 +146,10 @@ fn files_alone_bring_both_ends_to_equal_digests_and_a_verified_receipt() {
     // Mixed with connections, before and after.
     aggregator.serve();
     assert!(sync_all(&[&province, &county]) <= 2);
-    set(&province, SCHOOL, "address", "文三路3号");
+    province.set(SCHOOL, "address", "文三路3号");
     province.sync();
     assert_eq!(province.json(&["status"])["last_receipt"]["by"], "connection");
-    set(&province, OTHER, "address", "文三路4号");
+    province.set(OTHER, "address", "文三路4号");
     assert_eq!(rounds(&aggregator, &province), 1);
     assert_eq!(province.json(&["status"])["last_receipt"]["by"], "file");
     assert_eq!(province.sync()["outcome"], "in_sync");
@@ -176,7 +167,7 @@ fn files_that_come_twice_late_or_in_another_order_change_nothing_and_say_so() {
     aggregator.stop();
     node.import(&fixture("country/second.jsonl"));
     let first = export(&node, "first");
-    set(&node, SCHOOL, "address", "一");
+    node.set(SCHOOL, "address", "一");
     let second = export(&node, "second");
     let (said, late) = take(&aggregator, &second);
     assert_eq!(said["outcome"], "taken", "{said}");
@@ -211,11 +202,11 @@ fn files_that_come_twice_late_or_in_another_order_change_nothing_and_say_so() {
     }
 
     // A connection was faster than the file and its answer.
-    set(&node, SCHOOL, "address", "二");
+    node.set(SCHOOL, "address", "二");
     let slow = export(&node, "slow");
     let (_, answer) = take(&aggregator, &slow);
     aggregator.serve();
-    set(&node, OTHER, "address", "三");
+    node.set(OTHER, "address", "三");
     sync_all(&[&node]);
     let receipt = node.json(&["status"])["last_receipt"].clone();
     let (said, _) = take(&aggregator, &slow);
@@ -436,11 +427,11 @@ fn an_aggregator_restored_between_two_files_asks_for_the_whole_log_and_gets_it()
     assert_eq!(rounds(&aggregator, &node), 1);
     let backup = aggregator.beside("backup.db");
     aggregator.ok(&["backup", text(&backup)]);
-    set(&node, SCHOOL, "address", "一");
+    node.set(SCHOOL, "address", "一");
     let before = export(&node, "before");
     let (_, overtaken) = take(&aggregator, &before);
     assert_eq!(rounds(&aggregator, &node), 1);
-    set(&node, OTHER, "address", "二");
+    node.set(OTHER, "address", "二");
     let underway = export(&node, "underway");
 
     aggregator.ok(&["restore", text(&backup)]);
@@ -488,26 +479,26 @@ fn a_node_put_back_between_two_files_gets_back_what_it_had_sent() {
     let backup = node.beside("backup.db");
     node.ok(&["backup", text(&backup)]);
     let copied = node.copy();
-    set(&node, SCHOOL, "address", "一");
-    set(&node, SCHOOL, "supervising_unit", "民政局");
+    node.set(SCHOOL, "address", "一");
+    node.set(SCHOOL, "supervising_unit", "民政局");
     assert_eq!(rounds(&aggregator, &node), 1);
     let (_, underway) = take(&aggregator, &export(&node, "underway"));
 
     // From a backup, by the book: a new spell of the log, and the answer under way is for the old one.
     node.ok(&["restore", text(&backup)]);
-    set(&node, OTHER, "address", "二");
+    node.set(OTHER, "address", "二");
     assert_eq!(
         node.said(&["import-batches", text(&underway)]).code(),
         "ANSWER_OLD"
     );
     assert_eq!(rounds(&aggregator, &node), 1);
     assert_eq!(
-        (address(&node, SCHOOL), address(&node, OTHER)),
+        (node.address(SCHOOL), node.address(OTHER)),
         (json!("一"), json!("二"))
     );
 
     // A folder put back by hand, and written to: its log parts from the one that is held.
-    set(&copied, OTHER, "supervising_unit", "教育局");
+    copied.set(OTHER, "supervising_unit", "教育局");
     let (said, answer) = take(&aggregator, &export(&copied, "parted"));
     assert_eq!(
         said["outcome"], "held",
@@ -521,7 +512,7 @@ fn a_node_put_back_between_two_files_gets_back_what_it_had_sent() {
     );
     assert_eq!(rounds(&aggregator, &copied), 1);
     assert_eq!(
-        (address(&copied, SCHOOL), address(&copied, OTHER)),
+        (copied.address(SCHOOL), copied.address(OTHER)),
         (json!("一"), json!("二")),
         "what it had lost is back"
     );
@@ -604,7 +595,7 @@ fn two_copies_that_send_files_in_turns_are_fenced_with_everything_kept() {
         }
         last = number;
         for (office, code) in [(&node, SCHOOL), (&twin, OTHER)] {
-            set(office, code, "address", &format!("第{number}次"));
+            office.set(code, "address", &format!("第{number}次"));
             let file = export(office, &format!("turn{number}"));
             let (_, answer) = take(&aggregator, &file);
             let said = office.said(&["import-batches", text(&answer), "--json"]);

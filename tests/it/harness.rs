@@ -482,6 +482,17 @@ impl Node {
         self.import(&file)
     }
 
+    /// Sets a field of an organisation.
+    pub(crate) fn set(&self, code: &str, field: &str, value: &str) {
+        let field = format!("{field}={value}");
+        self.ok(&["organisation", "set", code, &field, "--reason", "核实"]);
+    }
+
+    /// The address of an organisation.
+    pub(crate) fn address(&self, code: &str) -> Value {
+        self.json(&["organisation", "show", code])["record"]["address"].clone()
+    }
+
     /// One sync session.
     pub(crate) fn sync(&self) -> Value {
         self.json(&["sync"])

@@ -23,15 +23,6 @@ fn province(aggregator: &Aggregator) -> Node {
     node
 }
 
-fn set(node: &Node, code: &str, field: &str, value: &str) {
-    let field = format!("{field}={value}");
-    node.ok(&["organisation", "set", code, &field, "--reason", "核实"]);
-}
-
-fn address(node: &Node, code: &str) -> Value {
-    node.json(&["organisation", "show", code])["record"]["address"].clone()
-}
-
 fn exported(aggregator: &Aggregator, name: &str) -> String {
     let file = aggregator.beside(name);
     aggregator.ok(&["export", file.to_str().expect("a path")]);
@@ -57,8 +48,8 @@ fn a_restored_aggregator_says_that_it_is_rebuilding_until_everybody_was_heard_or
     let (backup, old) = (backup.to_str().expect("a path"), old.to_str().expect("a path"));
     aggregator.ok(&["backup", backup]);
     node.ok(&["backup", old]);
-    set(&node, SCHOOL, "address", "一");
-    set(&county, "52330106XXXX000357", "address", "二");
+    node.set(SCHOOL, "address", "一");
+    county.set("52330106XXXX000357", "address", "二");
     sync_all(&[&node, &county]);
 
     // Both at once: the aggregator and one of its nodes come back from backups.
@@ -94,7 +85,7 @@ fn a_restored_aggregator_says_that_it_is_rebuilding_until_everybody_was_heard_or
     assert_eq!(county.json(&["status"])["rebuilding"], false);
     assert_eq!(aggregator.json(&["figures"])["rebuilding"], Value::Null);
     assert!(exported(&aggregator, "both.jsonl").contains(r#""address":"二""#));
-    assert_eq!(address(&county, "52330106XXXX000357"), "二");
+    assert_eq!(county.address("52330106XXXX000357"), "二");
 
     // The same again, and the county's machine is gone for good.
     aggregator.stop();
@@ -138,7 +129,7 @@ fn two_copies_of_a_node_are_fenced_with_everything_kept_until_one_enrols_anew() 
     let mut refusals = Vec::new();
     for round in 0..4 {
         for (office, code) in [(&node, SCHOOL), (&twin, OTHER)] {
-            set(office, code, "address", &format!("第{round}次"));
+            office.set(code, "address", &format!("第{round}次"));
             let said = office.said(&["sync", "--json"]);
             if said.status != Some(0) {
                 refusals.push(said.code().to_owned());
@@ -160,14 +151,14 @@ fn two_copies_of_a_node_are_fenced_with_everything_kept_until_one_enrols_anew() 
         "what both wrote is held: {records}"
     );
 
-    set(&twin, OTHER, "supervising_unit", "民政局");
+    twin.set(OTHER, "supervising_unit", "民政局");
     let token = aggregator.token("330000", &["--replicas", "330000"]);
     twin.ok(&["enrol", "--token", &token, "--aggregator", &aggregator.url()]);
     sync_all(&[&node, &twin]);
     for office in [&node, &twin] {
         assert_eq!(office.json(&["status"])["fenced"], false);
-        assert_eq!(address(office, SCHOOL), "第3次");
-        assert_eq!(address(office, OTHER), "第3次");
+        assert_eq!(office.address(SCHOOL), "第3次");
+        assert_eq!(office.address(OTHER), "第3次");
         let record = office.json(&["organisation", "show", OTHER]);
         assert_eq!(record["record"]["supervising_unit"], "民政局");
     }
@@ -198,7 +189,7 @@ fn an_edit_that_lost_its_number_to_a_copy_is_written_again_and_both_are_kept() {
     let aggregator = Aggregator::start();
     let node = province(&aggregator);
     sync_all(&[&node]);
-    set(&node, SCHOOL, "address", "输的一方");
+    node.set(SCHOOL, "address", "输的一方");
     let record = json!({"type": "organisation", "code": SCHOOL, "address": "赢的一方"});
     let mut twin = Hostile::with_keys_of(&node, &aggregator);
     twin.epoch = LogEpoch([9; 8]);
@@ -206,7 +197,7 @@ fn an_edit_that_lost_its_number_to_a_copy_is_written_again_and_both_are_kept() {
         panic!("an ack")
     };
     assert_eq!(code_of(&ack.outcomes[0].outcome), "applied");
-    set(&node, SCHOOL, "supervising_unit", "民政局");
+    node.set(SCHOOL, "supervising_unit", "民政局");
 
     sync_all(&[&node]);
     let conflicts = node.json(&["conflicts", "list"]);
@@ -252,7 +243,7 @@ fn cursors_that_are_lost_at_either_end_cost_a_repair_and_nothing_else() {
     let node = province(&aggregator);
     sync_all(&[&node]);
     for lost_at_node in [false, true] {
-        set(&node, SCHOOL, "address", &format!("之前 {lost_at_node}"));
+        node.set(SCHOOL, "address", &format!("之前 {lost_at_node}"));
         aggregator.stop();
         let (store, table) = if lost_at_node {
             (node.store(), "upstream")
@@ -396,14 +387,14 @@ fn a_damaged_store_is_read_only_and_rebuilt_from_the_aggregator_with_what_was_no
     let node = province(&aggregator);
     sync_all(&[&node]);
     let before = node.json(&["organisation", "list"]);
-    set(&node, SCHOOL, "address", "还没有发送");
+    node.set(SCHOOL, "address", "还没有发送");
     let accounts = count(&database(&node.store()), "SELECT count(*) FROM account");
     damage(&node.store());
 
     let status = node.said(&["status", "--json"]);
     assert_eq!(status.json()["damaged"], true);
     assert!(status.err.contains("STORE_DAMAGED") && status.err.contains("rebuild --from-centre"));
-    assert_eq!(address(&node, SCHOOL), "还没有发送", "it can be read");
+    assert_eq!(node.address(SCHOOL), "还没有发送", "it can be read");
     let refused = node.said(&["organisation", "set", OTHER, "address=x", "--reason", "x"]);
     assert_eq!(refused.code(), "STORE_READONLY");
     assert_eq!(node.said(&["sync"]).code(), "STORE_DAMAGED");
@@ -420,7 +411,7 @@ fn a_damaged_store_is_read_only_and_rebuilt_from_the_aggregator_with_what_was_no
         count(&database(&node.store()), "SELECT count(*) FROM account"),
         accounts
     );
-    assert_eq!(address(&node, SCHOOL), Value::Null, "the aggregator never had it");
+    assert_eq!(node.address(SCHOOL), Value::Null, "the aggregator never had it");
     let taken = node.json(&["take-back", &file]);
     assert_eq!(
         (&taken["written"], &taken["refused"]),
@@ -429,7 +420,7 @@ fn a_damaged_store_is_read_only_and_rebuilt_from_the_aggregator_with_what_was_no
     );
     assert_eq!(node.json(&["take-back", &file])["written"], 0, "once");
     sync_all(&[&node]);
-    assert_eq!(address(&node, SCHOOL), "还没有发送");
+    assert_eq!(node.address(SCHOOL), "还没有发送");
     assert!(exported(&aggregator, "back.jsonl").contains("还没有发送"));
     let after = node.json(&["organisation", "list"]);
     assert_eq!(

@@ -24,15 +24,7 @@ fn office(aggregator: &Aggregator, county: &str) -> Node {
 }
 
 fn set(node: &Node, county: &str, address: &str) {
-    let field = format!("address={address}");
-    node.ok(&[
-        "organisation",
-        "set",
-        code(county).as_str(),
-        &field,
-        "--reason",
-        "核实",
-    ]);
+    node.set(code(county).as_str(), "address", address);
 }
 
 fn position(aggregator: &Aggregator) -> u64 {
