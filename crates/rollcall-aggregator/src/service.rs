@@ -173,13 +173,7 @@ impl SyncService for SyncHandler {
             return Err(Refusal::busy(CARRY_AGAIN_MS));
         };
         let path = self.files.carried().join(hex(random::<8>()));
-        let failed = |error: FileError| refused_file(&Refused::new(error.code(), error.to_string()).into());
-        let mut sink = tokio::fs::File::create(&path)
-            .await
-            .map_err(|error| internal(&error))?;
-        let received = receive(&mut pieces, &mut sink, RELAY_FILE_BYTES_MAX).await;
-        drop(sink);
-        let answer = match received {
+        let answer = match receive(&mut pieces, &path, RELAY_FILE_BYTES_MAX).await {
             Ok(0) => Ok(None),
             Ok(_) => {
                 let (files, replica, from) = (self.files.clone(), self.replica.clone(), path.clone());
@@ -187,7 +181,10 @@ impl SyncService for SyncHandler {
                 let answer = done.await.map_err(|error| internal(&error))?;
                 answer.map(Some).map_err(|error| refused_file(&error))
             }
-            Err(error) => Err(failed(error)),
+            Err(FileError::Io(error)) => Err(internal(&error)),
+            Err(error) => Err(refused_file(
+                &Refused::new(error.code(), error.to_string()).into(),
+            )),
         };
         if let Err(error) = tokio::fs::remove_file(&path).await {
             tracing::warn!(peer.id = relay, "a file could not be dropped: {error}");

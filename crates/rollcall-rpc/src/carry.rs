@@ -1,6 +1,7 @@
 //! Sealed files that a relay carries: one goes up piece by piece, and the one that lies there for its bringer comes back
 //! the same way. Nobody who carries one can read it; who it is from, and whether it is whole, its reader finds out.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -128,15 +129,17 @@ pub(crate) fn pieces(
     (feed, ReceiverStream::new(receiver))
 }
 
-/// Writes a file that comes in pieces, up to a limit; how many bytes that were.
+/// Writes a file that comes in pieces to a path, up to a limit; how many bytes that were. What was written stays there
+/// whatever becomes of it.
 ///
 /// # Errors
 /// `TooBig`; the connection's and the file's.
 pub async fn receive(
     pieces: &mut mpsc::Receiver<Result<Vec<u8>, RpcError>>,
-    to: &mut tokio::fs::File,
+    path: &Path,
     bytes_max: u64,
 ) -> Result<u64, FileError> {
+    let mut to = tokio::fs::File::create(path).await?;
     let mut bytes = 0;
     while let Some(piece) = pieces.recv().await {
         let piece = piece?;

@@ -117,10 +117,7 @@ impl SyncService for Relay {
     ) -> Result<Option<std::fs::File>, Refusal> {
         let name: String = random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
         let part = self.spool.part(&name);
-        let io = |error: std::io::Error| refused_file(&FileError::Io(error));
-        let mut sink = tokio::fs::File::create(&part).await.map_err(io)?;
-        let received = receive(&mut pieces, &mut sink, RELAY_FILE_BYTES_MAX).await;
-        drop(sink);
+        let received = receive(&mut pieces, &part, RELAY_FILE_BYTES_MAX).await;
         let (spool, came) = (Arc::clone(&self.spool), Arc::clone(&self.came));
         let done = tokio::task::spawn_blocking(move || {
             let kept = match received {
@@ -153,7 +150,7 @@ impl SyncService for Relay {
         });
         match done.await {
             Ok(answer) => answer,
-            Err(error) => Err(io(std::io::Error::other(error))),
+            Err(error) => Err(refused_file(&FileError::Io(std::io::Error::other(error)))),
         }
     }
 }
