@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::files::Files;
 
 /// A client as a link.
-pub struct ClientLink(Client);
+pub struct ClientLink(pub Client);
 
 impl Link for ClientLink {
     type Error = RpcError;

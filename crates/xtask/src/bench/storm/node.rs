@@ -8,17 +8,13 @@ use anyhow::{Context, Result};
 use rollcall_command::clock::{now_ms, random};
 use rollcall_core::id::{DocumentId, LogEpoch};
 use rollcall_core::record::{OrganisationRecord, Record};
+use rollcall_node::link::ClientLink;
 use rollcall_replica::Replica;
 use rollcall_replica::runner::client::sync_once;
-use rollcall_replica::runner::link::Link;
-use rollcall_rpc::{Client, RpcError, Traffic};
+use rollcall_rpc::{Client, Traffic};
 use rollcall_store::cursor::Grant;
 use rollcall_store::{CreateOptions, Hash, Role, Store, UNSENT};
-use rollcall_sync::message::{
-    ClientFrame, DigestAnswer, DigestRequest, ResolveAnswer, ResolveRequest, ServerFrame,
-};
 use rollcall_sync::session::client::SessionEnd;
-use tokio::sync::mpsc;
 
 use crate::bench::enrolled::Enrolled;
 
@@ -57,33 +53,6 @@ pub(super) enum Ended {
     Proven,
     /// To be tried again; the wait that was asked for, milliseconds, if any, and why.
     Again(Option<u64>, String),
-}
-
-struct ClientLink(Client);
-
-impl Link for ClientLink {
-    type Error = RpcError;
-
-    fn open(
-        &mut self,
-    ) -> (
-        mpsc::Sender<ClientFrame>,
-        mpsc::Receiver<Result<ServerFrame, RpcError>>,
-    ) {
-        self.0.exchange()
-    }
-
-    async fn digest(&self, request: &DigestRequest) -> Result<DigestAnswer, RpcError> {
-        self.0.digest(request).await
-    }
-
-    async fn resolve(&self, request: &ResolveRequest) -> Result<ResolveAnswer, RpcError> {
-        self.0.resolve(request).await
-    }
-
-    fn code(error: &RpcError) -> String {
-        error.code().to_owned()
-    }
 }
 
 impl Node {
