@@ -126,6 +126,9 @@ impl Report {
                 say::line(format!("    {test}"));
             }
         }
+        if self.whole.is_empty() {
+            return;
+        }
         let (found, all) = caught(self.whole.iter().map(|row| &row.verdict));
         say::line(format!(
             "caught {found} of {all} drawn with seed {} by the whole suite",
