@@ -1,6 +1,6 @@
 //! Administrative divisions (GB/T 2260, `domain.md` 10): every county-and-above code since 1981, now and by date.
-//! Owns names, levels, parents, successors and the reading of place names; leaves federations, which may be
-//! moved by a document, to `federation`. Changes take effect on 1 January of their year.
+//! Owns names, levels, parents and successors; leaves the files to `table`, places given by names to `place`, and
+//! federations, which may be moved by a document, to `federation`. Changes take effect on 1 January of their year.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -9,8 +9,10 @@ use crate::date::Day;
 use crate::term::Level;
 
 mod name;
+mod place;
+mod table;
 
-use name::{PLACEHOLDERS, clean, fits_name};
+pub use place::ResolveError;
 
 /// The code of the national level.
 pub const NATIONAL: u32 = 100_000;
@@ -52,25 +54,6 @@ pub struct DivisionVersion {
     pub successors: Vec<(u32, i32)>,
 }
 
-/// Why a place name gives no code.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ResolveError {
-    /// No part of the place was given.
-    #[error("no place is given")]
-    Empty,
-    /// No division of this name in the place above.
-    #[error("no division is called {0:?} there")]
-    Unknown(String),
-    /// More than one fits: a person must say which.
-    #[error("{name:?} may be any of {candidates:?}")]
-    Ambiguous {
-        /// The name as given.
-        name: String,
-        /// The codes that fit.
-        candidates: Vec<u32>,
-    },
-}
-
 /// The tables, read once.
 #[derive(Debug)]
 pub struct Divisions {
@@ -81,62 +64,6 @@ impl Divisions {
     /// The tables compiled into the program.
     pub fn get() -> &'static Self {
         &DIVISIONS
-    }
-
-    fn read(current: &'static str, history: &'static str) -> Self {
-        let mut by_code: BTreeMap<u32, Division> = BTreeMap::new();
-        for line in history.lines().skip(1) {
-            let mut cells = line.trim_start_matches('\u{feff}').split(',');
-            let mut cell = || cells.next().unwrap_or("");
-            let (code, _province, prefecture, name) = (cell(), cell(), cell(), cell());
-            let (level, _status, from, until, successors) = (cell(), cell(), cell(), cell(), cell());
-            let (Ok(code), Some(level), Ok(from_year)) =
-                (code.parse(), Level::from_name(level), from.parse())
-            else {
-                continue;
-            };
-            let until_year = until.parse().ok();
-            let version = DivisionVersion {
-                name,
-                from_year,
-                until_year,
-                parent: parent_by_code(code, level, prefecture),
-                successors: read_successors(successors, until_year),
-            };
-            by_code
-                .entry(code)
-                .or_insert_with(|| Division {
-                    code,
-                    level,
-                    name_latin: None,
-                    in_use: false,
-                    versions: Vec::new(),
-                })
-                .versions
-                .push(version);
-        }
-        for line in current.lines().skip(1) {
-            let cells: Vec<&str> = line.split(',').collect();
-            let [code, _, latin, _, parent, ..] = cells[..] else {
-                continue;
-            };
-            let Some(division) = code.parse().ok().and_then(|code: u32| by_code.get_mut(&code)) else {
-                continue;
-            };
-            division.name_latin = Some(latin);
-            division.in_use = true;
-            let now = division
-                .versions
-                .iter_mut()
-                .find(|version| version.until_year.is_none());
-            if let (Some(version), Ok(parent)) = (now, parent.parse()) {
-                version.parent = parent;
-            }
-        }
-        for division in by_code.values_mut() {
-            division.versions.sort_by_key(|version| version.from_year);
-        }
-        Self { by_code }
     }
 
     /// The division of a code, now or ever.
@@ -281,70 +208,6 @@ impl Divisions {
             .into_iter()
             .find(|code| *code == NATIONAL || self.by_code.contains_key(code))
     }
-
-    /// Reads a place given by names, short (`北京`, `内蒙古`, `东城`) or full, each may be empty. A county of a name
-    /// that occurs in several prefectures needs the city. Names in use come before former names.
-    ///
-    /// # Errors
-    /// Nothing given, nothing of that name, or more than one.
-    pub fn resolve(&self, province: &str, city: &str, county: &str) -> Result<u32, ResolveError> {
-        let (province, city, county) = (clean(province), clean(city), clean(county));
-        let mut area = NATIONAL;
-        let mut given = false;
-        for (name, deepest) in [
-            (province, Level::Province),
-            (city, Level::County),
-            (county, Level::County),
-        ] {
-            if name.is_empty() || PLACEHOLDERS.contains(&name) {
-                continue;
-            }
-            // Lists repeat a municipality as its own city, and a city as its own county.
-            let repeats = given
-                && self
-                    .by_code
-                    .get(&area)
-                    .is_some_and(|division| division.is_called(name));
-            area = match self.resolve_in(area, name, deepest, !repeats) {
-                Err(ResolveError::Unknown(_)) if repeats => area,
-                found => found?,
-            };
-            given = true;
-        }
-        if given { Ok(area) } else { Err(ResolveError::Empty) }
-    }
-
-    fn resolve_in(&self, area: u32, name: &str, deepest: Level, former: bool) -> Result<u32, ResolveError> {
-        let within = |division: &&Division| division.level <= deepest && self.contains(area, division.code);
-        let attempts: [fn(&Division, &str) -> bool; 3] = [
-            |division, name| division.in_use && division.has_full_name_now(name),
-            |division, name| division.in_use && division.is_called_now(name),
-            |division, name| !division.in_use && division.is_called(name),
-        ];
-        for fits in attempts.into_iter().take(if former { 3 } else { 2 }) {
-            let mut candidates: Vec<&Division> = self
-                .by_code
-                .values()
-                .filter(|division| division.code != area && fits(division, name))
-                .filter(within)
-                .collect();
-            // A prefecture comes before a county of the same short name inside it (吉林, 朝阳).
-            if let Some(highest) = candidates.iter().map(|division| division.level).min() {
-                candidates.retain(|division| division.level == highest);
-            }
-            match candidates[..] {
-                [] => {}
-                [only] => return Ok(only.code),
-                _ => {
-                    return Err(ResolveError::Ambiguous {
-                        name: name.to_owned(),
-                        candidates: candidates.iter().map(|division| division.code).collect(),
-                    });
-                }
-            }
-        }
-        Err(ResolveError::Unknown(name.to_owned()))
-    }
 }
 
 impl Division {
@@ -373,48 +236,10 @@ impl Division {
             _ => None,
         }
     }
-
-    fn has_full_name_now(&self, name: &str) -> bool {
-        self.versions.last().is_some_and(|version| version.name == name)
-    }
-
-    fn is_called_now(&self, name: &str) -> bool {
-        self.versions
-            .last()
-            .is_some_and(|version| fits_name(version.name, self.level, name))
-    }
-
-    fn is_called(&self, name: &str) -> bool {
-        self.versions
-            .iter()
-            .any(|version| fits_name(version.name, self.level, name))
-    }
 }
 
 fn year_of(on: Day) -> i32 {
     on.ymd().0
-}
-
-fn parent_by_code(code: u32, level: Level, prefecture: &str) -> u32 {
-    match level {
-        Level::National | Level::Province => NATIONAL,
-        Level::Prefecture => code / 10_000 * 10_000,
-        Level::County if prefecture == "直辖" || prefecture.is_empty() || code / 100 % 100 == 90 => {
-            code / 10_000 * 10_000
-        }
-        Level::County => code / 100 * 100,
-    }
-}
-
-/// `340102[2006];340111`: the year in brackets, else the year in which the code changed.
-fn read_successors(text: &str, changed_in: Option<i32>) -> Vec<(u32, i32)> {
-    text.split(';')
-        .filter_map(|part| {
-            let (code, year) = part.split_once('[').unwrap_or((part, ""));
-            let year = year.trim_end_matches(']').parse().ok().or(changed_in)?;
-            Some((code.parse().ok()?, year))
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -504,56 +329,6 @@ mod tests {
             (990_101, None),
         ] {
             assert_eq!(table.nearest(code), nearest, "{code}");
-        }
-    }
-
-    #[test]
-    fn place_names_are_read_short_and_full_and_doubt_is_reported() {
-        let table = Divisions::get();
-        for (province, city, county, code) in [
-            ("北京", "", "东城", 110_101),
-            ("北京市", "北京市", "朝阳区", 110_105),
-            ("内蒙古", "", "", 150_000),
-            ("新疆自治区", "", "", 650_000),
-            ("广西壮族自治区", "南宁", "", 450_100),
-            ("浙江", "杭州", "西湖", 330_106),
-            ("浙江省", "西湖区", "", 330_106),
-            ("湖北", "仙桃", "", 429_004),
-            ("吉林", "吉林", "", 220_200),
-            ("云南", "西双版纳", "", 532_800),
-            ("", "", "平陆县", 140_829),
-            ("安徽", "合肥", "庐阳", 340_103),
-        ] {
-            assert_eq!(
-                table.resolve(province, city, county),
-                Ok(code),
-                "{province} {city} {county}"
-            );
-        }
-        assert!(matches!(
-            table.resolve("", "", "鼓楼区"),
-            Err(ResolveError::Ambiguous { candidates, .. }) if candidates.len() > 2
-        ));
-        assert_eq!(
-            table.resolve("浙江", "", "石家庄"),
-            Err(ResolveError::Unknown("石家庄".to_owned()))
-        );
-        assert_eq!(table.resolve(" ", "N/A", ""), Err(ResolveError::Empty));
-    }
-
-    #[test]
-    fn every_division_in_use_is_found_by_its_full_names() {
-        let table = Divisions::get();
-        for division in table.in_use() {
-            let line: Vec<u32> = table.ancestors(division.code);
-            let name = |code: u32| table.name(code).expect("a name");
-            let found = match line[..] {
-                [_] => table.resolve(name(division.code), "", ""),
-                [province, _] => table.resolve(name(province), name(division.code), ""),
-                [city, province, _] => table.resolve(name(province), name(city), name(division.code)),
-                _ => panic!("{} has {line:?} above it", division.code),
-            };
-            assert_eq!(found, Ok(division.code), "{}", name(division.code));
         }
     }
 }
