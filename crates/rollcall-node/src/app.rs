@@ -23,25 +23,35 @@ pub struct App {
     pub replica: Replica,
     /// Where it keeps things.
     pub files: Files,
-    projection: Arc<Mutex<Projection>>,
-    names: Arc<Mutex<NameIndex>>,
+    projection: Arc<Mutex<Option<Projection>>>,
+    names: Arc<Mutex<Option<NameIndex>>>,
     sessions: Arc<Mutex<VecDeque<PastSession>>>,
 }
 
 impl App {
-    /// Builds the cube and the index of names.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn new(replica: Replica, files: Files) -> Result<Self, rollcall_replica::Error> {
-        let projection = Arc::new(Mutex::new(Projection::build(&replica)?));
-        let names = Arc::new(Mutex::new(NameIndex::build(replica.store())?));
-        Ok(Self {
+    /// Over a replica; cube and index of names are built by [`App::prepare`] or by the first page that needs them.
+    pub fn new(replica: Replica, files: Files) -> Self {
+        Self {
             replica,
             files,
-            projection,
-            names,
+            projection: Arc::default(),
+            names: Arc::default(),
             sessions: Arc::default(),
+        }
+    }
+
+    /// Builds the cube and, on another thread, the index of names. Pages that need one wait until it is whole. Blocks.
+    ///
+    /// # Errors
+    /// The store's; that of the cube where both fail.
+    pub fn prepare(&self) -> Result<(), rollcall_replica::Error> {
+        std::thread::scope(|scope| {
+            let names = scope.spawn(|| self.names(|_| ()));
+            let projection = self.projected(|_| ());
+            let names = names
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            projection.and(names)
         })
     }
 
@@ -53,12 +63,21 @@ impl App {
         &self,
         question: impl FnOnce(&Replica, &Cube) -> Result<T, rollcall_replica::Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.with(move |app| {
-            let mut projection = app.projection.lock().unwrap_or_else(PoisonError::into_inner);
-            projection.follow(&app.replica)?;
-            question(&app.replica, projection.cube())
-        })
-        .await
+        self.with(move |app| app.projected(|cube| question(&app.replica, cube))?)
+            .await
+    }
+
+    /// Asks the cube, built or brought up to date first. Blocks.
+    fn projected<T>(&self, question: impl FnOnce(&Cube) -> T) -> Result<T, rollcall_replica::Error> {
+        let mut projection = self.projection.lock().unwrap_or_else(PoisonError::into_inner);
+        let projection = match &mut *projection {
+            Some(projection) => {
+                projection.follow(&self.replica)?;
+                projection
+            }
+            none => none.insert(Projection::build(&self.replica)?),
+        };
+        Ok(question(projection.cube()))
     }
 
     /// Asks documents and store, without the cube.
@@ -81,19 +100,23 @@ impl App {
     /// # Errors
     /// The store's.
     pub fn settings(&self) -> Result<Settings, rollcall_replica::Error> {
-        let mut projection = self.projection.lock().unwrap_or_else(PoisonError::into_inner);
-        projection.follow(&self.replica)?;
-        Ok(projection.cube().settings().clone())
+        self.projected(|cube| cube.settings().clone())
     }
 
-    /// Asks the index of names, brought up to date first. Blocks.
+    /// Asks the index of names, built or brought up to date first. Blocks.
     ///
     /// # Errors
     /// The store's.
     pub fn names<T>(&self, question: impl FnOnce(&NameIndex) -> T) -> Result<T, rollcall_replica::Error> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.follow(self.replica.store())?;
-        Ok(question(&names))
+        let names = match &mut *names {
+            Some(names) => {
+                names.follow(self.replica.store())?;
+                names
+            }
+            none => none.insert(NameIndex::build(self.replica.store())?),
+        };
+        Ok(question(names))
     }
 
     /// Remembers a sync session that was run from a page.

@@ -1,5 +1,6 @@
 //! `serve`: the workspace, and sync in the background, until a signal.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use rollcall_web::site::Program;
 use rollcall_web::{Site, SiteConfig};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::StoreAccounts;
@@ -64,12 +66,11 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
             .await
             .context("try again what is kept apart")??;
     }
-    let app = {
-        let (replica, files) = (replica.clone(), files.clone());
-        tokio::task::spawn_blocking(move || App::new(replica, files))
-            .await
-            .context("build the cube")?
-            .context("build the cube")?
+    let app = App::new(replica.clone(), files.clone());
+    // The door is open meanwhile; whoever comes to a page with figures or names waits for them there.
+    let prepared = {
+        let app = app.clone();
+        tokio::task::spawn_blocking(move || app.prepare())
     };
     let site = Site::new(
         SiteConfig {
@@ -124,7 +125,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         None => None,
     };
     print_line(format_args!("web http://{web_addr}"))?;
-    signalled().await?;
+    let stopped = until_stopped(prepared).await;
     tracing::info!("stopping");
     shutdown.cancel();
     web_task.await.context("stop the workspace")?;
@@ -139,7 +140,17 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         task.await.context("stop counting")?;
     }
     store.close();
-    Ok(())
+    stopped
+}
+
+/// Waits for a signal; not any longer where the cube or the index of names cannot be built.
+async fn until_stopped(prepared: JoinHandle<Result<(), rollcall_replica::Error>>) -> anyhow::Result<()> {
+    let mut signal = pin!(signalled());
+    tokio::select! {
+        stopped = &mut signal => return stopped,
+        built = prepared => built.context("build the cube")?.context("build the cube")?,
+    }
+    signal.await
 }
 
 /// Tries what another version of the program kept apart.

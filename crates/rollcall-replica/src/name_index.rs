@@ -2,21 +2,31 @@
 //! paged here, so that no list page reads the store's list whole. Owns no truth; follows the store by its revision.
 //! A name is also found by the initials of its pinyin, each character by any of its readings.
 
-use std::collections::{BTreeSet, HashMap};
+mod initials;
 
-use pinyin::ToPinyinMulti;
+use std::collections::HashMap;
+
 use rollcall_core::id::{DocumentId, DocumentKind};
-use rollcall_store::listing::{ListingOrder, ListingQuery, ListingRow};
+use rollcall_store::listing::ListedName;
 use rollcall_store::{Error, Store};
 
+use initials::{Initials, LetterSets, Wanted};
+
 /// The index.
+#[derive(Default)]
 pub struct NameIndex {
     revision: u64,
-    entries: HashMap<DocumentId, Entry>,
-    order: BTreeSet<(Box<str>, DocumentId)>,
+    /// Side by side, so that a search is one walk through memory; after a build in order of name.
+    entries: Vec<Entry>,
+    /// Where the entry of each document is.
+    places: HashMap<DocumentId, u32>,
+    /// Places of all entries in order of name, then id.
+    order: Vec<u32>,
+    sets: LetterSets,
 }
 
 struct Entry {
+    document_id: DocumentId,
     name: Box<str>,
     search: Box<str>,
     initials: Initials,
@@ -26,7 +36,7 @@ struct Entry {
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
 pub struct NameQuery {
-    /// What the cube found, sorted; `None` for everything.
+    /// What the cube found; `None` for everything.
     pub members: Option<Vec<DocumentId>>,
     /// Words, each of which must occur in the search text or, where it is letters only, in the initials of the names in
     /// pinyin; folded.
@@ -40,27 +50,25 @@ pub struct NameQuery {
 }
 
 impl NameIndex {
-    /// Reads every organisation's row once.
+    /// Reads every organisation's name once.
     ///
     /// # Errors
     /// The store's.
     pub fn build(store: &Store) -> Result<Self, Error> {
-        let query = ListingQuery {
-            kind: Some(DocumentKind::Organisation),
-            order: ListingOrder::Name,
-            limit: usize::try_from(u32::MAX).unwrap_or(usize::MAX),
-            ..ListingQuery::default()
-        };
-        let (revision, rows) =
-            store.read(|reader| Ok((reader.facts_revision()?, reader.listings(&query)?.rows)))?;
-        let mut index = Self {
-            revision,
-            entries: HashMap::with_capacity(rows.len()),
-            order: BTreeSet::new(),
-        };
-        for row in rows {
-            index.put(row);
-        }
+        let mut index = Self::default();
+        store.read(|reader| {
+            index.revision = reader.facts_revision()?;
+            reader.listed_names(DocumentKind::Organisation, |listed| {
+                index.entries.push(Entry::of(&listed, &mut index.sets));
+                Ok(())
+            })
+        })?;
+        index
+            .entries
+            .sort_unstable_by(|one, other| one.key().cmp(&other.key()));
+        index.order = (0..).take(index.entries.len()).collect();
+        let documents = index.entries.iter().map(|entry| entry.document_id);
+        index.places = documents.zip(0..).collect();
         Ok(index)
     }
 
@@ -81,101 +89,105 @@ impl NameIndex {
             Ok((revision, reader.listings_of(&changed)?))
         })?;
         self.revision = revision;
-        for row in rows {
-            self.put(row);
-        }
+        self.put(rows.iter().map(|row| ListedName {
+            document_id: row.document_id,
+            name: &row.listing.name,
+            search: &row.listing.search,
+            conflicts: row.listing.conflicts,
+        }));
         Ok(())
     }
 
-    fn put(&mut self, row: ListingRow) {
-        let name: Box<str> = row.listing.name.into();
-        let entry = Entry {
-            name: name.clone(),
-            initials: Initials::of(&row.listing.search),
-            search: row.listing.search.into(),
-            conflicts: row.listing.conflicts,
-        };
-        if let Some(before) = self.entries.insert(row.document_id, entry) {
-            self.order.remove(&(before.name, row.document_id));
+    /// Takes in names, new or in the place of those known before.
+    fn put<'a>(&mut self, names: impl Iterator<Item = ListedName<'a>>) {
+        let mut sorted = true;
+        for listed in names {
+            let entry = Entry::of(&listed, &mut self.sets);
+            match self.places.get(&entry.document_id).copied() {
+                Some(place) => {
+                    let known = &mut self.entries[place as usize];
+                    sorted &= known.name == entry.name;
+                    *known = entry;
+                }
+                None => {
+                    let place = self.entries.len() as u32;
+                    self.places.insert(entry.document_id, place);
+                    self.order.push(place);
+                    self.entries.push(entry);
+                    sorted = false;
+                }
+            }
         }
-        self.order.insert((name, row.document_id));
+        if !sorted {
+            // Most are in order already, which a stable sort makes use of.
+            let entries = &self.entries;
+            let key = |place: &u32| entries[*place as usize].key();
+            self.order.sort_by(|one, other| key(one).cmp(&key(other)));
+        }
     }
 
     /// The documents of one page in order of name, and how many there are without paging.
     pub fn page(&self, query: &NameQuery) -> (Vec<DocumentId>, u64) {
-        let words: Vec<Word<'_>> = query.text.split_whitespace().map(Word::of).collect();
-        let fits = |id: &DocumentId| {
-            let Some(entry) = self.entries.get(id) else {
-                return false;
-            };
-            query
-                .members
-                .as_ref()
-                .is_none_or(|members| members.binary_search(id).is_ok())
+        let words: Vec<Word<'_>> = query
+            .text
+            .split_whitespace()
+            .map(|text| Word::of(text, &self.sets))
+            .collect();
+        let members = query.members.as_ref().map(|members| self.marked(members));
+        let fits = |place: u32| {
+            let entry = &self.entries[place as usize];
+            members.as_ref().is_none_or(|marks| marks[place as usize])
                 && (!query.with_conflicts || entry.conflicts > 0)
                 && words.iter().all(|word| word.is_in(entry))
         };
-        let (mut page, mut total) = (Vec::with_capacity(query.limit), 0);
-        for id in self.order.iter().map(|(_, id)| id).filter(|id| fits(id)) {
+        let (mut page, mut total) = (Vec::new(), 0);
+        for place in self.order.iter().copied().filter(|place| fits(*place)) {
             if total >= query.offset && page.len() < query.limit {
-                page.push(*id);
+                page.push(self.entries[place as usize].document_id);
             }
             total += 1;
         }
         (page, total as u64)
     }
-}
 
-/// The letters with which the readings of each character of some names begin, one bit a letter; names are apart by a
-/// character that begins with none.
-struct Initials(Box<[u32]>);
-
-impl Initials {
-    fn of(text: &str) -> Self {
-        Self(text.chars().map(letters).collect())
-    }
-
-    /// Whether some characters in a row begin with these letters in turn.
-    fn hold(&self, wanted: &[u32]) -> bool {
-        self.0
-            .windows(wanted.len())
-            .any(|run| run.iter().zip(wanted).all(|(held, letter)| held & letter != 0))
+    /// Which of all entries are those of some documents, by place.
+    fn marked(&self, documents: &[DocumentId]) -> Vec<bool> {
+        let mut marks = vec![false; self.entries.len()];
+        for place in documents.iter().filter_map(|id| self.places.get(id)) {
+            marks[*place as usize] = true;
+        }
+        marks
     }
 }
 
-/// The letters with which a character may begin.
-fn letters(character: char) -> u32 {
-    if character.is_ascii() {
-        return letter(character).unwrap_or(0);
+impl Entry {
+    fn of(listed: &ListedName<'_>, sets: &mut LetterSets) -> Self {
+        Self {
+            document_id: listed.document_id,
+            name: listed.name.into(),
+            search: listed.search.into(),
+            initials: Initials::of(listed.search, sets),
+            conflicts: listed.conflicts,
+        }
     }
-    let readings = character.to_pinyin_multi();
-    readings
-        .into_iter()
-        .flatten()
-        .filter_map(|reading| letter(reading.plain().chars().next()?))
-        .fold(0, |all, letter| all | letter)
-}
 
-/// The bit of an ASCII letter.
-fn letter(character: char) -> Option<u32> {
-    let lower = character.to_ascii_lowercase();
-    lower
-        .is_ascii_lowercase()
-        .then(|| 1 << (u32::from(lower) - u32::from('a')))
+    fn key(&self) -> (&str, DocumentId) {
+        (&self.name, self.document_id)
+    }
 }
 
 /// One word of what is looked for.
 struct Word<'a> {
     text: &'a str,
-    /// Its letters, where it is nothing else: it may be initials.
-    letters: Option<Vec<u32>>,
+    /// Its letters, where it may be initials.
+    letters: Option<Wanted>,
 }
 
 impl<'a> Word<'a> {
-    fn of(text: &'a str) -> Self {
+    fn of(text: &'a str, sets: &LetterSets) -> Self {
         Self {
             text,
-            letters: text.chars().map(letter).collect(),
+            letters: Wanted::of(text, sets),
         }
     }
 
@@ -183,7 +195,7 @@ impl<'a> Word<'a> {
         let by_initials = self
             .letters
             .as_ref()
-            .is_some_and(|wanted| entry.initials.hold(wanted));
+            .is_some_and(|wanted| wanted.are_in(&entry.initials));
         by_initials || entry.search.contains(self.text)
     }
 }
@@ -192,29 +204,49 @@ impl<'a> Word<'a> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use rollcall_store::listing::Listing;
-
     use super::*;
 
     fn index(names: impl IntoIterator<Item = String>) -> NameIndex {
-        let mut index = NameIndex {
-            revision: 0,
-            entries: HashMap::new(),
-            order: BTreeSet::new(),
-        };
-        for name in names {
-            index.put(ListingRow {
-                document_id: DocumentId::derive(DocumentKind::Organisation, &name),
-                kind: DocumentKind::Organisation,
-                listing: Listing {
-                    search: format!("{name}\n52330106xxxx000357"),
-                    name,
-                    ..Listing::default()
-                },
-                position: 1,
-            });
-        }
+        let mut index = NameIndex::default();
+        let names: Vec<String> = names.into_iter().collect();
+        put(
+            &mut index,
+            names.iter().map(|name| (name.as_str(), name.as_str())),
+        );
         index
+    }
+
+    /// Puts names to documents, which are named themselves.
+    fn put<'a>(index: &mut NameIndex, named: impl Iterator<Item = (&'a str, &'a str)>) {
+        for (document, name) in named {
+            let listed = ListedName {
+                document_id: DocumentId::derive(DocumentKind::Organisation, document),
+                name,
+                search: &format!("{name}\n52330106xxxx000357"),
+                conflicts: 0,
+            };
+            index.put(std::iter::once(listed));
+        }
+    }
+
+    #[test]
+    fn pages_stay_in_order_when_names_change_and_members_alone_are_shown() {
+        let mut index = index(["c", "a", "e"].map(str::to_owned));
+        put(&mut index, [("a", "d"), ("f", "b"), ("e", "e")].into_iter());
+        let id = |document| DocumentId::derive(DocumentKind::Organisation, document);
+        assert_eq!(index.page(&query("")), (["f", "c", "a", "e"].map(id).to_vec(), 4));
+        let members = NameQuery {
+            members: Some(["e", "nobody", "a", "c"].map(id).to_vec()),
+            offset: 1,
+            limit: 1,
+            ..query("")
+        };
+        assert_eq!(index.page(&members), (vec![id("a")], 3));
+        let named = NameQuery {
+            text: "d".to_owned(),
+            ..members
+        };
+        assert_eq!(index.page(&named), (vec![], 1));
     }
 
     fn query(text: &str) -> NameQuery {

@@ -196,11 +196,17 @@ impl Cube {
         })
     }
 
-    /// The documents of the organisations behind a number of a row, in order of id. An empty key means the total.
+    /// The documents of the organisations that are in one of several sets of a row, in order of id, by one pass over
+    /// all. An empty key means the total.
     ///
     /// # Errors
     /// As for the question itself.
-    pub fn members(&self, query: &FiguresQuery, row: &RowKey, set: Set) -> Result<Vec<DocumentId>, Error> {
+    pub fn members(
+        &self,
+        query: &FiguresQuery,
+        row: &RowKey,
+        sets: &[Set],
+    ) -> Result<Vec<DocumentId>, Error> {
         query.check()?;
         let located = self.located(query.boundaries.unwrap_or(query.as_of));
         let by: Vec<_> = row.0.iter().map(|(dimension, _)| *dimension).collect();
@@ -214,16 +220,23 @@ impl Cube {
             .map(|number| layout.key_of_row(self, number as u32) == *row)
             .collect();
         let belongs = |reading: &_| layout.row(reading).is_some_and(|row| wanted[row as usize]);
+        let in_sets: Vec<bool> = self
+            .profiles
+            .values()
+            .iter()
+            .map(|profile| sets.iter().any(|set| set.holds(profile)))
+            .collect();
         let mut found = Vec::new();
         for number in 0..self.segments.len() {
             let Some(segment) = self.segments.at(number, query.as_of.0) else {
                 continue;
             };
             let holds = if segment.reading.profile & SET == 0 {
-                belongs(&segment.reading) && set.holds(self.profiles.value(segment.reading.profile))
+                in_sets[segment.reading.profile as usize] && belongs(&segment.reading)
             } else {
                 let readings = self.readings.value(segment.reading.profile & !SET);
-                set.holds_judged(self, &Judged::new(self, readings, belongs))
+                let judged = Judged::new(self, readings, belongs);
+                sets.iter().any(|set| set.holds_judged(self, &judged))
             };
             if holds {
                 found.push(self.organisations.id(number));

@@ -53,8 +53,6 @@ pub struct OriginRow {
 pub struct Waiting {
     /// How many changes.
     pub changes: u64,
-    /// Of how many documents.
-    pub documents: u64,
     /// When the first of them was saved, Unix milliseconds.
     pub since_ms: Option<i64>,
 }
@@ -375,9 +373,14 @@ impl Reader {
     /// What of a node's own log lies after `acknowledged`.
     pub fn waiting(&self, acknowledged: u64) -> Result<Waiting, Error> {
         let waiting = self.one(
-            "SELECT count(*), count(DISTINCT document_id), min(recorded_at_ms) FROM origin WHERE origin_position > ?1",
+            "SELECT count(*), min(recorded_at_ms) FROM origin WHERE origin_position > ?1",
             [to_i64(acknowledged)],
-            |row| Ok(Waiting { changes: row.u64(0)?, documents: row.u64(1)?, since_ms: row.i64_or_none(2)? }),
+            |row| {
+                Ok(Waiting {
+                    changes: row.u64(0)?,
+                    since_ms: row.i64_or_none(1)?,
+                })
+            },
         )?;
         Ok(waiting.unwrap_or_default())
     }

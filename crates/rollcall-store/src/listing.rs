@@ -40,6 +40,19 @@ pub struct ListingRow {
     pub position: u64,
 }
 
+/// What a document is found by, on its way to an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedName<'r> {
+    /// Which document.
+    pub document_id: DocumentId,
+    /// As shown and sorted by.
+    pub name: &'r str,
+    /// Everything it may be found by, folded.
+    pub search: &'r str,
+    /// Open conflicts.
+    pub conflicts: u32,
+}
+
 /// Which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ListingOrder {
@@ -92,6 +105,10 @@ macro_rules! columns {
     };
 }
 
+fn conflicts(row: &rusqlite::Row<'_>, index: usize) -> Result<u32, Error> {
+    u32::try_from(row.i64(index)?).map_err(|_| Error::Damaged("a conflict count"))
+}
+
 fn listing_row(row: &rusqlite::Row<'_>) -> Result<ListingRow, Error> {
     let home = row
         .text_or_none(5)?
@@ -104,7 +121,7 @@ fn listing_row(row: &rusqlite::Row<'_>) -> Result<ListingRow, Error> {
             name: row.text(3)?,
             search: row.text(4)?,
             home: home.transpose()?,
-            conflicts: u32::try_from(row.i64(6)?).map_err(|_| Error::Damaged("a conflict count"))?,
+            conflicts: conflicts(row, 6)?,
             updated_at_ms: row.i64(7)?,
             columns: row.text(8)?,
         },
@@ -140,6 +157,27 @@ impl Reader {
             rows: self.all(&sql, params_from_iter(&values), listing_row)?,
             total,
         })
+    }
+
+    /// Streams what each document of a kind is found by, in no particular order.
+    pub fn listed_names(
+        &self,
+        kind: DocumentKind,
+        mut f: impl FnMut(ListedName<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        // Not by the index of names: going to and fro between it and the rows is dearer than to pass over the others.
+        self.each(
+            "SELECT document_id, name, search, conflicts FROM listing WHERE +kind = ?1",
+            [kind.number()],
+            |row| {
+                f(ListedName {
+                    document_id: row.document_id(0)?,
+                    name: row.text_ref(1)?,
+                    search: row.text_ref(2)?,
+                    conflicts: conflicts(row, 3)?,
+                })
+            },
+        )
     }
 
     /// The rows of certain documents, in the order given; those without a row are left out.

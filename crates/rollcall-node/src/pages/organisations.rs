@@ -10,7 +10,7 @@ use rollcall_replica::Replica;
 use rollcall_replica::name_index::NameQuery;
 use rollcall_stats::{Cube, FiguresQuery, OrganisationStatus, Set};
 use rollcall_store::UNSENT;
-use rollcall_store::listing::{ListingOrder, ListingQuery, ListingRow};
+use rollcall_store::listing::ListingRow;
 use rollcall_web::form::CheckedQuery;
 use rollcall_web::layout::Pager;
 use rollcall_web::login::{Role, SignedIn};
@@ -64,33 +64,17 @@ fn find(
     let with_conflicts = filter.standing == Some(StandingFilter::Conflict);
     let offset = usize::try_from(filter.paging.offset()).unwrap_or(usize::MAX);
     let limit = usize::try_from(filter.paging.size).unwrap_or(usize::MAX);
-    let text = fold(&filter.q);
-    let members = members(cube, filter, as_of)?;
-    let (rows, total) = if members.is_none() && text.is_empty() {
-        let query = ListingQuery {
-            kind: Some(DocumentKind::Organisation),
-            with_conflicts,
-            order: ListingOrder::Name,
-            offset,
-            limit,
-            ..ListingQuery::default()
-        };
-        let page = replica.store().read(|reader| reader.listings(&query))?;
-        (page.rows, page.total)
-    } else {
-        let query = NameQuery {
-            members,
-            text,
-            with_conflicts,
-            offset,
-            limit,
-        };
-        let (page, total) = app.names(|names| names.page(&query))?;
-        (replica.store().read(|reader| reader.listings_of(&page))?, total)
+    let query = NameQuery {
+        members: members(cube, filter, as_of)?,
+        text: fold(&filter.q),
+        with_conflicts,
+        offset,
+        limit,
     };
+    let (page, total) = app.names(|names| names.page(&query))?;
     let shown = replica.store().read(|reader| {
-        let mut shown = Vec::with_capacity(rows.len());
-        for row in rows {
+        let mut shown = Vec::with_capacity(page.len());
+        for row in reader.listings_of(&page)? {
             let status = cube.organisation(row.document_id, as_of);
             let union = status.as_ref().and_then(|status| status.unions.first()).copied();
             let union_name = match union {
@@ -168,13 +152,7 @@ fn members(
         Some(StandingFilter::OutOfScope) => out(|reason| reason != OutReason::NoCode).collect(),
         Some(StandingFilter::Conflict) | None => std::iter::once(Set::InScope).chain(out(|_| true)).collect(),
     };
-    let mut found = Vec::new();
-    for set in sets {
-        found.extend(cube.members(&query, &RowKey(Vec::new()), set)?);
-    }
-    found.sort_unstable();
-    found.dedup();
-    Ok(Some(found))
+    Ok(Some(cube.members(&query, &RowKey(Vec::new()), &sets)?))
 }
 
 /// How an organisation stands, and why where it does not count.

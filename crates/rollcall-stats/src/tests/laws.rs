@@ -462,8 +462,8 @@ proptest! {
         let documents = world(seed, 1, true);
         let cube = build(&documents, 0);
         let query = FiguresQuery::at(Day(on));
-        let covered = cube.members(&query, &RowKey::default(), Set::Covered).expect("a plain question");
-        let eligible = cube.members(&query, &RowKey::default(), Set::Eligible).expect("a plain question");
+        let covered = cube.members(&query, &RowKey::default(), &[Set::Covered]).expect("a plain question");
+        let eligible = cube.members(&query, &RowKey::default(), &[Set::Eligible]).expect("a plain question");
         for (id, facts) in &documents {
             if !matches!(facts, Facts::Organisation(_)) {
                 continue;

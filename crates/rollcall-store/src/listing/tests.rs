@@ -229,3 +229,38 @@ fn typing_finds_rows_fast_enough() {
         ));
     }
 }
+
+#[test]
+fn names_of_a_kind_are_streamed_whole() {
+    let fixture = Fixture::new(Role::Node);
+    fill(&fixture, 30);
+    let union = Listing {
+        name: "工会".to_owned(),
+        search: "工会".to_owned(),
+        ..Listing::default()
+    };
+    let write = fixture.store.write("union", move |w| {
+        w.save_listing(id(9_999), DocumentKind::Union, &union)
+    });
+    write.wait().expect("saved");
+    let names = |kind| {
+        let mut names = Vec::new();
+        let read = fixture.store.read(|reader| {
+            reader.listed_names(kind, |listed| {
+                let (name, search) = (listed.name.to_owned(), listed.search.to_owned());
+                names.push((listed.document_id, name, search, listed.conflicts));
+                Ok(())
+            })
+        });
+        read.expect("read");
+        names.sort();
+        names
+    };
+    let mut expected: Vec<_> = (0..30)
+        .map(|n| (id(n), listing(n).name, listing(n).search, listing(n).conflicts))
+        .collect();
+    expected.sort();
+    assert_eq!(names(DocumentKind::Organisation), expected);
+    let union = (id(9_999), "工会".to_owned(), "工会".to_owned(), 0);
+    assert_eq!(names(DocumentKind::Union), [union]);
+}

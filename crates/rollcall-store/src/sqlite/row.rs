@@ -11,6 +11,7 @@ pub(crate) trait RowExt {
     fn blob(&self, index: usize) -> Result<&[u8], Error>;
     fn i64(&self, index: usize) -> Result<i64, Error>;
     fn text(&self, index: usize) -> Result<String, Error>;
+    fn text_ref(&self, index: usize) -> Result<&str, Error>;
     fn text_or_none(&self, index: usize) -> Result<Option<String>, Error>;
     fn i64_or_none(&self, index: usize) -> Result<Option<i64>, Error>;
 
@@ -68,6 +69,11 @@ impl RowExt for Row<'_> {
 
     fn text(&self, index: usize) -> Result<String, Error> {
         self.get(index).map_err(engine)
+    }
+
+    fn text_ref(&self, index: usize) -> Result<&str, Error> {
+        let value = self.get_ref(index).map_err(engine)?;
+        value.as_str().map_err(|_| Error::Damaged("a text"))
     }
 
     fn text_or_none(&self, index: usize) -> Result<Option<String>, Error> {

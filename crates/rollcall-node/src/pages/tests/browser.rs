@@ -99,7 +99,7 @@ impl Node {
             },
             Arc::new(StoreAccounts(store)),
         );
-        let app = App::new(replica.clone(), files).expect("a cube");
+        let app = App::new(replica.clone(), files);
         Self {
             replica,
             router: site.wrap(router::pages(app)),
