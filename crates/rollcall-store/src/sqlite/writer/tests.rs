@@ -72,7 +72,7 @@ fn a_refusal_and_a_panic_in_a_group_leave_the_others() {
 #[test]
 fn what_can_be_done_again_outlives_a_failure_after_it() {
     let fixture = Fixture::new(Role::Aggregator);
-    let (release, first) = hold(&fixture.store);
+    let store = Store::open_stepped(&fixture.path(), LogEpoch([9; 8])).expect("open");
     let runs = Arc::new(Mutex::new(Vec::new()));
     let commit = |n: u32| {
         let (commit, runs) = (Draft::new(n).edit(&[330106]), Arc::clone(&runs));
@@ -81,25 +81,24 @@ fn what_can_be_done_again_outlives_a_failure_after_it() {
             writer.commit_document(&commit).map(|outcome| outcome.position)
         }
     };
-    let repeated = fixture.store.write_repeatable("repeated", commit(1));
-    let refused = fixture.store.write_repeatable::<u64>("refused", {
-        let mut commit = commit(2);
+    let repeated = store.write_repeatable("repeated", commit(1));
+    let refused = store.write_repeatable::<u64>("refused", {
+        let commit = commit(2);
         move |writer| {
             commit(writer)?;
             Err(Error::refused(MyReason))
         }
     });
-    let once = fixture.store.write("once", commit(3));
-    let panicked = fixture.store.write_repeatable::<u64>("panicked", {
-        let mut commit = commit(4);
+    let once = store.write("once", commit(3));
+    let panicked = store.write_repeatable::<u64>("panicked", {
+        let commit = commit(4);
         move |writer| {
             commit(writer)?;
             panic!("on purpose")
         }
     });
-    let last = fixture.store.write_repeatable("last", commit(5));
-    release.send(()).expect("held");
-    first.wait().expect("first");
+    let last = store.write_repeatable("last", commit(5));
+    assert_eq!(store.step(5), 5);
     assert_eq!(repeated.wait().expect("repeated"), 1);
     assert!(matches!(refused.wait(), Err(Error::Refused(_))));
     assert_eq!(once.wait().expect("once"), 2);

@@ -82,9 +82,9 @@ pub(super) const LIST: &[Sabotage] = &[
     Sabotage {
         id: "receipt-of-old-roots",
         lesson: None,
-        file: "crates/rollcall-replica/src/receipt.rs",
-        text: ".filter(|(of, _)| of == set)",
-        instead: ".filter(|(of, _)| of.count == set.count)",
+        file: "crates/rollcall-replica/src/roots.rs",
+        text: "known.as_ref().filter(|known| known.set == set)",
+        instead: "known.as_ref().filter(|known| known.set.count == set.count)",
         breaks: "A receipt is signed over the roots of an earlier one as long as the number of \
                  documents is the same.",
         detector: Detector {
