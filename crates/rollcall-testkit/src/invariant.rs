@@ -82,6 +82,16 @@ fn apart(replica: &Replica) -> Result<Changes, Failure> {
     })
 }
 
+/// Whether a change stands that says it writes this one again: of a branch that lost its number, what came after the
+/// fork never needs to have been sent itself (`protocol.md` R4).
+fn is_written_again(replica: &Replica, id: DocumentId, hash: &Hash) -> bool {
+    let name: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    replica.document(id).is_ok_and(|document| {
+        let mut history = document.history().into_iter();
+        history.any(|entry| entry.reason.starts_with(&format!("fork rescue {name}")))
+    })
+}
+
 impl World<'_> {
     /// A node's frame as it leaves: what it says is durable.
     pub(crate) fn check_up(&mut self, process: usize, frame: &ClientFrame) -> Result<(), Failure> {
@@ -292,7 +302,7 @@ impl World<'_> {
             let there = held
                 .get(id)
                 .is_some_and(|document| document.changes.contains_key(hash));
-            if !there && !apart.contains(&(*id, *hash)) {
+            if !there && !apart.contains(&(*id, *hash)) && !is_written_again(&centre, *id, hash) {
                 let detail = format!("{} {}", short(id.as_bytes()), short(hash));
                 return Err(Failure::new(
                     "what any process held reaches the aggregator",

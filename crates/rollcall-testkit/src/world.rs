@@ -932,7 +932,11 @@ impl<'l> World<'l> {
             }
             self.heal_in_rounds(&mut chance, together)?;
         }
-        if self.enrol_copies_anew()? {
+        // A copy that is found out in the last of its sessions hears of it in the next.
+        for _ in 1..self.offices.len() {
+            if !self.enrol_copies_anew()? {
+                break;
+            }
             self.heal_in_rounds(&mut chance, together)?;
         }
         for process in 1..self.offices.len() {
