@@ -58,10 +58,15 @@ impl Replica {
                 && hello.down_position <= position
                 && scopes_hash_at(reader, &scopes, hello.down_position)? == hello.scopes_hash;
             let set = reader.set_sum(&scopes)?;
-            let rebuilding = reader.is_recovering()?;
-            // One that was given while the aggregator was rebuilt says so, and holds no longer than that.
+            let recovery = reader.recovery()?;
+            let rebuilding = recovery.is_some();
+            let unheard = recovery
+                .is_some_and(|recovery| recovery.missing().any(|other| other.peer_id == peer.peer_id));
+            // One that was given while the aggregator was rebuilt says so, and holds no longer than that; nor does one of a
+            // recovery before count in this one.
             let receipt = reader.last_receipt(peer.store_id)?.filter(|receipt| {
                 receipt.set == set
+                    && !unheard
                     && Receipt::from_bytes(&receipt.bytes).is_some_and(|given| given.rebuilding == rebuilding)
             });
             let enrolment = reader.enrolment(&peer.peer_id)?;

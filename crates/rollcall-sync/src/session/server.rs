@@ -567,7 +567,9 @@ fn verdict(hello: &Hello, state: &PeerState) -> Verdict {
         return Verdict::Repair(RepairReason::ChainMismatch);
     }
     let nothing_up = hello.origin_end == cursor && hello.acknowledged == cursor;
-    if nothing_up && !state.down_waiting && state.set == hello.set && hello.down_position > 0 {
+    // Where no receipt says what is held now, as after a link that was lost before it, one is due.
+    let receipted = state.receipt_hash != [0; 32];
+    if nothing_up && !state.down_waiting && state.set == hello.set && hello.down_position > 0 && receipted {
         Verdict::InSync
     } else {
         Verdict::CatchUp
