@@ -95,7 +95,9 @@ pub(super) fn commit_group(writer: &mut Writer, jobs: &mut dyn Iterator<Item = J
             && let Err(error) = begin(writer)
         {
             let told = Fate::of(&error);
-            for mut job in std::iter::once(job).chain(again).chain(jobs) {
+            // Who comes once the first has been answered may find the store free again.
+            let waiting: Vec<Job> = std::iter::once(job).chain(again).chain(jobs).collect();
+            for mut job in waiting {
                 job.run(Err(told.error()));
                 job.finish(None);
             }
