@@ -61,3 +61,31 @@ fn the_same_seed_gives_the_same_run() {
         assert_eq!(first.log_hash, second.log_hash, "seed {seed}");
     }
 }
+
+#[test]
+fn seeds_that_once_failed_are_sound() {
+    for (seed, what) in [
+        (
+            20_100,
+            "the only aggregator left fenced itself after it was restored",
+        ),
+        (
+            20_205,
+            "a change waited for ever for one that another node had brought",
+        ),
+        (
+            22_763,
+            "what follows a fork is written again without having been sent",
+        ),
+        (
+            23_410,
+            "the second pair of copies was found out after the first had enrolled",
+        ),
+        (
+            26_078,
+            "a node in sync without a receipt was never heard by a recovery",
+        ),
+    ] {
+        assert_eq!(run(&Scenario::draw(seed), false).failure, None, "{seed}: {what}");
+    }
+}
