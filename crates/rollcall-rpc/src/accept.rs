@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -17,6 +18,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::peer_identity::PeerIdentity;
 use crate::tls::ServerTls;
+
+/// How long a peer that was refused may take to close its end.
+const PARTING: Duration = Duration::from_secs(1);
+/// What it may still send meanwhile.
+const PARTING_BYTES_MAX: u64 = 64 * 1024;
 
 /// How many connections there may be, and how long a handshake may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,13 +133,16 @@ async fn shake_hands(
     limit: Duration,
 ) -> Option<(TlsStream<TcpStream>, Option<PeerIdentity>)> {
     let handshake = async {
-        stream.set_nodelay(true)?;
-        acceptor.accept(stream).await
+        if let Err(error) = stream.set_nodelay(true) {
+            return Err((error, stream));
+        }
+        acceptor.accept(stream).into_fallible().await
     };
     let stream = match tokio::time::timeout(limit, handshake).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
+        Ok(Err((error, stream))) => {
             tracing::info!(peer.address = %remote, "connection refused: {error}");
+            part(stream).await;
             return None;
         }
         Err(_) => {
@@ -156,6 +165,16 @@ async fn shake_hands(
             None
         }
     }
+}
+
+/// Lets the peer read why it was refused: closed with something unread, the connection would be reset, and the alert lost.
+async fn part(mut stream: TcpStream) {
+    let read_out = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(PARTING_BYTES_MAX), &mut tokio::io::sink()).await
+    };
+    // Whoever stays longer or is gone already hears no more.
+    drop(tokio::time::timeout(PARTING, read_out).await);
 }
 
 /// Counts who holds how many, up to a limit.
