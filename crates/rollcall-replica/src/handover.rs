@@ -133,16 +133,18 @@ fn beyond_acceptance(
     let Some(document) = &prepared.admission.document else {
         return none;
     };
-    let mut keeping = Keeping::of(document, homes.iter().cloned());
     let mut own = homes.iter().filter(|home| writes(home)).peekable();
-    if own.peek().is_none() || !own.all(|home| keeping.handovers.names(home)) {
+    if own.peek().is_none() {
+        return none;
+    }
+    let mut handovers = document.handovers();
+    if !own.all(|home| handovers.names(home)) {
         return none;
     }
     // Whoever stands in an entry once stands there for good, but who keeps it may be another by the new changes.
     if prepared.mentions.written.keepers {
-        keeping.handovers = open(prepared.id, prepared.kind, &prepared.changes)?.handovers();
+        handovers = open(prepared.id, prepared.kind, &prepared.changes)?.handovers();
     }
-    let handovers = keeping.handovers.clone();
     let whole = Write {
         kind: prepared.kind,
         homes_before: homes,
@@ -150,6 +152,11 @@ fn beyond_acceptance(
         accepted_by: &BTreeSet::new(),
         homes_named: &prepared.mentions.claims,
         places: &prepared.places(),
+    };
+    let mut keeping = Keeping {
+        kind: prepared.kind,
+        homes: homes.clone(),
+        handovers: handovers.clone(),
     };
     let accepted = &prepared.admission.accepted;
     // In their order: a handover that one of them completes is complete for those after it.

@@ -58,10 +58,8 @@ impl Replica {
                 && hello.down_position <= position
                 && scopes_hash_at(reader, &scopes, hello.down_position)? == hello.scopes_hash;
             let set = reader.set_sum(&scopes)?;
-            let recovery = reader.recovery()?;
-            let rebuilding = recovery.is_some();
-            let unheard = recovery
-                .is_some_and(|recovery| recovery.missing().any(|other| other.peer_id == peer.peer_id));
+            let rebuilding = reader.is_recovering()?;
+            let unheard = reader.is_missing(&peer.peer_id)?;
             // One that was given while the aggregator was rebuilt says so, and holds no longer than that; nor does one of a
             // recovery before count in this one.
             let receipt = reader.last_receipt(peer.store_id)?.filter(|receipt| {

@@ -47,9 +47,21 @@ impl Recovery {
 impl Reader {
     /// The recovery that is under way, if one is.
     pub fn recovery(&self) -> Result<Option<Recovery>, Error> {
-        Ok(self
-            .last_recovery()?
-            .filter(|recovery| recovery.ended_ms.is_none()))
+        if !self.is_recovering()? {
+            return Ok(None);
+        }
+        self.last_recovery()
+    }
+
+    /// Whether a recovery is under way that has not heard this peer.
+    pub fn is_missing(&self, peer_id: &str) -> Result<bool, Error> {
+        let missing = self.one(
+            "SELECT 1 FROM recovery_peer JOIN recovery USING (recovery_id) \
+             WHERE ended_ms IS NULL AND peer_id = ?1 AND heard_ms IS NULL LIMIT 1",
+            [peer_id],
+            |_| Ok(()),
+        )?;
+        Ok(missing.is_some())
     }
 
     /// Whether a recovery is under way.

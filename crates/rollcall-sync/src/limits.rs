@@ -23,8 +23,6 @@ pub const BATCH_RAW_BYTES_TARGET: usize = 192 * 1024;
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Batches that may be under way unanswered in one direction.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
-/// Batches of a session on their way into the store at a time.
-pub const COMMITS_IN_FLIGHT_MAX: usize = 8;
 /// Changes of one document that may wait for a dependency.
 pub const PENDING_CHANGES_MAX: usize = 256;
 /// Changes of one node that may be kept apart or wait at the aggregator. Beyond that its batches are not taken any more.

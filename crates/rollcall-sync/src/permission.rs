@@ -122,6 +122,7 @@ mod tests {
             );
         }
     }
+
     #[test]
     fn the_taker_of_an_open_handover_writes_its_acceptance_and_what_a_stranger_might() {
         let own = set(&["330106", "330108"]);

@@ -1,12 +1,11 @@
 //! The node's end: one sync session over a link, again after a restart it asks for itself. It ends with the receipt, or
 //! stays open ([`sync_live`]) until one of the ends or time says otherwise.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rollcall_store::Pending;
-use rollcall_sync::limits::COMMITS_IN_FLIGHT_MAX;
+use rollcall_sync::limits::BATCHES_IN_FLIGHT_MAX;
 use rollcall_sync::message::{Ack, Batch, ClientFrame, Hello, Outcome, Receipt, ServerFrame};
 use rollcall_sync::session::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
 use tokio::sync::mpsc;
@@ -14,6 +13,7 @@ use tokio::sync::mpsc;
 mod repair;
 
 use super::blocking;
+use super::committing::{Committing, shares_a_document};
 use super::link::{Link, NodeKeys};
 use super::report::{Staying, SyncReport};
 use crate::error::Error;
@@ -122,12 +122,6 @@ fn milliseconds_since(begun: tokio::time::Instant) -> u64 {
     u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A batch of the aggregator's log on its way into the store while the next ones go through the gate.
-struct Committing {
-    pending: Pending<CommittedDown>,
-    batch: Arc<Batch>,
-}
-
 /// What a wait for the aggregator brought: a frame, the end of the link, or what the session is told instead.
 type Heard<E> = Result<Option<Result<ServerFrame, E>>, ClientEvent>;
 
@@ -140,7 +134,7 @@ struct Run<'a, 's, L: Link> {
     /// Batches whose ack has not come, oldest first.
     sent: VecDeque<Arc<Batch>>,
     /// Oldest first.
-    committing: VecDeque<Committing>,
+    committing: VecDeque<Committing<CommittedDown>>,
     report: &'a mut SyncReport,
     further_round_trips: u32,
     /// The last receipt that came in this session.
@@ -420,14 +414,7 @@ impl<L: Link> Run<'_, '_, L> {
 
     /// Sends a batch through the gate while those before are committed, then hands it to the store.
     async fn apply_down(&mut self, batch: Batch, now_ms: i64) -> Result<(), Error> {
-        // A document of several batches goes through the gate as the earlier ones leave it.
-        let documents = batch.documents.iter();
-        let ids: HashSet<_> = documents.map(|document| document.document_id).collect();
-        let shared = self.committing.iter().any(|committing| {
-            let mut documents = committing.batch.documents.iter();
-            documents.any(|document| ids.contains(&document.document_id))
-        });
-        if shared {
+        if shares_a_document(&self.committing, &batch) {
             self.finish_commits(0).await?;
         }
         let batch = Arc::new(batch);
@@ -437,8 +424,8 @@ impl<L: Link> Run<'_, '_, L> {
             blocking(move || replica.admit_down(&batch.documents, now_ms)).await?
         };
         // Who waits for a commit must not be what the commit waits for.
-        let announced = Some(announced).filter(|_| self.committing.len() < COMMITS_IN_FLIGHT_MAX);
-        self.finish_commits(COMMITS_IN_FLIGHT_MAX - 1).await?;
+        let announced = Some(announced).filter(|_| self.committing.len() < BATCHES_IN_FLIGHT_MAX);
+        self.finish_commits(BATCHES_IN_FLIGHT_MAX - 1).await?;
         let cursor = Some(Reached::after(&batch));
         let before = self.committing.back().map(|committing| committing.batch.to);
         let pending = self

@@ -2,6 +2,7 @@
 //! Owns the order of waiting; what a session wants is decided by `rollcall-sync`.
 
 pub mod client;
+mod committing;
 pub mod link;
 pub mod report;
 pub mod server;

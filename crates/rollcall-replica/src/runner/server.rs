@@ -1,21 +1,21 @@
 //! The aggregator's end: serves one peer's session over frames. A session that stays open is told from outside what
 //! is new and when to end ([`Told`]); it never asks the store by itself.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall_core::id::DocumentId;
-use rollcall_store::Pending;
 use rollcall_sync::keys::{Sign, Verify};
 use rollcall_sync::limits::{
-    COMMITS_IN_FLIGHT_MAX, DRAIN_MS, RECEIPT_GATHER_MS, RECEIPT_GATHER_MS_MAX, RECEIPT_GATHER_MS_PER_SCOPE,
+    BATCHES_IN_FLIGHT_MAX, DRAIN_MS, RECEIPT_GATHER_MS, RECEIPT_GATHER_MS_MAX, RECEIPT_GATHER_MS_PER_SCOPE,
 };
 use rollcall_sync::message::{Ack, Batch, ClientFrame, Cursor, PartialReceipt, Receipt, ServerFrame};
 use rollcall_sync::session::server::{ServerEffect, ServerEvent, ServerSession};
 use tokio::sync::{mpsc, watch};
 
 use super::blocking;
+use super::committing::{Committing, shares_a_document};
 use super::standing::{Leave, Standing, Told, cut};
 use super::turns::Turn;
 use crate::error::Error;
@@ -131,12 +131,6 @@ fn frame_event<E: std::fmt::Display>(
     }
 }
 
-/// A batch on its way into the store while the next ones are judged.
-struct Committing {
-    pending: Pending<Ack>,
-    batch: Arc<Batch>,
-}
-
 struct Run<'a> {
     session: ServerSession,
     replica: &'a Replica,
@@ -146,7 +140,7 @@ struct Run<'a> {
     /// Where the chain of the peer's log has been followed to in this session.
     verified: Cursor,
     /// Oldest first.
-    committing: VecDeque<Committing>,
+    committing: VecDeque<Committing<Ack>>,
     /// Documents that the node asked to be left out of its receipt.
     apart: Vec<DocumentId>,
     /// When the node was last heard.
@@ -329,20 +323,7 @@ impl Run<'_> {
 
     /// Judges a batch while those before are committed, then hands it to the store.
     async fn apply_up(&mut self, batch: Batch, now_ms: i64) -> Result<(), Error> {
-        // A document of several batches is judged on what the earlier ones make of it.
-        let ids: HashSet<DocumentId> = batch
-            .documents
-            .iter()
-            .map(|document| document.document_id)
-            .collect();
-        let shared = self.committing.iter().any(|committing| {
-            committing
-                .batch
-                .documents
-                .iter()
-                .any(|document| ids.contains(&document.document_id))
-        });
-        if shared {
+        if shares_a_document(&self.committing, &batch) {
             self.finish_commits(0).await?;
         }
         let (replica, peer) = (self.replica.clone(), self.peer.clone());
@@ -371,8 +352,8 @@ impl Run<'_> {
         };
         drop(permit);
         // Who waits for a commit must not be what the commit waits for.
-        let announced = Some(announced).filter(|_| self.committing.len() < COMMITS_IN_FLIGHT_MAX);
-        self.finish_commits(COMMITS_IN_FLIGHT_MAX - 1).await?;
+        let announced = Some(announced).filter(|_| self.committing.len() < BATCHES_IN_FLIGHT_MAX);
+        self.finish_commits(BATCHES_IN_FLIGHT_MAX - 1).await?;
         match judged {
             Ok((judged, reached)) => {
                 self.verified = reached;

@@ -113,9 +113,9 @@ impl WriterHandle {
         f: impl FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static,
     ) -> Pending<T> {
         let mut f = Some(f);
-        let once = move |writer: &mut Writer| match f.take() {
-            Some(f) => f(writer),
-            None => Err(Error::Panicked(name)),
+        let once = move |writer: &mut Writer| {
+            let f = f.take().expect("what cannot be repeated runs once");
+            f(writer)
         };
         self.hand_over(name, once, false)
     }

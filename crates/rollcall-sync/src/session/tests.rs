@@ -476,6 +476,22 @@ fn state(cursor: Cursor) -> PeerState {
     }
 }
 
+#[test]
+fn who_holds_no_receipt_of_what_is_held_now_is_given_one() {
+    let hello = hello(3, 3);
+    for (receipt_hash, verdict) in [([1; 32], Verdict::InSync), ([0; 32], Verdict::CatchUp)] {
+        let equal = PeerState {
+            down_waiting: false,
+            receipt_hash,
+            ..state(hello.acknowledged)
+        };
+        let (ack, effects, _) = greeted(&hello, equal);
+        assert_eq!(ack.verdict, verdict);
+        let gives = |effect: &ServerEffect| matches!(effect, ServerEffect::LoadDown { receipt: true, .. });
+        assert_eq!(effects.iter().any(gives), verdict == Verdict::CatchUp);
+    }
+}
+
 fn effects_of(client: &mut ClientSession) -> Vec<ClientEffect> {
     std::iter::from_fn(|| client.poll_effect()).collect()
 }

@@ -1,7 +1,7 @@
 //! One transaction of several closures: whoever fails fails alone and leaves nothing behind, whoever is answered is
 //! durable.
 //!
-//! A savepoint for each closure would do; the copies of pages it keeps cost a third of the writing. So a closure runs
+//! A savepoint for each closure would do, but keeps a copy of every page that the closure touches. So a closure runs
 //! without one as long as everything before it in the transaction can be done again: should it fail, the transaction is
 //! rolled back and the others run once more, then in savepoints.
 
