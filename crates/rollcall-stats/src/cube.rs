@@ -8,6 +8,7 @@ mod bytes;
 mod case;
 mod component;
 pub(crate) mod date_index;
+mod headlines;
 mod index;
 mod intern;
 pub(crate) mod located;
@@ -36,6 +37,7 @@ pub(crate) use register::Register;
 pub(crate) use union_row::{UnionRow, UnionsOfCube, forms_of};
 
 use case::Cases;
+use headlines::Headlines;
 use index::Index;
 use located::Located;
 use profile::Profiles;
@@ -75,6 +77,8 @@ pub struct Cube {
     pub(crate) readings: Interned<Readings>,
     /// Where each place lies, by the first day of each span without a change; dropped when the directory changes.
     located: Mutex<BTreeMap<Day, Arc<Located>>>,
+    /// Of questions asked since the last document was taken in.
+    pub(crate) headlines: Headlines,
 }
 
 /// The profile of a union that does not count: no form.
@@ -106,6 +110,7 @@ impl Cube {
             covers: Interned::default(),
             readings: Interned::default(),
             located: Mutex::new(BTreeMap::new()),
+            headlines: Headlines::default(),
         }
     }
 

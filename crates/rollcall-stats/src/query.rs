@@ -144,12 +144,7 @@ impl Cube {
             }
         }
         target_dates.retain(|date| !headlines.contains_key(date));
-        for dates in target_dates.chunks(BATCH) {
-            for span in self.spans(query, &[], dates, &heard) {
-                let layout = Layout::new(self, query, &[], &span, &heard).headline_only();
-                headlines.extend(Answer::new(self, &layout, scan(self, &layout.plan)).headlines());
-            }
-        }
+        headlines.extend(self.headlines_at(query, target_dates, &heard));
         if total.is_none() {
             for span in self.spans(query, &[], &[query.as_of], &heard) {
                 let layout = Layout::new(self, query, &[], &span, &heard);
@@ -191,6 +186,31 @@ impl Cube {
             },
             targets: targets.collect(),
         })
+    }
+
+    /// The headline of a question at some days; what is not known from another of the same area and filters is counted.
+    fn headlines_at(
+        &self,
+        query: &FiguresQuery,
+        mut days: Vec<Day>,
+        heard: &HeardPlaces,
+    ) -> BTreeMap<Day, BoundedRate> {
+        if days.is_empty() {
+            return BTreeMap::new();
+        }
+        let mut headlines = self.headlines.of(query);
+        headlines.retain(|day, _| days.contains(day));
+        days.retain(|day| !headlines.contains_key(day));
+        for days in days.chunks(BATCH) {
+            for span in self.spans(query, &[], days, heard) {
+                let layout = Layout::new(self, query, &[], &span, heard).headline_only();
+                headlines.extend(Answer::new(self, &layout, scan(self, &layout.plan)).headlines());
+            }
+        }
+        if !days.is_empty() {
+            self.headlines.keep(query, &headlines);
+        }
+        headlines
     }
 
     /// The campaign's targets; after the last of them its line at every month end up to a day (edge rule 12), at most as many

@@ -15,6 +15,7 @@ use super::stored::{StoredOrganisation, StoredUnion};
 impl Cube {
     /// Takes in what a document states, in place of what it stated before.
     pub fn upsert(&mut self, id: DocumentId, facts: Facts) {
+        self.headlines.clear();
         match facts {
             Facts::Organisation(facts) => self.upsert_organisation(id, *facts),
             Facts::Union(facts) => self.upsert_union(id, *facts),
