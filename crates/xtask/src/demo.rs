@@ -27,7 +27,8 @@ const ORGANISATIONS: u64 = 20_000;
 const NODES: [&str; 6] = ["100000", "330000", "330100", "330105", "330106", "440000"];
 /// The province that reads everything below it.
 const PROVINCE: &str = "330000";
-/// The county that hands an organisation over, and the one that takes it: until then both hold it.
+/// The county that hands an organisation over, and the one that takes it and has signed: both may write it, and the
+/// first does not know yet that it is the other's.
 const GIVES: &str = "330106";
 const TAKES: &str = "330105";
 /// End of the campaign's second year.
@@ -177,7 +178,7 @@ struct Story {
 impl Story {
     fn tell(&self) {
         say::line(format!(
-            "\nAn outage. {GIVES} hands {} over to {TAKES}; until that is done both hold it.",
+            "\nAn outage. {GIVES} has handed {} over to {TAKES}, which has signed; {GIVES} does not know that yet.",
             self.code
         ));
         say::line(format!(
@@ -229,28 +230,27 @@ impl Story {
 fn outage(centre: &mut Centre, nodes: &[Node], folder: &Path, code: &str) -> Result<Story> {
     let (gives, takes) = (node(nodes, GIVES)?, node(nodes, TAKES)?);
     let handover = json!({ "type": "organisation", "code": code,
-        "handovers": [{ "id": "demo-h1", "to": TAKES, "on": "2024-12-20" }] });
+        "handovers": [{ "id": "demo-h1", "to": TAKES, "on": "2025-01-06" }] });
     let file = folder.join("handover.jsonl");
     std::fs::write(&file, format!("{handover}\n")).context("write the handover")?;
     gives.import(&file, &["--as", "records"])?;
     gives.sync()?;
     takes.sync()?;
-
-    centre.stop()?;
-    let set = |node: &Node, fields: [&str; 2], reason: &str| {
-        node.ask(&[
-            "organisation",
-            "set",
-            code,
-            fields[0],
-            fields[1],
-            "--reason",
-            reason,
-        ])
+    let set = |node: &Node, fields: &[&str], reason: &str| {
+        let set = ["organisation", "set", code];
+        node.ask(&[&set, fields, &["--reason", reason]].concat())
     };
     set(
+        takes,
+        &["handovers/demo-h1/accepted_on=2025-01-08"],
+        "taken over",
+    )?;
+    takes.sync()?;
+
+    centre.stop()?;
+    set(
         gives,
-        [
+        &[
             "registration_status@2024-12-01=deregistered",
             "address=西湖区新址1号",
         ],
@@ -258,7 +258,7 @@ fn outage(centre: &mut Centre, nodes: &[Node], folder: &Path, code: &str) -> Res
     )?;
     set(
         takes,
-        [
+        &[
             "registration_status@2024-12-01=registered",
             "supervising_unit=拱墅区民政局",
         ],
