@@ -293,8 +293,18 @@ fn unions_are_not_taken_for_employers_and_an_import_can_be_taken_back() {
     );
     let before = node.json(&["figures", "--as-of", "2024-12-31"])["total"]["in_scope"].clone();
     assert_eq!(before, 19);
+    // Out of scope, and somebody has worked on it since.
+    node.json(&[
+        "organisation",
+        "set",
+        "113701000041887414",
+        "address=济南市市中区经三路147号",
+        "--reason",
+        "a letter came back",
+    ]);
     let undone = node.json(&["undo", summary["import_id"].as_str().expect("an id")]);
-    assert_eq!(undone["closed"], 126, "{undone}");
+    assert_eq!(undone["closed"], 125, "{undone}");
+    assert_eq!(undone["left"], 1, "{undone}");
     assert_eq!(
         node.json(&["figures", "--as-of", "2024-12-31"])["total"]["in_scope"],
         0,

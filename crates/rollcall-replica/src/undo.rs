@@ -1,5 +1,5 @@
 //! Taking an import back: its changes are answered by new ones, nothing is deleted (`design.md` 7).
-//! New documents are closed as mistaken; fields get their former values unless somebody edited them since.
+//! New documents are closed as mistaken, fields get their former values, unless somebody edited them since.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::replica::Replica;
 pub struct Undone {
     /// Put back to what they said before.
     pub reverted: u64,
-    /// New ones, closed as mistaken.
+    /// New ones that nobody edited since, closed as mistaken.
     pub closed: u64,
     /// Left alone: edited since, or a ledger, which is answered by reversals only.
     pub left: u64,
@@ -53,7 +53,7 @@ impl Replica {
             let new = made.iter().any(|made| made.new);
             let saved = self.edit(id, by, |document| {
                 if new {
-                    close(document, by)
+                    close(document, &made, by)
                 } else {
                     revert(document, &made, by)
                 }
@@ -69,7 +69,13 @@ impl Replica {
     }
 }
 
-fn close(document: &Document, by: &Editing) -> Result<Vec<Edit>, Vec<Problem>> {
+/// A document that somebody has worked on since is theirs as well: it stays.
+fn close(document: &Document, made: &[Made], by: &Editing) -> Result<Vec<Edit>, Vec<Problem>> {
+    let history = document.history();
+    let known = |change| made.iter().any(|made| made.change == change);
+    if history.iter().any(|entry| !known(entry.change)) {
+        return Ok(Vec::new());
+    }
     document.set("mistaken", &by.reason)
 }
 

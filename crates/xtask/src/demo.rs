@@ -240,11 +240,7 @@ fn outage(centre: &mut Centre, nodes: &[Node], folder: &Path, code: &str) -> Res
         let set = ["organisation", "set", code];
         node.ask(&[&set, fields, &["--reason", reason]].concat())
     };
-    set(
-        takes,
-        &["handovers/demo-h1/accepted_on=2025-01-08"],
-        "taken over",
-    )?;
+    set(takes, &["handovers/demo-h1/accepted_on=2025-01-08"], "taken over")?;
     takes.sync()?;
 
     centre.stop()?;

@@ -110,7 +110,6 @@ const LISTS: &[EntryList] = &[
     ),
     dated!("registration_authority", Input::Division),
     dated!("location", Input::Division),
-    dated!("responsible", Input::Federation),
     dated!(
         "operating_state",
         Input::Term("operating_state", || names(

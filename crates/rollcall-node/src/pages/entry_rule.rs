@@ -1,19 +1,23 @@
-//! The rules of `domain.md` 12 that refuse an entry as it is made on a page: V12, V13, V18 to V20, V25, V29, and through
-//! `money_rule` V32 to V36. Owns what a new entry may say beside what stands; only what the edit itself brings is judged.
+//! The rules of `domain.md` 12 that refuse an entry as it is made on a page: V11 to V13, V18 to V20, V25, V29, through
+//! `money_rule` V32 to V36, and through `handover_rule` who hands over to whom. Owns what a new entry may say beside what stands; only what the edit itself brings is judged.
 
 use rollcall_core::date::Day;
 use rollcall_core::fact::{Facts, OrganisationFacts, UnionEventFact, UnionFacts};
 use rollcall_core::id::ActorId;
 use rollcall_core::problem::Problem;
+use rollcall_core::record::Record;
 use rollcall_core::term::UnionEvent;
 use rollcall_doc::{Document, Edit, EditBy};
 use rollcall_replica::edit::Editing;
 use rollcall_replica::{Error, Replica};
 
-use super::money_rule;
+use super::{handover_rule, money_rule};
 
 /// From this day on an establishment without its approval is refused, before it only pointed out (V18).
 const APPROVAL_NEEDED_FROM: (i32, u8, u8) = (2023, 5, 1);
+
+/// Nothing was registered before (V11).
+const REGISTERED_FROM: (i32, u8, u8) = (1949, 1, 1);
 
 /// What these edits would bring that must not be entered.
 pub(super) fn check(
@@ -34,8 +38,15 @@ pub(super) fn check(
         return Ok(vec![Problem::error("SCHEMA", "", error.to_string())]);
     }
     Ok(match (document.facts().0, after.facts().0) {
-        (Facts::Organisation(before), Facts::Organisation(after)) => {
-            check_organisation(&before, &after, Day::of_unix_ms(by.now_ms))
+        (Facts::Organisation(facts), Facts::Organisation(facts_after)) => {
+            let today = Day::of_unix_ms(by.now_ms);
+            let mut problems = check_organisation(&facts, &facts_after, today);
+            if let (Record::Organisation(before), Record::Organisation(after)) =
+                (document.record().0, after.record().0)
+            {
+                problems.extend(handover_rule::check(&before, &after, today));
+            }
+            problems
         }
         (Facts::Union(before), Facts::Union(after)) => check_union(&before, &after),
         (Facts::Subsidy(before), Facts::Subsidy(after)) => {
@@ -71,6 +82,18 @@ fn check_organisation(before: &OrganisationFacts, after: &OrganisationFacts, tod
                 "until",
                 "It ends before it starts.",
             ));
+        }
+    }
+    let (year, month, day) = REGISTERED_FROM;
+    let earliest = Day::from_ymd(year, month, day).unwrap_or(Day::MIN);
+    for on in after
+        .registered_on
+        .iter()
+        .filter(|on| !before.registered_on.contains(on))
+    {
+        if on.first_day() > today || on.last_day() < earliest {
+            let message = format!("{on} is in the future or before {year}.");
+            problems.push(Problem::error("V11", "registered_on", message));
         }
     }
     let registered = after.registered_on.iter().map(|on| on.first_day()).min();
@@ -210,6 +233,19 @@ mod tests {
                 codes(&check_organisation(&before, &after, today)),
                 [code],
                 "{new:?}"
+            );
+        }
+        for (on, expected) in [
+            ("2025-01-04", vec!["V11"]),
+            ("1948", vec!["V11"]),
+            ("2025-01", vec![]),
+        ] {
+            let mut after = before.clone();
+            after.registered_on = vec![on.parse().expect("a date")];
+            assert_eq!(
+                codes(&check_organisation(&before, &after, today)),
+                expected,
+                "{on}"
             );
         }
         let mut after = before.clone();

@@ -6,6 +6,7 @@ mod entry_list;
 mod entry_rule;
 pub mod export;
 mod form_field;
+mod handover_rule;
 mod heads;
 pub mod import;
 pub mod import_plan;

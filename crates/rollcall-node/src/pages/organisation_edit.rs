@@ -281,7 +281,7 @@ fn page(
         about: None,
         heads: heads.to_owned(),
         standing: Vec::new(),
-        fields: fields(&frame, &values, problems),
+        fields: fields(&frame, &values, problems, id.is_none()),
         reason: reason.to_owned(),
         problems: problems
             .iter()

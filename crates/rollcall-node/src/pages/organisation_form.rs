@@ -30,6 +30,9 @@ enum Stands {
     Beside,
 }
 
+/// Who is responsible: stated when an organisation is entered, changed by handover (`domain.md` 6 rule 5).
+const RESPONSIBLE: &str = "responsible";
+
 /// Every field, in reading order.
 const FIELDS: [(&str, Stands); 17] = [
     ("name", Stands::Dated),
@@ -43,7 +46,7 @@ const FIELDS: [(&str, Stands); 17] = [
     ("location", Stands::Dated),
     ("address", Stands::Agreed),
     ("supervising_unit", Stands::Agreed),
-    ("responsible", Stands::Dated),
+    (RESPONSIBLE, Stands::Dated),
     ("operating_state", Stands::Dated),
     ("counted_on", Stands::Count),
     ("workers", Stands::Count),
@@ -106,8 +109,9 @@ fn latest<T>(value: Option<&Dated<T>>, text: impl Fn(&T) -> String) -> Option<St
     }
 }
 
-/// The fields of the form with what stands in them and what is wrong with it.
-pub(super) fn fields(frame: &Frame, values: &Values, problems: &[Problem]) -> Vec<EditField> {
+/// The fields of the form with what stands in them and what is wrong with it. Who is responsible is asked of a new
+/// organisation only.
+pub(super) fn fields(frame: &Frame, values: &Values, problems: &[Problem], new: bool) -> Vec<EditField> {
     let terms = |prefix: &str, names: Vec<&'static str>| {
         let none = (String::new(), frame.text("value.unknown").to_owned());
         let named = names
@@ -135,6 +139,7 @@ pub(super) fn fields(frame: &Frame, values: &Values, problems: &[Problem]) -> Ve
     };
     FIELDS
         .iter()
+        .filter(|(name, _)| new || *name != RESPONSIBLE)
         .map(|(name, _)| EditField {
             name,
             label: words::word(frame, name),
@@ -169,6 +174,11 @@ pub(super) fn edits(document: &Document, values: &Values, today: Day) -> Result<
         let new = entered(values, name);
         let standing = before.get(name).map(String::as_str).unwrap_or_default();
         if new == standing || !values.contains_key(name) || matches!(stands, Stands::Count | Stands::Beside) {
+            continue;
+        }
+        if name == RESPONSIBLE {
+            let message = "Who is responsible changes by handover.";
+            problems.push(Problem::error("HANDOVER_NEEDED", name, message));
             continue;
         }
         if stands == Stands::Dated && new.is_empty() {

@@ -17,6 +17,7 @@ use rollcall_web::page::organisation::{
 use rollcall_web::page::organisations::StandingFilter;
 
 use super::entry_list::{self, EntryLinks, HANDOVERS};
+use super::handover_rule;
 use super::organisation_history::{conflicts, history};
 use super::organisations::standing;
 use super::record_page::{self, field_row, problem_rows};
@@ -208,7 +209,11 @@ fn fields(frame: &Frame, record: &OrganisationRecord, entries_href: Option<&str>
                 document: line.document,
             })
             .collect(),
-        change_href: entries_href.map(|href| format!("{href}/{field}")),
+        change_href: entries_href.map(|href| {
+            // Who is responsible changes by handover alone.
+            let list = if field == "responsible" { HANDOVERS } else { field };
+            format!("{href}/{list}")
+        }),
     };
     let since = record.registered_on;
     let mut rows = vec![
@@ -235,10 +240,7 @@ fn fields(frame: &Frame, record: &OrganisationRecord, entries_href: Option<&str>
         lines("location", dated(record.location.as_ref(), since, String::clone)),
         one("address", record.address.clone()),
         one("supervising_unit", record.supervising_unit.clone()),
-        lines(
-            "responsible",
-            dated(record.responsible.as_ref(), since, ToString::to_string),
-        ),
+        lines("responsible", responsible(frame, record, since)),
         lines(
             "operating_state",
             dated(record.operating_state.as_ref(), since, |value| {
@@ -257,6 +259,19 @@ fn fields(frame: &Frame, record: &OrganisationRecord, entries_href: Option<&str>
         rows.push(one("former_names", Some(names.collect::<Vec<_>>().join(", "))));
     }
     rows
+}
+
+/// Who was responsible since when, latest first: as entered, and by handovers with both signatures.
+fn responsible(frame: &Frame, record: &OrganisationRecord, since: Option<PartialDate>) -> Vec<Line> {
+    let mut lines = dated(record.responsible.as_ref(), since, ToString::to_string);
+    lines.extend(handover_rule::complete(record).map(|(handover, from)| Line {
+        text: handover.to.to_string(),
+        from: Some(from),
+        source: None,
+        document: Some(words::word(frame, HANDOVERS)),
+    }));
+    lines.sort_by_key(|line| std::cmp::Reverse(line.from.map(PartialDate::last_day)));
+    lines
 }
 
 struct Line {

@@ -242,6 +242,8 @@ async fn what_is_wrong_with_an_edit_is_said_on_the_form_and_nothing_is_saved() {
         ("registered_on", "2026-02-30", "核查", "DATE_INVALID"),
         ("name", "", "核查", "FIELD_EMPTY"),
         ("location", "西湖区", "核查", "PLACE_UNKNOWN"),
+        ("registered_on", "2131-01-01", "核查", "V11"),
+        ("responsible", "330105", "核查", "HANDOVER_NEEDED"),
     ] {
         let fields = [("heads", heads.as_str()), (field, value), ("reason", reason)];
         let answer = li.submit(&form, &address, &fields).await;
