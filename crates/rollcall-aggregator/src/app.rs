@@ -1,11 +1,19 @@
 //! What the pages share: the replica and a cube that follows it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rollcall_replica::Replica;
 use rollcall_replica::projection::Projection;
 use rollcall_stats::Cube;
 use rollcall_web::Error;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// The log counts as still when nothing was committed for so long.
+const STILL: Duration = Duration::from_secs(2);
+/// The cube follows a log that is never still after so long all the same.
+const FOLLOW_AFTER: Duration = Duration::from_secs(300);
 
 /// The running aggregator, as pages see it.
 #[derive(Clone)]
@@ -23,6 +31,26 @@ impl App {
     pub fn new(replica: Replica) -> Result<Self, rollcall_replica::Error> {
         let projection = Arc::new(Mutex::new(Projection::build(&replica)?));
         Ok(Self { replica, projection })
+    }
+
+    /// Brings the cube up to date whenever much has come and it is quiet again, so that who looks next does not wait for
+    /// it; who looks meanwhile does that himself.
+    pub async fn keep_up(self, shutdown: CancellationToken) {
+        let mut commits = self.replica.store().commits();
+        while let Some(Ok(())) = shutdown.run_until_cancelled(commits.changed()).await {
+            let begun = Instant::now();
+            let until_still = async {
+                while let Ok(Ok(())) = timeout(STILL, commits.changed()).await
+                    && begun.elapsed() < FOLLOW_AFTER
+                {}
+            };
+            if shutdown.run_until_cancelled(until_still).await.is_none() {
+                return;
+            }
+            if let Err(error) = self.ask(|_, _| Ok(())).await {
+                tracing::warn!("the cube could not follow the store: {error}");
+            }
+        }
     }
 
     /// Asks the cube, brought up to date first, on a thread that may block.

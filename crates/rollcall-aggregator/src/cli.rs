@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use rollcall_command::account::Account;
 use rollcall_command::data::Data;
 use rollcall_command::figures::{FiguresArgs, SubsidiesArgs};
 use rollcall_command::findings::FindingsArgs;
@@ -89,6 +90,12 @@ pub enum Command {
         /// What to do with it.
         #[command(subcommand)]
         command: Recovery,
+    },
+    /// Who may sign in, as what.
+    Account {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Account,
     },
     /// Changes kept apart.
     Quarantine {

@@ -69,6 +69,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             Recovery::Show { data, json } => recovery::run_show(&Files::new(&data.folder), json),
             Recovery::SignOff { reason, data } => recovery::run_sign_off(&Files::new(&data.folder), &reason),
         },
+        Command::Account { command } => accounts::run(&command),
         Command::Quarantine { command } => match command {
             Quarantine::List { data, all, json } => quarantine::run_list(&replica(&data)?, all, json),
             Quarantine::Show { id, data, json } => quarantine::run_show(&replica(&data)?, id, json),

@@ -112,6 +112,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         tokio::spawn(async move { shutdown.run_until_cancelled(recount_daily(replica, now_ms)).await })
     };
     let live_task = tokio::spawn(live::follow(live, replica, enrolled, shutdown.clone()));
+    let cube_task = tokio::spawn(app.clone().keep_up(shutdown.clone()));
     let sync_task = tokio::spawn(rollcall_rpc::serve(
         sync,
         tls,
@@ -132,6 +133,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     shutdown.cancel();
     sync_task.await.context("stop the sync server")?;
     recount_task.await.context("stop counting")?;
+    cube_task.await.context("stop following the store")?;
     live_task.await.context("stop telling sessions")?;
     web_task.await.context("stop the console")?;
     store.close();

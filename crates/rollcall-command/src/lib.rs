@@ -2,6 +2,7 @@
 //!
 //! Refuses to know: HTTP, gRPC, TLS, and which of the two programs it serves.
 
+pub mod account;
 pub mod accounts;
 mod allocator;
 pub mod clock;

@@ -1,10 +1,27 @@
 //! The workspace's accounts, kept in the store.
 
+use anyhow::Context;
+use rollcall_command::account::{self, Account};
 use rollcall_command::accounts::audit;
 use rollcall_store::Store;
 use rollcall_store::account::AccountRow;
 use rollcall_web::error::Source;
-use rollcall_web::login::{AccountView, Accounts, LoginEvent, Role};
+use rollcall_web::login::{AccountView, Accounts, LoginEvent, Role, hash_password};
+
+use crate::files::Files;
+
+/// Runs `account`.
+///
+/// # Errors
+/// As [`account::run`].
+pub fn run(command: &Account) -> anyhow::Result<()> {
+    let files = Files::new(&command.data().folder);
+    let store = files.open_store()?;
+    let federation = files.load_config()?.federation;
+    account::run(&store, &federation, command, |password| {
+        hash_password(password).context("hash the password")
+    })
+}
 
 /// Accounts of this store.
 pub struct StoreAccounts(pub Store);

@@ -58,6 +58,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::ExportBatches(args) => by_file::run_export(&args),
         Command::ImportBatches(args) => by_file::run_import(&args),
         Command::Status(args) => sync::run_status(&args),
+        Command::Account { command } => accounts::run(&command),
         Command::Quarantine { command } => match command {
             Quarantine::List { data, all, json } => quarantine::run_list(&replica(&data)?, all, json),
             Quarantine::Show { id, data, json } => quarantine::run_show(&replica(&data)?, id, json),
