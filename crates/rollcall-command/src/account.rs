@@ -256,7 +256,7 @@ mod tests {
         let options = CreateOptions {
             role: Role::Node,
             store_id: StoreId([1; 16]),
-            log_epoch: LogEpoch([2; 16]),
+            log_epoch: LogEpoch([2; 8]),
             name: "x".to_owned(),
         };
         let store = Store::create(&folder.path().join("store.db"), &options).expect("a store");

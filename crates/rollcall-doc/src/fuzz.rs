@@ -28,10 +28,12 @@ pub use self::attack::{Attack, attacks, orphan, rival};
 /// Rounds of one input of F3: what a round accepts is what the next one builds on.
 const ROUNDS_MAX: usize = 3;
 /// Changes of a flood: as many small ones of one document as a batch holds, and more.
-const FLOOD_MAX: u64 = 6_000;
+const FLOOD_MAX: u64 = 3_000;
 /// Steps in which a log is applied to see that it makes the same document. Each costs as much as the document is long by
 /// then, so that one for every change of a flood took longer than everything that is tried.
 const REPLAY_STEPS_MAX: usize = 256;
+/// Of documents with more changes than this, all are applied in one step.
+const REPLAY_CHANGES_MAX: usize = 500;
 
 /// The documents that inputs are made from.
 pub struct GateTargets {
@@ -302,7 +304,7 @@ fn sound(document: &Document) -> Result<(), String> {
 }
 
 /// Every change from the first on, as stored, makes the same document: as we load it, and applied one by one, or in as
-/// many steps as [`REPLAY_STEPS_MAX`] allows.
+/// many steps as [`REPLAY_STEPS_MAX`] and [`REPLAY_CHANGES_MAX`] allow.
 fn replays(document: &Document, log: &[Vec<u8>]) -> Result<(), String> {
     let mut applied = Automerge::new();
     let changes = log.iter().map(|bytes| Change::from_bytes(bytes.clone()));
@@ -310,7 +312,13 @@ fn replays(document: &Document, log: &[Vec<u8>]) -> Result<(), String> {
     let changes: Vec<Change> = changes
         .collect::<Result<_, _>>()
         .map_err(|error| error.to_string())?;
-    for step in changes.chunks(changes.len().div_ceil(REPLAY_STEPS_MAX)) {
+    // Automerge goes through the whole document for each actor that is new: what a flood made is applied at once.
+    let steps = if changes.len() > REPLAY_CHANGES_MAX {
+        1
+    } else {
+        REPLAY_STEPS_MAX
+    };
+    for step in changes.chunks(changes.len().div_ceil(steps)) {
         applied
             .apply_changes(step.to_vec())
             .map_err(|error| error.to_string())?;

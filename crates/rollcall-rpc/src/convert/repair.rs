@@ -108,12 +108,21 @@ impl Wire for DigestAnswer {
             Ok((scope_from_wire(&bucket.scope)?, bucket.numbers))
         });
         let mut entries = Vec::new();
-        let mut short = false;
+        let mut short = None;
         for run in differences.entries {
             let scope = scope_from_wire(&run.scope)?;
             let ids = column::ids_from_wire(&run.document_ids, usize::MAX)?;
-            let digests = if run.digests.is_empty() {
-                short = true;
+            if ids.is_empty() {
+                return Err(RpcError::Malformed {
+                    field: "document ids",
+                });
+            }
+            // All of one answer are whole, or all are heads: what is compared must be of one kind.
+            let heads_only = run.digests.is_empty();
+            if *short.get_or_insert(heads_only) != heads_only {
+                return Err(RpcError::Malformed { field: "digests" });
+            }
+            let digests = if heads_only {
                 let heads: Vec<[u8; 8]> = column::split(&run.digest_heads, "digests", usize::MAX)?;
                 heads.into_iter().map(whole_of).collect()
             } else {
@@ -133,7 +142,7 @@ impl Wire for DigestAnswer {
             position: wire.position,
             buckets: buckets.collect::<Result<_, RpcError>>()?,
             entries,
-            short,
+            short: short.unwrap_or(false),
         })
     }
 }

@@ -327,6 +327,52 @@ fn malformed_parts_are_refused_by_name() {
 }
 
 #[test]
+fn digests_of_one_answer_are_all_whole_or_all_heads() {
+    let id = |byte: u8| vec![byte; 16];
+    let whole = pb::Entries {
+        scope: "330106".to_owned(),
+        document_ids: id(1),
+        digests: vec![7; 32],
+        digest_heads: Vec::new(),
+    };
+    let heads = pb::Entries {
+        document_ids: id(2),
+        digests: Vec::new(),
+        digest_heads: vec![7; 8],
+        ..whole.clone()
+    };
+    let none = pb::Entries {
+        document_ids: Vec::new(),
+        digests: Vec::new(),
+        ..whole.clone()
+    };
+    let read = |entries: &[&pb::Entries]| {
+        let differences = pb::Differences {
+            buckets: Vec::new(),
+            entries: entries.iter().map(|entries| (*entries).clone()).collect(),
+        };
+        let differences =
+            packed::pack(&differences, "digest answer", packed::ANSWER_RAW_BYTES_MAX).expect("fits");
+        DigestAnswer::from_wire(pb::DigestAnswer {
+            position: 1,
+            differences,
+        })
+    };
+    assert!(!read(&[&whole, &whole]).expect("reads").short);
+    assert!(read(&[&heads, &heads]).expect("reads").short);
+    for (mixed, named) in [
+        ([&whole, &heads], "digests"),
+        ([&heads, &whole], "digests"),
+        ([&whole, &none], "document ids"),
+    ] {
+        match read(&mixed) {
+            Err(RpcError::Malformed { field }) => assert_eq!(field, named),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn columns_that_do_not_fit_each_other_are_refused() {
     let documents = Noise::new(10).batch(3, 2, 70).documents;
     let good = || documents::documents_to_wire(&documents);
