@@ -1,7 +1,9 @@
 //! Forms and queries as typed values, checked before a handler sees them.
 //! Owns the extractors and carrying a form out once; tokens are in `csrf`, files in `form::upload`.
 
+mod kept;
 mod once;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -13,11 +15,16 @@ use http::Method;
 use http::request::Parts;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
+use sha2::{Digest, Sha256};
 
 use crate::Error;
 use crate::visit::{NOTICE_PARAMETER, Visit};
 
-pub(crate) use once::OnceTable;
+pub use kept::AGAIN_FIELD;
+pub(crate) use kept::{ASKED, KeptForm, keep_body};
+pub use once::Outcome;
+pub(crate) use once::{OnceTable, Sent};
+pub use standing::{Again, Standing};
 pub use upload::{Upload, UploadRequest, upload_limit};
 
 /// Name of the hidden idempotency field.
@@ -122,13 +129,16 @@ pub struct CheckedForm<T> {
     pub value: T,
     visit: Visit,
     once: Option<String>,
+    content: [u8; 32],
+    shown_again: bool,
 }
 
-/// Its fields are named like [`crate::csrf::FIELD`] and [`ONCE_FIELD`].
+/// Its fields are named like [`crate::csrf::FIELD`], [`ONCE_FIELD`] and [`AGAIN_FIELD`].
 #[derive(Deserialize)]
 struct Hidden {
     form_token: Option<String>,
     form_once: Option<String>,
+    form_again: Option<String>,
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for CheckedForm<T> {
@@ -160,6 +170,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for CheckedForm<T> {
             value: read_form(&parts, &body, state).await?,
             visit,
             once: hidden.form_once,
+            content: Sha256::digest(&body).into(),
+            shown_again: hidden.form_again.as_deref() == Some(ASKED),
         })
     }
 }
@@ -167,46 +179,77 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for CheckedForm<T> {
 impl<T> CheckedForm<T> {
     /// Carries the form out once. `action` returns the address to go to; the same form sent again (two tabs, a second
     /// click, the back button) waits for the first and goes to the same address with a notice.
-    pub async fn submit_once<A, F>(self, action: A) -> Result<Response, Error>
+    ///
+    /// # Errors
+    /// What `action` refuses; `FORM_NOT_OURS` without an idempotency key, and for a form that was only to be shown again.
+    pub async fn submit_once<A, F, O>(self, action: A) -> Result<Response, Error>
     where
         A: FnOnce(T) -> F,
-        F: Future<Output = Result<String, Error>>,
+        F: Future<Output = Result<O, Error>>,
+        O: Into<Outcome>,
     {
-        submit_once(&self.visit, self.once.as_deref(), || action(self.value)).await
+        if self.shown_again {
+            return Err(Error::FormNotOurs);
+        }
+        let (key, content) = (self.once, self.content);
+        submit_once(&self.visit, key.as_deref(), content, || action(self.value)).await
     }
 }
 
-/// Carries out the action behind an idempotency key once and redirects to its result.
-async fn submit_once<F>(
+/// Carries out the action behind an idempotency key once and redirects to its result. The same key with other content
+/// is not carried out either: the notice says that this content was not saved.
+async fn submit_once<F, O>(
     visit: &Visit,
     key: Option<&str>,
+    content: [u8; 32],
     action: impl FnOnce() -> F,
 ) -> Result<Response, Error>
 where
-    F: Future<Output = Result<String, Error>>,
+    F: Future<Output = Result<O, Error>>,
+    O: Into<Outcome>,
 {
     let (Some(key), Some(cookie)) = (key, visit.cookie) else {
         return Err(Error::FormNotOurs);
     };
     let cell = visit.site.once().cell(&cookie, key, visit.site.now_unix_ms());
     let mut first = false;
-    let address = cell
+    let sent = cell
         .get_or_try_init(|| {
             first = true;
-            action()
+            let done = action();
+            async move {
+                let outcome = done.await?.into();
+                Ok::<_, Error>(Sent { outcome, content })
+            }
         })
         .await?;
     Ok(if first {
-        see_other(address)
+        see_other(&sent.outcome.address)
     } else {
-        see_other(&with_notice(address, "already_done"))
+        sent_before(sent, &content)
     })
 }
 
-/// The address with a message to show: `name` is a text key without its `notice.`.
+/// The answer to a form that was carried out before.
+fn sent_before(sent: &Sent, content: &[u8; 32]) -> Response {
+    let notice = if sent.content == *content {
+        "already_done"
+    } else {
+        "not_saved"
+    };
+    see_other(&with_notice(&sent.outcome.address, notice))
+}
+
+/// The address with a message to show, in place of one that it has: `name` is a text key without its `notice.`.
 pub fn with_notice(address: &str, name: &str) -> String {
-    let joint = if address.contains('?') { '&' } else { '?' };
-    format!("{address}{joint}{NOTICE_PARAMETER}={name}")
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let is_notice = |pair: &str| pair.split('=').next() == Some(NOTICE_PARAMETER);
+    let notice = format!("{NOTICE_PARAMETER}={name}");
+    let others = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !is_notice(pair));
+    let query: Vec<&str> = others.chain([notice.as_str()]).collect();
+    format!("{path}?{}", query.join("&"))
 }
 
 /// A text as it stands in an address: everything but letters and digits of ASCII as `%XX`.

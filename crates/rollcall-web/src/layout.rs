@@ -117,6 +117,11 @@ impl Frame {
         csrf::FIELD
     }
 
+    /// Name of the hidden field by which a form offers to be shown again after a sign-in that came between.
+    pub fn again_field(&self) -> &'static str {
+        form::AGAIN_FIELD
+    }
+
     /// Name of the hidden idempotency field.
     pub fn once_field(&self) -> &'static str {
         form::ONCE_FIELD

@@ -21,7 +21,7 @@ use crate::layout::Frame;
 use crate::visit::Visit;
 use crate::{Error, Site};
 
-pub(crate) use pages::routes;
+pub(crate) use pages::{ended, routes};
 pub(crate) use password::Hashing;
 pub use password::{
     PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, PasswordProblem, check_password, hash_password,

@@ -13,10 +13,11 @@ use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use tracing::Instrument;
 
+use crate::form::{KeptForm, keep_body};
 use crate::layout::Frame;
 use crate::site::Site;
 use crate::visit::Visit;
-use crate::{Error, headers};
+use crate::{Error, headers, login};
 
 /// Time for a page.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -74,6 +75,8 @@ pub(crate) async fn answer(State(site): State<Site>, request: Request, next: Nex
         "request", request.id = %visit.request_id, request.method = %parts.method, request.path = parts.uri.path()
     );
     let prefers_json = prefers_json(&parts.headers);
+    let head = parts.clone();
+    let mut kept = None;
     let checked =
         headers::check_host(&site.config().hosts, &parts).and_then(|()| headers::check_origin(&parts));
     let response = match checked {
@@ -85,7 +88,16 @@ pub(crate) async fn answer(State(site): State<Site>, request: Request, next: Nex
                 ANSWER_TIMEOUT
             };
             parts.extensions.insert(visit.clone());
-            let handled = AssertUnwindSafe(next.run(Request::from_parts(parts, body))).catch_unwind();
+            let handled = async {
+                match keep_body(&parts, body).await {
+                    Ok((entered, body)) => {
+                        kept = entered;
+                        next.run(Request::from_parts(parts, body)).await
+                    }
+                    Err(error) => error.into_response(),
+                }
+            };
+            let handled = AssertUnwindSafe(handled).catch_unwind();
             match tokio::time::timeout(limit, handled.instrument(span.clone())).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(_)) => Error::Panicked.into_response(),
@@ -96,6 +108,13 @@ pub(crate) async fn answer(State(site): State<Site>, request: Request, next: Nex
     let error = error_of(&response);
     let mut response = match &error {
         Some(error) if prefers_json => as_json(error, &visit),
+        Some(error) if matches!(**error, Error::SessionOld) => {
+            let kept = match &kept {
+                Some(entered) => KeptForm::read(&head, entered).await,
+                None => None,
+            };
+            login::ended(&visit, &head, kept).unwrap_or_else(|| as_page(error, &visit))
+        }
         Some(error) => as_page(error, &visit),
         None => response,
     };

@@ -13,7 +13,7 @@ use rollcall_core::record::Record;
 use rollcall_doc::{Document, Edit as DocumentEdit};
 use rollcall_replica::Replica;
 use rollcall_replica::handover::Right;
-use rollcall_web::form::{CheckedForm, with_notice};
+use rollcall_web::form::{CheckedForm, Standing};
 use rollcall_web::layout::Frame;
 use rollcall_web::login::Clerk;
 use rollcall_web::page::edit::Edit;
@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use super::entry_list::{self, EntryList, HANDOVERS, ListForm};
 use super::form_field::{self, FormField, Input, Values, entered, required, with_reason};
-use super::{editing, entry_rule, heads, record_page, today, words};
+use super::{editing, entry_rule, form_again, heads, record_page, today, words};
 use crate::app::App;
 
 /// What a reversal is entered with; all else follows from what it reverses.
@@ -129,6 +129,7 @@ impl Target {
             Some(_) if ledger => frame.text("edit.reverse_hint").to_owned(),
             Some(_) => frame.fill("edit.change_entry", &[&title]),
         };
+        let fields = form_field::shown(&frame, replica, &self.fields(), values, problems)?;
         Ok(Edit {
             title: record_page::name(&frame, replica, self.id)?,
             about: Some(about),
@@ -136,12 +137,9 @@ impl Target {
             back_href: record_page::href(self.list.kind, self.id),
             heads: heads::text(document),
             standing,
-            fields: form_field::shown(&frame, replica, &self.fields(), values, problems)?,
             reason: entered(values, "reason").to_owned(),
-            problems: problems
-                .iter()
-                .map(|problem| words::refusal(&frame, problem))
-                .collect(),
+            problems: form_field::refusals(&frame, &fields, problems),
+            fields,
             save_key: if ledger && self.entry.is_some() {
                 "edit.reverse"
             } else {
@@ -264,6 +262,25 @@ async fn submit(
     form: CheckedForm<Values>,
 ) -> Result<Response, Error> {
     let values = form.value.clone();
+    let again = match form.standing() {
+        Standing::Fresh => None,
+        Standing::Repeated(answer) => return Ok(answer),
+        Standing::Again(again) => Some(again),
+    };
+    if let Some(again) = again {
+        let page = app
+            .with(move |app| {
+                let target = Target::find(&app.replica, path)?;
+                let document = app.replica.document(target.id)?;
+                let frame = signed_in.frame(record_page::section(target.list.kind));
+                let problems = [form_again::problem(&again, target.entry.is_none())];
+                let mut page = target.page(frame, &app.replica, &document, &values, &problems)?;
+                page.heads = form_again::heads(&app.replica, target.id, &again, entered(&values, "heads"))?;
+                Ok(form_again::answer(page, &again))
+            })
+            .await?;
+        return Ok(page);
+    }
     let seen = heads::parse(entered(&values, "heads")).ok_or_else(heads::unknown)?;
     let mut by = editing(&signed_in, entered(&values, "reason"));
     by.heads = Some(seen.clone());
@@ -335,11 +352,7 @@ async fn submit(
             Act::Withdraw => "withdrawn",
             Act::Reverse => "reversed",
         };
-        Ok(if saved.is_some() {
-            with_notice(&address, notice)
-        } else {
-            address
-        })
+        Ok(form_again::outcome(&address, notice, saved))
     })
     .await
 }

@@ -12,7 +12,7 @@ use rollcall_core::record::Record;
 use rollcall_replica::{Error, Replica};
 use rollcall_store::listing::{ListingOrder, ListingQuery};
 use rollcall_web::layout::Frame;
-use rollcall_web::page::edit::{EditField, EditInput};
+use rollcall_web::page::edit::{EditField, EditInput, EditProblem};
 use serde_json::Value;
 
 use super::words;
@@ -20,6 +20,8 @@ use super::words;
 /// What was entered, by field.
 pub(super) type Values = BTreeMap<String, String>;
 
+/// Name under which the reason of an entry is posted, beside that of the edit.
+const ENTRY_REASON: &str = "entry_reason";
 /// Suggestions offered for one field.
 const SUGGESTIONS_MAX: usize = 500;
 
@@ -73,7 +75,7 @@ impl FormField {
     /// The name under which it is posted: `reason` is that of the edit itself.
     pub(super) fn posted(&self) -> &'static str {
         match self.name {
-            "reason" => "entry_reason",
+            "reason" => ENTRY_REASON,
             name => name,
         }
     }
@@ -163,6 +165,37 @@ pub(super) fn shown(
         });
     }
     Ok(shown)
+}
+
+/// What was refused, each once, with the field of the form that it is about.
+pub(super) fn refusals(frame: &Frame, fields: &[EditField], problems: &[Problem]) -> Vec<EditProblem> {
+    let mut refusals: Vec<EditProblem> = Vec::with_capacity(problems.len());
+    for problem in problems {
+        let text = words::refusal(frame, problem);
+        if refusals.iter().any(|told| told.text == text) {
+            continue;
+        }
+        let parts: Vec<&str> = problem.place.split(['@', '/']).collect();
+        let meant = fields.iter().find(|field| {
+            let name = if field.name == ENTRY_REASON {
+                "reason"
+            } else {
+                field.name
+            };
+            field.problem.is_some() && parts.contains(&name)
+        });
+        let of_reason = problem.code == "REASON_MISSING" || problem.place == "reason";
+        refusals.push(EditProblem {
+            code: problem.code.clone(),
+            text,
+            field: match meant {
+                Some(field) => Some(field.name.to_owned()),
+                None => of_reason.then(|| "reason".to_owned()),
+            },
+            href: None,
+        });
+    }
+    refusals
 }
 
 fn hint(frame: &Frame, field: &FormField) -> Option<String> {

@@ -5,6 +5,7 @@ pub mod entry_edit;
 mod entry_list;
 mod entry_rule;
 pub mod export;
+mod form_again;
 mod form_field;
 mod handover_rule;
 mod heads;

@@ -12,14 +12,14 @@ use rollcall_core::record::{OrganisationRecord, Record};
 use rollcall_doc::{Document, Edit as DocumentEdit};
 use rollcall_replica::Replica;
 use rollcall_replica::edit::Editing;
-use rollcall_web::form::{CheckedForm, with_notice};
+use rollcall_web::form::{Again, CheckedForm, Standing, with_notice};
 use rollcall_web::login::{Clerk, SignedIn};
 use rollcall_web::page::edit::Edit;
 use rollcall_web::{Error, Page};
 
-use super::form_field::{Values, with_reason};
+use super::form_field::{self, Values, entered, with_reason};
 use super::organisation_form::{edits, fields, new_record, shown};
-use super::{editing, entry_rule, heads, today, words};
+use super::{editing, entry_rule, form_again, heads, record_page, today};
 use crate::app::App;
 
 /// The form of an organisation that is held.
@@ -50,12 +50,12 @@ pub async fn submit(
     form: CheckedForm<Values>,
 ) -> Result<Response, Error> {
     let values = form.value.clone();
-    let text = |name: &str| {
-        values
-            .get(name)
-            .map(|text| text.trim().to_owned())
-            .unwrap_or_default()
-    };
+    match form.standing() {
+        Standing::Fresh => {}
+        Standing::Repeated(answer) => return Ok(answer),
+        Standing::Again(again) => return show_again(app, signed_in, reference, values, again).await,
+    }
+    let text = |name: &str| entered(&values, name).to_owned();
     let heads_text = text("heads");
     let heads = heads::parse(&heads_text).ok_or_else(heads::unknown)?;
     let mut by = editing(&signed_in, &text("reason"));
@@ -106,11 +106,26 @@ pub async fn submit(
                 Ok(saved)
             })
             .await?;
-        Ok(if saved.is_some() {
-            with_notice(&address, "saved")
-        } else {
-            address
-        })
+        Ok(form_again::outcome(&address, "saved", saved))
+    })
+    .await
+}
+
+/// The form with what was entered, of which nothing is saved.
+async fn show_again(
+    app: App,
+    signed_in: SignedIn,
+    reference: String,
+    values: Values,
+    again: Again,
+) -> Result<Response, Error> {
+    app.with(move |app| {
+        let (id, _) = open(&app.replica, &reference)?;
+        let heads = form_again::heads(&app.replica, id, &again, entered(&values, "heads"))?;
+        let reason = entered(&values, "reason").to_owned();
+        let problems = [form_again::problem(&again, false)];
+        let page = page(&signed_in, Some(id), values, &heads, &reason, &problems);
+        Ok(form_again::answer(page, &again))
     })
     .await
 }
@@ -167,10 +182,16 @@ pub async fn submit_new(
     form: CheckedForm<Values>,
 ) -> Result<Response, Error> {
     let values = form.value.clone();
-    let by = editing(
-        &signed_in,
-        values.get("reason").map(String::as_str).unwrap_or_default(),
-    );
+    let by = editing(&signed_in, entered(&values, "reason"));
+    match form.standing() {
+        Standing::Fresh => {}
+        Standing::Repeated(answer) => return Ok(answer),
+        Standing::Again(again) => {
+            let problems = [form_again::problem(&again, true)];
+            let page = page(&signed_in, None, values, "", &by.reason, &problems);
+            return Ok(form_again::answer(page, &again));
+        }
+    }
     let as_of = today(&signed_in);
     let own_id: String = random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
     let checked = new_record(&values, as_of, format!("by-hand-{own_id}"))
@@ -184,23 +205,42 @@ pub async fn submit_new(
     let checked = app
         .with(move |app| match checked {
             Ok((id, record)) => {
+                let code = record.key().unwrap_or_default();
+                if let Some(held) = record_page::held(&app.replica, DocumentKind::Organisation, &code)? {
+                    let message =
+                        "An organisation with this code is held already; find it by its code and edit it.";
+                    return Ok(Err((
+                        vec![Problem::error("CODE_HELD", "code", message)],
+                        Some(held),
+                    )));
+                }
                 let empty = Document::create(DocumentKind::Organisation, id);
                 let planned = judge(&app.replica, &empty, empty.plan(&record), &who)?;
-                Ok(planned.map(|_| (id, record)))
+                Ok(match planned {
+                    Ok(_) => Ok((id, record)),
+                    Err(problems) => Err((problems, None)),
+                })
             }
-            Err(problems) => Ok(Err(problems)),
+            Err(problems) => Ok(Err((problems, None))),
         })
         .await?;
     let (id, record) = match checked {
         Ok(checked) => checked,
-        Err(problems) => {
-            let reason = by.reason.clone();
-            return Ok(refused(page(&signed_in, None, values, "", &reason, &problems)));
+        Err((problems, held)) => {
+            let mut page = page(&signed_in, None, values, "", &by.reason, &problems);
+            if let Some(held) = held {
+                page.link("CODE_HELD", &record_page::href(DocumentKind::Organisation, held));
+            }
+            return Ok(refused(page));
         }
     };
     let code = record.key().unwrap_or_default();
     form.submit_once(|_| async move {
-        if app.with(move |app| is_held(&app.replica, &code)).await? {
+        // Somebody else may have entered it since.
+        let held = app
+            .with(move |app| record_page::held(&app.replica, DocumentKind::Organisation, &code))
+            .await?;
+        if held.is_some() {
             let message = "An organisation with this code is held already; find it by its code and edit it.";
             return Err(Error::refused("CODE_HELD", message));
         }
@@ -237,15 +277,6 @@ fn check_new(record: OrganisationRecord) -> Result<(DocumentId, Record), Vec<Pro
     Ok((id, record))
 }
 
-/// Whether an organisation of this code is held, as its id or as one it took later.
-fn is_held(replica: &Replica, code: &str) -> Result<bool, rollcall_replica::Error> {
-    match replica.find(code, &[DocumentKind::Organisation]) {
-        Ok(_) => Ok(true),
-        Err(rollcall_replica::Error::NoDocument(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 fn page(
     signed_in: &SignedIn,
     id: Option<DocumentId>,
@@ -274,6 +305,7 @@ fn page(
             )
         }
     };
+    let fields = fields(&frame, &values, problems, id.is_none());
     Edit {
         title,
         action,
@@ -281,12 +313,9 @@ fn page(
         about: None,
         heads: heads.to_owned(),
         standing: Vec::new(),
-        fields: fields(&frame, &values, problems, id.is_none()),
         reason: reason.to_owned(),
-        problems: problems
-            .iter()
-            .map(|problem| words::refusal(&frame, problem))
-            .collect(),
+        problems: form_field::refusals(&frame, &fields, problems),
+        fields,
         save_key: "edit.save",
         may_withdraw: false,
         frame,

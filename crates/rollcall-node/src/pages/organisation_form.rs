@@ -364,6 +364,10 @@ fn counted(values: &Values, today: Day) -> Result<Option<CountEntry>, Vec<Proble
         return Err(problems);
     }
     let any = workers.or(members).or(female_members).is_some();
+    if !any && !entered(values, "counted_on").is_empty() {
+        let message = "A day of counting needs a count; enter one, or clear the day.";
+        return Err(vec![Problem::error("COUNT_MISSING", "counted_on", message)]);
+    }
     Ok(any.then_some(CountEntry {
         on,
         source: Source::Check,
@@ -404,6 +408,7 @@ mod tests {
                 "counted_on",
                 "DATE_INVALID",
             ),
+            (vec![("counted_on", "2024-12-31")], "counted_on", "COUNT_MISSING"),
             (vec![("location", "西湖区")], "location", "PLACE_UNKNOWN"),
             (vec![("responsible", "33")], "responsible", "PLACE_UNKNOWN"),
             (vec![("name", " ")], "name", "NAME_MISSING"),

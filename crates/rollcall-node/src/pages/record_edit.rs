@@ -7,7 +7,7 @@ use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::problem::Problem;
 use rollcall_doc::Document;
 use rollcall_replica::{Error as ReplicaError, Replica};
-use rollcall_web::form::{CheckedForm, with_notice};
+use rollcall_web::form::{CheckedForm, Standing};
 use rollcall_web::layout::Frame;
 use rollcall_web::login::SignedIn;
 use rollcall_web::page::edit::Edit;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::entry_list::EntryList;
 use super::form_field::{self, FormField, Values, entered, with_reason};
-use super::{editing, heads, record_page, words};
+use super::{editing, form_again, heads, record_page};
 use crate::app::App;
 
 /// A form of agreed fields.
@@ -61,6 +61,7 @@ impl RecordForm {
             (Some(id), _) => record_page::name(&frame, replica, id)?,
             (None, key) => key.map(|key| frame.text(key).to_owned()).unwrap_or_default(),
         };
+        let fields = form_field::shown(&frame, replica, &self.fields, values, problems)?;
         Ok(Edit {
             title,
             about: None,
@@ -68,12 +69,9 @@ impl RecordForm {
             back_href: self.back_href,
             heads: self.heads,
             standing: Vec::new(),
-            fields: form_field::shown(&frame, replica, &self.fields, values, problems)?,
             reason: entered(values, "reason").to_owned(),
-            problems: problems
-                .iter()
-                .map(|problem| words::refusal(&frame, problem))
-                .collect(),
+            problems: form_field::refusals(&frame, &fields, problems),
+            fields,
             save_key: "edit.save",
             may_withdraw: false,
             frame,
@@ -133,6 +131,27 @@ pub(super) async fn submit_changes(
     form: CheckedForm<Values>,
 ) -> Result<Response, Error> {
     let values = form.value.clone();
+    let again = match form.standing() {
+        Standing::Fresh => None,
+        Standing::Repeated(answer) => return Ok(answer),
+        Standing::Again(again) => Some(again),
+    };
+    if let Some(again) = again {
+        let page = app
+            .with(move |app| {
+                let id = app.replica.find(&reference, &[kind])?;
+                let form = RecordForm {
+                    heads: form_again::heads(&app.replica, id, &again, entered(&values, "heads"))?,
+                    ..RecordForm::of(&app.replica.document(id)?, fields)
+                };
+                let frame = signed_in.frame(record_page::section(kind));
+                let problems = [form_again::problem(&again, false)];
+                let page = form.page(frame, &app.replica, &values, &problems)?;
+                Ok(form_again::answer(page, &again))
+            })
+            .await?;
+        return Ok(page);
+    }
     let seen = heads::parse(entered(&values, "heads")).ok_or_else(heads::unknown)?;
     let mut by = editing(&signed_in, entered(&values, "reason"));
     by.heads = Some(seen.clone());
@@ -180,11 +199,7 @@ pub(super) async fn submit_changes(
                 Ok(saved)
             })
             .await?;
-        Ok(if saved.is_some() {
-            with_notice(&address, "saved")
-        } else {
-            address
-        })
+        Ok(form_again::outcome(&address, "saved", saved))
     })
     .await
 }

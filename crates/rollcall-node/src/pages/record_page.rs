@@ -62,6 +62,19 @@ pub(super) fn section(kind: DocumentKind) -> &'static str {
     }
 }
 
+/// The record of a kind that holds a code, as its own or as one it took later.
+pub(super) fn held(
+    replica: &Replica,
+    kind: DocumentKind,
+    code: &str,
+) -> Result<Option<DocumentId>, ReplicaError> {
+    match replica.find(code, &[kind]) {
+        Ok(id) => Ok(Some(id)),
+        Err(ReplicaError::NoDocument(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether this node keeps a record, and so may write it.
 pub(super) fn is_kept(replica: &Replica, id: DocumentId) -> Result<bool, ReplicaError> {
     let written = replica.scopes_written()?;

@@ -12,7 +12,7 @@ use rollcall_core::term::SubsidyKind;
 use rollcall_doc::Document;
 use rollcall_replica::Replica;
 use rollcall_replica::edit::Editing;
-use rollcall_web::form::{CheckedForm, CheckedQuery, with_notice};
+use rollcall_web::form::{CheckedForm, CheckedQuery, Standing, with_notice};
 use rollcall_web::login::{Clerk, SignedIn};
 use rollcall_web::page::edit::Edit;
 use rollcall_web::{Error, Page};
@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use super::entry_edit::new_id;
 use super::form_field::{FormField, Input, Values, entered, fixed, required};
 use super::record_edit::{RecordForm, filled, read_fields, submit_changes};
-use super::{editing, entry_rule, record_page, today};
+use super::{editing, entry_rule, form_again, record_page, today};
 use crate::app::App;
 
 const KIND: Input = Input::Term("subsidy", || {
@@ -169,6 +169,20 @@ async fn enter(
     let by = editing(&signed_in, entered(&values, "reason"));
     let who = by.clone();
     let frame = signed_in.frame("nav.subsidies");
+    let again = match form.standing() {
+        Standing::Fresh => None,
+        Standing::Repeated(answer) => return Ok(answer),
+        Standing::Again(again) => Some(again),
+    };
+    if let Some(again) = again {
+        return app
+            .with(move |app| {
+                let problems = [form_again::problem(&again, true)];
+                let page = blank().page(frame, &app.replica, &values, &problems)?;
+                Ok(form_again::answer(page, &again))
+            })
+            .await;
+    }
     let planned = app
         .with(move |app| {
             let replica = &app.replica;

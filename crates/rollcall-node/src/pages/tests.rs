@@ -3,6 +3,7 @@
 mod batch_file;
 mod browser;
 mod entries;
+mod forms;
 mod handover;
 
 use axum::body::Body;

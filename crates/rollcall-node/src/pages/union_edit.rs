@@ -10,7 +10,7 @@ use rollcall_core::record::Record;
 use rollcall_core::term::UnionForm;
 use rollcall_doc::Document;
 use rollcall_replica::Replica;
-use rollcall_web::form::{CheckedForm, with_notice};
+use rollcall_web::form::{CheckedForm, Standing, with_notice};
 use rollcall_web::login::Clerk;
 use rollcall_web::page::edit::Edit;
 use rollcall_web::{Error, Page};
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::entry_edit::new_id;
 use super::form_field::{FormField, Input, Values, entered, fixed, required};
 use super::record_edit::{RecordForm, filled, read_fields, submit_changes};
-use super::{editing, record_page};
+use super::{editing, form_again, record_page};
 use crate::app::App;
 
 /// What a union is.
@@ -90,12 +90,33 @@ pub async fn submit_new(
     let by = editing(&signed_in, entered(&values, "reason"));
     let who = by.clone();
     let frame = signed_in.frame("nav.unions");
+    let again = match form.standing() {
+        Standing::Fresh => None,
+        Standing::Repeated(answer) => return Ok(answer),
+        Standing::Again(again) => Some(again),
+    };
+    if let Some(again) = again {
+        return app
+            .with(move |app| {
+                let problems = [form_again::problem(&again, true)];
+                let page = new_form().page(frame, &app.replica, &values, &problems)?;
+                Ok(form_again::answer(page, &again))
+            })
+            .await;
+    }
     let planned = app
         .with(move |app| {
             let replica = &app.replica;
             match new_record(replica, &values, &who)? {
                 Ok(record) => Ok(Ok(record)),
-                Err(problems) => Ok(Err(new_form().page(frame, replica, &values, &problems)?)),
+                Err(problems) => {
+                    let mut page = new_form().page(frame, replica, &values, &problems)?;
+                    let code = entered(&values, "code");
+                    if let Some(id) = record_page::held(replica, DocumentKind::Union, code)? {
+                        page.link("CODE_HELD", &record_page::href(DocumentKind::Union, id));
+                    }
+                    Ok(Err(page))
+                }
             }
         })
         .await?;
@@ -107,13 +128,9 @@ pub async fn submit_new(
         let key = record.key().unwrap_or_default();
         let id = record.document_id().ok_or(Error::NotFound)?;
         let held = app
-            .with(move |app| match app.replica.find(&key, &[DocumentKind::Union]) {
-                Ok(_) => Ok(true),
-                Err(rollcall_replica::Error::NoDocument(_)) => Ok(false),
-                Err(error) => Err(error),
-            })
+            .with(move |app| record_page::held(&app.replica, DocumentKind::Union, &key))
             .await?;
-        if held {
+        if held.is_some() {
             let message = "A union with this code is held already; find it by its code and edit it.";
             return Err(Error::refused("CODE_HELD", message));
         }
@@ -172,6 +189,12 @@ fn new_record(
     let Some(id) = record.document_id() else {
         return Ok(Err(vec![Problem::error("ID_MISSING", "code", "Enter the code.")]));
     };
+    if let Some(key) = record.key()
+        && record_page::held(replica, DocumentKind::Union, &key)?.is_some()
+    {
+        let message = "A union with this code is held already; find it by its code and edit it.";
+        return Ok(Err(vec![Problem::error("CODE_HELD", "code", message)]));
+    }
     let empty = Document::create(DocumentKind::Union, id);
     let edits = match empty.plan(&record) {
         Ok(edits) => edits,

@@ -185,10 +185,12 @@ pub(super) fn division(code: &str) -> String {
 /// What is wrong, with its place, in words.
 pub(super) fn sentence(frame: &Frame, problem: &Problem) -> String {
     let sentence = frame.sentence(&problem.code, &problem.message);
-    if problem.place.is_empty() {
+    let place = field(frame, &problem.place);
+    // A sentence that names its field itself needs no heading.
+    if problem.place.is_empty() || sentence.starts_with(&place) {
         sentence
     } else {
-        format!("{}: {sentence}", field(frame, &problem.place))
+        format!("{place}: {sentence}")
     }
 }
 

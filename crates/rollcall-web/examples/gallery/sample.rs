@@ -4,7 +4,7 @@ use rollcall_core::date::Day;
 use rollcall_web::figure::{Bounds, Completeness, Figure, FigureLine, Known, Share, Target};
 use rollcall_web::form::Paging;
 use rollcall_web::layout::{AccountFace, Frame, NavigationItem, Pager, Tone};
-use rollcall_web::page::edit::{Edit, EditField, EditInput};
+use rollcall_web::page::edit::{Edit, EditField, EditInput, EditProblem};
 use rollcall_web::page::import::{
     ImportCounts, ImportPlan, ImportProblem, ImportRow, ImportState, ImportUpload,
 };
@@ -752,7 +752,20 @@ pub(crate) fn organisation_edit(frame: Frame) -> Edit {
             field("union", "J1", EditInput::Suggest(unions.to_vec()), None),
         ],
         reason: String::new(),
-        problems: vec![all.to_owned()],
+        problems: vec![
+            EditProblem {
+                code: "NUMBER_INVALID".to_owned(),
+                text: all.to_owned(),
+                field: Some("workers".to_owned()),
+                href: None,
+            },
+            EditProblem {
+                code: "CODE_HELD".to_owned(),
+                text: frame.sentence("CODE_HELD", ""),
+                field: None,
+                href: Some("/organisations/1".to_owned()),
+            },
+        ],
         frame,
     }
 }

@@ -133,12 +133,29 @@ async fn same_form_sent_twice_is_carried_out_once_and_shows_its_result() {
     };
     assert_eq!(send("one", "k1").await, "/saved?name=one&workers=None");
     assert_eq!(
-        send("two", "k1").await,
+        send("one", "k1").await,
         "/saved?name=one&workers=None&notice=already_done"
+    );
+    assert_eq!(
+        send("two", "k1").await,
+        "/saved?name=one&workers=None&notice=not_saved",
+        "what is in it now was not carried out, and it says so"
     );
     assert_eq!(send("two", "k2").await, "/saved?name=two&workers=None");
     assert_eq!(send("refused", "k3").await, "", "a refusal is not a result");
     assert_eq!(send("three", "k3").await, "/saved?name=three&workers=None");
+}
+
+#[test]
+fn address_carries_one_notice() {
+    for (address, notice) in [
+        ("/a", "/a?notice=saved"),
+        ("/a?q=x", "/a?q=x&notice=saved"),
+        ("/a?notice=unchanged", "/a?notice=saved"),
+        ("/a?notice=unchanged&q=x", "/a?q=x&notice=saved"),
+    ] {
+        assert_eq!(with_notice(address, "saved"), notice);
+    }
 }
 
 #[tokio::test]

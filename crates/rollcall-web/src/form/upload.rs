@@ -7,11 +7,12 @@ use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request};
 use axum::response::Response;
 use http::StatusCode;
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::{ONCE_FIELD, submit_once};
+use super::{ONCE_FIELD, Outcome, submit_once};
 use crate::visit::Visit;
-use crate::{Error, csrf};
+use crate::{Error, csrf, random};
 
 /// Text fields beside the file.
 const FIELDS_MAX: usize = 32;
@@ -41,6 +42,7 @@ pub struct Upload {
     pub size_bytes: u64,
     visit: Visit,
     once: Option<String>,
+    content: [u8; 32],
 }
 
 impl<S: Send + Sync> FromRequest<S> for UploadRequest {
@@ -69,6 +71,7 @@ impl UploadRequest {
         let Self { visit, mut multipart } = self;
         let mut fields = BTreeMap::new();
         let mut file = None;
+        let mut content = Sha256::new();
         while let Some(mut field) = multipart
             .next_field()
             .await
@@ -97,6 +100,7 @@ impl UploadRequest {
                 if size_bytes > size_bytes_max {
                     return Err(Error::TooBig { size_bytes_max });
                 }
+                content.update(&chunk);
                 sink.write_all(&chunk).await.map_err(Error::internal)?;
             }
             file = Some((clean_file_name(&raw_name), size_bytes));
@@ -108,12 +112,21 @@ impl UploadRequest {
         })?;
         fields.remove(csrf::FIELD);
         let once = fields.remove(ONCE_FIELD);
+        for text in fields
+            .iter()
+            .flat_map(|(name, text)| [name, text])
+            .chain([&file_name])
+        {
+            content.update([0]);
+            content.update(text);
+        }
         Ok(Upload {
             fields,
             file_name,
             size_bytes,
             visit,
             once,
+            content: content.finalize().into(),
         })
     }
 }
@@ -124,12 +137,17 @@ fn check(visit: &Visit, fields: &BTreeMap<String, String>) -> Result<(), Error> 
 }
 
 impl Upload {
-    /// Like `CheckedForm::submit_once`, for a form with a file.
-    pub async fn submit_once<F>(self, action: impl FnOnce() -> F) -> Result<Response, Error>
+    /// Like `CheckedForm::submit_once`, for a form with a file. Another file from the same page is another act: people
+    /// go back to choose the right one.
+    pub async fn submit_once<F, O>(self, action: impl FnOnce() -> F) -> Result<Response, Error>
     where
-        F: Future<Output = Result<String, Error>>,
+        F: Future<Output = Result<O, Error>>,
+        O: Into<Outcome>,
     {
-        submit_once(&self.visit, self.once.as_deref(), action).await
+        let key = self
+            .once
+            .map(|once| format!("{once} {}", random::to_text(&self.content)));
+        submit_once(&self.visit, key.as_deref(), self.content, action).await
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     AccountView, LoginEventKind, NotSignedIn, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, audit,
     check_password, present_account,
 };
-use crate::form::{CheckedForm, CheckedQuery, see_other, with_notice};
+use crate::form::{CheckedForm, CheckedQuery, KeptForm, see_other, with_notice};
 use crate::layout::Frame;
 use crate::respond::Page;
 use crate::visit::Visit;
@@ -58,6 +58,25 @@ struct LoginPage {
     name: String,
     /// Why it was refused.
     problem: Option<String>,
+    /// A form that was posted after the login session had ended, to be shown again after signing in; empty for none.
+    kept: String,
+}
+
+/// What was entered before the login session ended, and the way back to its form.
+#[derive(Template)]
+#[template(path = "kept.html")]
+struct KeptPage {
+    frame: Frame,
+    /// Where the form is.
+    action: String,
+    /// What was entered.
+    fields: Vec<(String, String)>,
+}
+
+impl KeptPage {
+    fn again_value(&self) -> &'static str {
+        crate::form::ASKED
+    }
 }
 
 #[derive(Template)]
@@ -84,6 +103,8 @@ struct LoginForm {
     password: String,
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    kept: String,
 }
 
 #[derive(Deserialize)]
@@ -97,14 +118,20 @@ async fn login_form(mut visit: Visit, CheckedQuery(query): CheckedQuery<LoginQue
     if visit.session.is_some() {
         return see_other(local(&query.next));
     }
+    door(&mut visit, query.next, None, String::new())
+}
+
+/// The empty sign-in page.
+fn door(visit: &mut Visit, next: String, problem: Option<String>, kept: String) -> Response {
     // The form's token hangs on the cookie, so a first visitor gets one before there is a login session.
     let fresh = visit.cookie.is_none();
     let cookie = *visit.cookie.get_or_insert_with(random::bytes);
     let page = LoginPage {
         frame: visit.frame(""),
-        next: query.next,
+        next,
         name: String::new(),
-        problem: None,
+        problem,
+        kept,
     };
     let response = Page(page).into_response();
     if fresh {
@@ -114,8 +141,56 @@ async fn login_form(mut visit: Visit, CheckedQuery(query): CheckedQuery<LoginQue
     }
 }
 
+/// The answer to a form whose login session has ended: the door, which carries what was entered; where the visitor has
+/// signed in anew meanwhile, the way back to the form. `None` where neither helps.
+pub(crate) fn ended(visit: &Visit, head: &Parts, kept: Option<KeptForm>) -> Option<Response> {
+    let mut visit = visit.clone();
+    let now_unix_ms = visit.site.now_unix_ms();
+    let session = visit
+        .cookie
+        .and_then(|cookie| visit.site.sessions().find(&cookie, now_unix_ms));
+    let stands = session.is_some();
+    visit.session = session;
+    let mut response = match kept {
+        Some(kept) if stands => kept_page(&visit, visit.address(), kept),
+        None if stands => return None,
+        kept => {
+            let (next, key) = match &kept {
+                Some(_) => (visit.address().to_owned(), "login.ended_kept"),
+                None => (page_before(head).unwrap_or("/").to_owned(), "login.ended"),
+            };
+            let problem = format!("{} [{}]", visit.locale.text(key), Error::SessionOld.code());
+            let kept = kept.map(|kept| kept.to_text()).unwrap_or_default();
+            door(&mut visit, next, Some(problem), kept)
+        }
+    };
+    *response.status_mut() = Error::SessionOld.status();
+    Some(response)
+}
+
+/// Path and query of our own page that the form stood on.
+fn page_before(head: &Parts) -> Option<&str> {
+    let text = |name| head.headers.get(name)?.to_str().ok();
+    let (_, rest) = text(header::REFERER)?.split_once("://")?;
+    rest.strip_prefix(text(header::HOST)?).map(local)
+}
+
+fn kept_page(visit: &Visit, action: &str, kept: KeptForm) -> Response {
+    let page = KeptPage {
+        frame: visit.frame(""),
+        action: action.to_owned(),
+        fields: kept.into_fields(),
+    };
+    Page(page).into_response()
+}
+
 async fn login_submit(visit: Visit, form: CheckedForm<LoginForm>) -> Result<Response, Error> {
-    let LoginForm { name, password, next } = form.value;
+    let LoginForm {
+        name,
+        password,
+        next,
+        kept: entered,
+    } = form.value;
     let name = name.trim().to_owned();
     let now_unix_ms = visit.site.now_unix_ms();
     let refused = |status: StatusCode, problem: String| {
@@ -124,6 +199,7 @@ async fn login_submit(visit: Visit, form: CheckedForm<LoginForm>) -> Result<Resp
             next: next.clone(),
             name: name.clone(),
             problem: Some(problem),
+            kept: entered.clone(),
         };
         (status, Page(page)).into_response()
     };
@@ -149,12 +225,17 @@ async fn login_submit(visit: Visit, form: CheckedForm<LoginForm>) -> Result<Resp
     };
     visit.site.tries().clear(&name, visit.client);
     audit(&visit, LoginEventKind::SignedIn, Some(account.id.clone())).await?;
-    let address = if account.must_change {
-        PASSWORD_PATH
-    } else {
-        local(&next)
-    };
-    Ok(open_session(&visit, account, see_other(address)))
+    if account.must_change {
+        return Ok(open_session(&visit, account, |_| see_other(PASSWORD_PATH)));
+    }
+    Ok(open_session(
+        &visit,
+        account,
+        |inside| match KeptForm::from_text(&entered) {
+            Some(kept) => kept_page(inside, local(&next), kept),
+            None => see_other(local(&next)),
+        },
+    ))
 }
 
 async fn logout_submit(visit: Visit, _form: CheckedForm<Empty>) -> Result<Response, Error> {
@@ -246,11 +327,9 @@ async fn password_submit(
     audit(&visit, LoginEventKind::PasswordChanged, Some(account.id.clone())).await?;
     // Whoever knew the old password is out.
     visit.site.end_login_sessions(&account.id);
-    Ok(open_session(
-        &visit,
-        &account,
-        see_other(&with_notice("/", "password_changed")),
-    ))
+    Ok(open_session(&visit, &account, |_| {
+        see_other(&with_notice("/", "password_changed"))
+    }))
 }
 
 fn password_page(visit: &Visit, forced: bool, problem: Option<String>) -> PasswordPage {
@@ -283,13 +362,17 @@ fn local(address: &str) -> &str {
     }
 }
 
-/// A new cookie at every sign-in, so that one planted before is worth nothing.
-fn open_session(visit: &Visit, account: &AccountView, response: Response) -> Response {
+/// A new cookie at every sign-in, so that one planted before is worth nothing. `answer` is given the visit with it.
+fn open_session(visit: &Visit, account: &AccountView, answer: impl FnOnce(&Visit) -> Response) -> Response {
     if let Some(before) = &visit.cookie {
         visit.site.sessions().close(before);
     }
-    let cookie = visit.site.sessions().open(account, visit.site.now_unix_ms());
-    with_cookie(&visit.site, &cookie, response)
+    let now_unix_ms = visit.site.now_unix_ms();
+    let cookie = visit.site.sessions().open(account, now_unix_ms);
+    let mut inside = visit.clone();
+    inside.cookie = Some(cookie);
+    inside.session = visit.site.sessions().find(&cookie, now_unix_ms);
+    with_cookie(&visit.site, &cookie, answer(&inside))
 }
 
 fn with_cookie(site: &Site, cookie: &[u8; 32], response: Response) -> Response {

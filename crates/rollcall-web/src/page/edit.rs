@@ -27,12 +27,56 @@ pub struct Edit {
     pub fields: Vec<EditField>,
     /// The reason entered before, after a refusal.
     pub reason: String,
-    /// What was refused, in the reader's language.
-    pub problems: Vec<String>,
+    /// What was refused, in the order in which it is told.
+    pub problems: Vec<EditProblem>,
     /// What saving is called, a key.
     pub save_key: &'static str,
     /// Whether the entry may be taken back from here: a second button, posted as `act=withdraw`.
     pub may_withdraw: bool,
+}
+
+impl Edit {
+    /// Adds to what a code says the way to what it speaks of.
+    pub fn link(&mut self, code: &str, href: &str) {
+        for problem in self.problems.iter_mut().filter(|problem| problem.code == code) {
+            problem.href = Some(href.to_owned());
+        }
+    }
+
+    /// Name of the first field with something wrong, where the cursor begins; that of the reason comes last.
+    pub fn first_wrong(&self) -> Option<&str> {
+        let wrong = self.fields.iter().find(|field| field.problem.is_some());
+        wrong
+            .map(|field| field.name)
+            .or_else(|| self.reason_is_wrong().then_some(REASON))
+    }
+
+    /// Whether the reason is what is wrong.
+    pub fn reason_is_wrong(&self) -> bool {
+        self.problems
+            .iter()
+            .any(|problem| problem.field.as_deref() == Some(REASON))
+    }
+
+    fn begins_at(&self, field: &str) -> bool {
+        self.first_wrong() == Some(field)
+    }
+}
+
+/// Name of the field of the reason.
+const REASON: &str = "reason";
+
+/// What was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EditProblem {
+    /// Stable code.
+    pub code: String,
+    /// The sentence with the code, in the reader's language.
+    pub text: String,
+    /// Name of the field that it is about, `reason` for the reason; `None` for the whole.
+    pub field: Option<String>,
+    /// Where what it speaks of is found, such as the record that holds the code.
+    pub href: Option<String>,
 }
 
 /// One field of a form.

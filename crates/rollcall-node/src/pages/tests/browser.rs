@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::files::{Config, Files};
 use crate::router;
 
-const PASSWORD: &str = "seven quiet rivers";
+pub(super) const PASSWORD: &str = "seven quiet rivers";
 const BOUNDARY: &str = "----rollcall-test";
 
 /// 3 January 2025, 10:11 in Beijing.
@@ -129,6 +129,11 @@ impl Node {
         assert_eq!(summary.refused, 0, "{:?}", summary.problems);
     }
 
+    /// Lets time pass.
+    pub(super) fn pass(&self, milliseconds: i64) {
+        self.clock.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
     pub(super) async fn send(&self, mut request: Request<Body>) -> Answer {
         request
             .headers_mut()
@@ -199,6 +204,29 @@ impl Answer {
             .to_owned()
     }
 
+    /// The hidden fields of the form that is posted to an address.
+    pub(super) fn hidden_of(&self, action: &str) -> Vec<(String, String)> {
+        let start = self
+            .body
+            .find(&format!("action=\"{action}\""))
+            .expect("the page has the form");
+        let form = self.body[start..].split("</form>").next().unwrap_or_default();
+        let plain = |text: &str| {
+            text.replace("&#34;", "\"")
+                .replace("&#60;", "<")
+                .replace("&#62;", ">")
+                .replace("&#39;", "'")
+                .replace("&#38;", "&")
+        };
+        let inputs = form.split("<input type=\"hidden\" name=\"").skip(1);
+        inputs
+            .filter_map(|input| {
+                let mut parts = input.split('"');
+                Some((parts.next()?.to_owned(), plain(parts.nth(1)?)))
+            })
+            .collect()
+    }
+
     pub(super) fn has(&self, text: &str) -> bool {
         self.body.contains(text)
     }
@@ -251,6 +279,18 @@ impl Browser<'_> {
         self.node
             .send(request.body(Body::from(pairs.join("&"))).expect("a request"))
             .await
+    }
+
+    /// Signs in by the page at the door that an answer is, with all that it carries.
+    pub(super) async fn sign_in_at(&mut self, door: &Answer, name: &str, password: &str) -> Answer {
+        let carried = door.hidden_of("/login");
+        let mut fields = vec![("name", name), ("password", password)];
+        fields.extend(carried.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+        let answer = self.post("/login", &fields).await;
+        if let Some(cookie) = &answer.cookie {
+            self.cookie.clone_from(cookie);
+        }
+        answer
     }
 
     /// Sends the form of a page with its hidden fields and these.
