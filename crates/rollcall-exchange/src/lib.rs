@@ -25,6 +25,7 @@ mod place;
 mod word;
 
 mod candidate;
+mod entered;
 mod plan;
 mod row_value;
 mod summary;
@@ -39,6 +40,7 @@ mod error;
 pub use candidate::{CandidateRow, RowKey, ScopeTag};
 pub use clean::holds_personal_number;
 pub use columns::{Column, Field, Meaning};
+pub use entered::{read_count, read_date};
 pub use error::Error;
 pub use export::{organisation_cells, organisation_heads, union_cells, union_heads};
 pub use list::{List, ListFormat, ListKind, ReadOptions, read_list};

@@ -290,6 +290,7 @@ async fn submit(
         .with(move |app| {
             let replica = &app.replica;
             let target = Target::find(replica, path)?;
+            let values = form_field::plainly(values, form_field::typed(&target.fields()));
             let Some(document) = heads::document_at(replica, target.id, &seen)? else {
                 return Ok(None);
             };

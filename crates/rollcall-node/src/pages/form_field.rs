@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use rollcall_core::credit_code::CreditCode;
-use rollcall_core::date::{Day, PartialDate};
+use rollcall_core::date::PartialDate;
 use rollcall_core::division::Divisions;
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::problem::Problem;
@@ -114,6 +114,58 @@ pub(super) const fn later(name: &'static str, input: Input) -> FormField {
 /// What was entered in a field, without blanks around it.
 pub(super) fn entered<'a>(values: &'a Values, name: &str) -> &'a str {
     values.get(name).map(|text| text.trim()).unwrap_or_default()
+}
+
+/// Dates and counts as the program writes them, whatever way they were typed; what is neither stays, to be refused.
+pub(super) fn plainly(mut values: Values, fields: impl IntoIterator<Item = (&'static str, Typed)>) -> Values {
+    for (name, typed) in fields {
+        let Some(text) = values.get_mut(name).filter(|text| !text.trim().is_empty()) else {
+            continue;
+        };
+        let read = match typed {
+            Typed::Date => rollcall_exchange::read_date(text).map(|date| date.to_string()),
+            Typed::Count => rollcall_exchange::read_count(text).map(|count| count.to_string()),
+        };
+        if let Ok(plain) = read {
+            *text = plain;
+        }
+    }
+    values
+}
+
+/// What may be typed in several ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Typed {
+    /// A date.
+    Date,
+    /// A whole number.
+    Count,
+}
+
+/// The fields of a form that may be typed in several ways, by the names under which they are posted.
+pub(super) fn typed(fields: &[FormField]) -> Vec<(&'static str, Typed)> {
+    let typed = |field: &FormField| match field.input {
+        Input::Date | Input::Day => Some((field.posted(), Typed::Date)),
+        Input::Count => Some((field.posted(), Typed::Count)),
+        Input::Text
+        | Input::Amount
+        | Input::Year
+        | Input::Flag
+        | Input::UnionCode
+        | Input::Term(..)
+        | Input::Division
+        | Input::Federation
+        | Input::Union
+        | Input::Organisation
+        | Input::Fund => None,
+    };
+    fields.iter().filter_map(typed).collect()
+}
+
+/// The same problem, of this field.
+pub(super) fn of_field(mut problem: Problem, name: &str) -> Problem {
+    problem.place = name.to_owned();
+    problem
 }
 
 /// The reason entered, or that it is missing.
@@ -325,17 +377,20 @@ pub(super) fn read(
             Ok(()) => Value::from(text),
             Err(problem) => return Ok(Err(problem)),
         },
-        Input::Date => match text.parse::<PartialDate>() {
+        Input::Date => match rollcall_exchange::read_date(text) {
             Ok(date) => Value::from(date.to_string()),
-            Err(_) => return wrong("DATE_INVALID", "is not a date such as 2024-12-31."),
+            Err(problem) => return Ok(Err(of_field(problem, field.name))),
         },
-        Input::Day => match text.parse::<Day>() {
-            Ok(day) => Value::from(day.to_string()),
-            Err(_) => return wrong("DATE_INVALID", "is not a day such as 2024-12-31."),
+        Input::Day => match rollcall_exchange::read_date(text) {
+            Ok(PartialDate::Day(day)) => Value::from(day.to_string()),
+            Ok(PartialDate::Month { .. } | PartialDate::Year(_)) => {
+                return wrong("DATE_INVALID", "is not a day such as 2024-12-31.");
+            }
+            Err(problem) => return Ok(Err(of_field(problem, field.name))),
         },
-        Input::Count => match text.parse::<u32>() {
+        Input::Count => match rollcall_exchange::read_count(text) {
             Ok(count) => Value::from(count),
-            Err(_) => return wrong("NUMBER_INVALID", "is no whole number."),
+            Err(problem) => return Ok(Err(of_field(problem, field.name))),
         },
         Input::Amount => match fen(text) {
             Some(fen) => Value::from(fen),
@@ -485,5 +540,24 @@ mod tests {
             assert_eq!(fen(text), fen_expected, "{text}");
         }
         assert_eq!(fen(&yuan(123_456)), Some(123_456));
+    }
+
+    #[test]
+    fn dates_and_counts_are_taken_as_they_are_typed_and_the_rest_stays() {
+        let typed = [
+            ("on", Typed::Date),
+            ("workers", Typed::Count),
+            ("members", Typed::Count),
+        ];
+        let values = [
+            ("on", "2026年11月4日"),
+            ("workers", "１,234"),
+            ("members", "十"),
+            ("name", "2026/1/1"),
+        ];
+        let values = values.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let plain = plainly(values.into(), typed);
+        let texts: Vec<&str> = plain.values().map(String::as_str).collect();
+        assert_eq!(texts, ["十", "2026/1/1", "2026-11-04", "1234"]);
     }
 }

@@ -18,7 +18,7 @@ use rollcall_web::page::edit::Edit;
 use rollcall_web::{Error, Page};
 
 use super::form_field::{self, Values, entered, with_reason};
-use super::organisation_form::{edits, fields, new_record, shown};
+use super::organisation_form::{edits, fields, new_record, plainly, shown};
 use super::{editing, entry_rule, form_again, heads, record_page, today};
 use crate::app::App;
 
@@ -55,6 +55,7 @@ pub async fn submit(
         Standing::Repeated(answer) => return Ok(answer),
         Standing::Again(again) => return show_again(app, signed_in, reference, values, again).await,
     }
+    let values = plainly(values);
     let text = |name: &str| entered(&values, name).to_owned();
     let heads_text = text("heads");
     let heads = heads::parse(&heads_text).ok_or_else(heads::unknown)?;
@@ -192,6 +193,7 @@ pub async fn submit_new(
             return Ok(form_again::answer(page, &again));
         }
     }
+    let values = plainly(values);
     let as_of = today(&signed_in);
     let own_id: String = random::<8>().iter().map(|byte| format!("{byte:02x}")).collect();
     let checked = new_record(&values, as_of, format!("by-hand-{own_id}"))

@@ -14,7 +14,7 @@ use rollcall_doc::{Document, Edit};
 use rollcall_web::layout::Frame;
 use rollcall_web::page::edit::{EditField, EditInput};
 
-use super::form_field::{Values, entered, without_personal_number};
+use super::form_field::{self, Typed, Values, entered, of_field, without_personal_number};
 use super::words;
 
 /// How a field stands in a document.
@@ -161,6 +161,16 @@ fn place(name: &str, values: &Values) -> Option<String> {
     let code = values.get(name).filter(|code| holds_code && !code.is_empty())?;
     let named = words::division(code);
     (named != *code).then_some(named)
+}
+
+/// What was entered, with dates and counts as the program writes them.
+pub(super) fn plainly(values: Values) -> Values {
+    let typed = |(name, _): (&'static str, Stands)| match name {
+        "registered_on" | "status_on" | "counted_on" => Some((name, Typed::Date)),
+        "workers" | "members" | "female_members" => Some((name, Typed::Count)),
+        _ => None,
+    };
+    form_field::plainly(values, FIELDS.into_iter().filter_map(typed))
 }
 
 /// What was entered, as edits of the document that the form showed.
@@ -317,9 +327,9 @@ fn check(name: &str, text: &str) -> Result<(), Problem> {
             }
         },
         "name" | "address" | "supervising_unit" => without_personal_number(name, text),
-        "registered_on" | "status_on" => match text.parse::<PartialDate>() {
+        "registered_on" | "status_on" => match rollcall_exchange::read_date(text) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Problem::error("DATE_INVALID", name, format!("{error}."))),
+            Err(problem) => Err(of_field(problem, name)),
         },
         "location" | "registration_authority" if words::division(text) == text => {
             let message = format!("{text:?} is not a division code such as 330106.");
@@ -338,15 +348,11 @@ fn counted(values: &Values, today: Day) -> Result<Option<CountEntry>, Vec<Proble
     let mut problems = Vec::new();
     let mut number = |name: &'static str| {
         let text = entered(values, name);
-        match text.parse::<u32>() {
+        match rollcall_exchange::read_count(text) {
             _ if text.is_empty() => None,
             Ok(number) => Some(number),
-            Err(_) => {
-                problems.push(Problem::error(
-                    "NUMBER_INVALID",
-                    name,
-                    "A whole number is expected.",
-                ));
+            Err(problem) => {
+                problems.push(of_field(problem, name));
                 None
             }
         }
@@ -402,7 +408,7 @@ mod tests {
                 "DATE_INVALID",
             ),
             (vec![("workers", "十九")], "workers", "NUMBER_INVALID"),
-            (vec![("workers", "-1")], "workers", "NUMBER_INVALID"),
+            (vec![("workers", "-1")], "workers", "COUNT_IMPLAUSIBLE"),
             (
                 vec![("workers", "3"), ("counted_on", "2024")],
                 "counted_on",

@@ -152,6 +152,7 @@ pub(super) async fn submit_changes(
             .await?;
         return Ok(page);
     }
+    let values = form_field::plainly(values, form_field::typed(fields));
     let seen = heads::parse(entered(&values, "heads")).ok_or_else(heads::unknown)?;
     let mut by = editing(&signed_in, entered(&values, "reason"));
     by.heads = Some(seen.clone());

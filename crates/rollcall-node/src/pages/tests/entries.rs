@@ -189,7 +189,7 @@ async fn counts_exclusions_stages_and_dated_values_are_entered_and_checked() {
     ];
     refused(&li, &at("counts"), &future, "V13").await;
     let wrong = [
-        ("on", "31.12.2024"),
+        ("on", "31.13.2024"),
         ("source", "check"),
         ("workers", "三十"),
         ("reason", "核查"),

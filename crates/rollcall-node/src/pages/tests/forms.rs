@@ -146,3 +146,22 @@ async fn form_that_cannot_be_shown_again_is_never_carried_out_for_it() {
     let inside = li.sign_in_at(&door, "li", PASSWORD).await;
     assert_eq!(inside.location, "/", "nothing is carried");
 }
+
+#[tokio::test]
+async fn dates_and_counts_are_taken_as_lists_write_them() {
+    let node = Node::new();
+    node.import(RECORDS);
+    let li = node.sign_in("li").await;
+    let form = edit_form(&li).await;
+    let action = format!("{}/edit", page_of(SCHOOL));
+    let fields = [
+        ("counted_on", "2024年12月30日"),
+        ("workers", "１,234"),
+        ("members", "1,200"),
+        ("reason", "核查"),
+    ];
+    let saved = send(&li, &form, &action, &fields).await;
+    assert!(saved.location.ends_with("?notice=saved"), "{}", saved.body);
+    let page = li.get(&page_of(SCHOOL)).await;
+    assert!(page.has("2024年12月30日") && page.has("1,234"), "{}", page.body);
+}
