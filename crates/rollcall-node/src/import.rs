@@ -262,8 +262,8 @@ pub fn run_export(args: &Export) -> anyhow::Result<()> {
     let out = BufWriter::new(out);
     let count = match args.format.as_str() {
         "records" => replica.export_records(out),
-        "xlsx" => replica.export_list(ListFormat::Xlsx, out, today()),
-        _ => replica.export_list(ListFormat::Csv, out, today()),
+        "xlsx" => replica.export_list(ListFormat::Xlsx, out, today(), None),
+        _ => replica.export_list(ListFormat::Csv, out, today(), None),
     };
     let count = count.inspect_err(|_| {
         // The refusal is what is told; a file that cannot be removed either stays under its name as a part.

@@ -1,5 +1,6 @@
 //! Writing the register out: records of every document held, lists of organisations and unions. Streams.
 
+use std::collections::BTreeSet;
 use std::io::{Seek, Write};
 
 use rollcall_core::date::Day;
@@ -31,7 +32,7 @@ impl Replica {
         Ok(count)
     }
 
-    /// Writes the organisations as a list with text cells; how many.
+    /// Writes the organisations as a list with text cells, only those in `only` where it is given; how many.
     ///
     /// # Errors
     /// The store's or the file's.
@@ -40,12 +41,16 @@ impl Replica {
         format: ListFormat,
         out: W,
         as_of: Day,
+        only: Option<&BTreeSet<DocumentId>>,
     ) -> Result<u64, Error> {
         let heads = organisation_heads();
         let mut writer = ListWriter::begin(format, out, &heads)?;
         let mut count = 0;
         self.each_document(DocumentKind::Organisation, |id, record| {
-            if let Record::Organisation(record) = record {
+            let wanted = only.is_none_or(|only| only.contains(&id));
+            if let Record::Organisation(record) = record
+                && wanted
+            {
                 count += 1;
                 writer.row(&organisation_cells(id, &record, as_of))?;
             }

@@ -65,6 +65,15 @@ impl Paging {
     /// The last page number that is looked at.
     pub const PAGE_MAX: u64 = 1_000_000;
 
+    /// This page, or the last one of so many rows where they end before it.
+    #[must_use]
+    pub fn within(self, total: u64) -> Self {
+        Self {
+            page: self.page.min(total.div_ceil(self.size).max(1)),
+            ..self
+        }
+    }
+
     /// Rows before this page.
     pub const fn offset(self) -> u64 {
         (self.page - 1) * self.size

@@ -261,14 +261,11 @@ mod tests {
         let cases = [
             (59_000, "0 minutes"),
             (3_599_999, "59 minutes"),
-            (3_600_000, "1 hours"),
+            (3_600_000, "1 hour"),
             (172_800_000, "2 days"),
         ];
         for (duration_ms, text) in cases {
-            assert_eq!(
-                Locale::English.span(duration_ms).replace("(s)", "s"),
-                text.replace("(s)", "s")
-            );
+            assert_eq!(Locale::English.span(duration_ms), text);
         }
         let sizes = [(0, "0 B"), (1024, "1 KiB"), (1025, "2 KiB"), (20 << 20, "20 MiB")];
         for (size, text) in sizes {

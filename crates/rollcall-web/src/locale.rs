@@ -84,23 +84,31 @@ impl Locale {
         self.table().keys().copied()
     }
 
-    /// The text of a key with `{0}`, `{1}` and so on replaced by `values`, in one pass: a value is never read as a place.
+    /// The text of a key with `{0}`, `{1}` and so on replaced by `values`, and `{0|change|changes}` by the word for one
+    /// or for any other number, in one pass: a value is never read as a place.
     pub fn fill(self, key: &str, values: &[&str]) -> String {
         let mut filled = String::new();
         let mut rest = self.text(key);
         while let Some(start) = rest.find('{') {
             filled.push_str(&rest[..start]);
             rest = &rest[start..];
-            let place = rest
-                .as_bytes()
-                .get(1)
-                .filter(|digit| digit.is_ascii_digit() && rest.as_bytes().get(2) == Some(&b'}'));
-            match place.and_then(|digit| values.get(usize::from(digit - b'0'))) {
-                Some(value) => {
+            let end = rest.find('}').unwrap_or(0);
+            let mut parts = rest.get(1..end).unwrap_or_default().split('|');
+            let place = parts.next().and_then(|place| place.parse::<usize>().ok());
+            match (
+                place.and_then(|place| values.get(place)),
+                parts.next(),
+                parts.next(),
+            ) {
+                (Some(value), None, _) => {
                     filled.push_str(value);
-                    rest = &rest[3..];
+                    rest = &rest[end + 1..];
                 }
-                None => {
+                (Some(value), Some(one), Some(many)) => {
+                    filled.push_str(if *value == "1" { one } else { many });
+                    rest = &rest[end + 1..];
+                }
+                (None, ..) | (Some(_), Some(_), None) => {
                     filled.push('{');
                     rest = &rest[1..];
                 }
@@ -169,7 +177,7 @@ mod tests {
 
     fn places(text: &str) -> BTreeSet<&str> {
         text.match_indices('{')
-            .map(|(start, _)| &text[start..(start + 3).min(text.len())])
+            .map(|(start, _)| &text[start..(start + 2).min(text.len())])
             .collect()
     }
 
@@ -262,6 +270,14 @@ mod tests {
                 .replace("{2}", "300")
                 .replace("{0}", "{1}")
         );
+    }
+
+    #[test]
+    fn one_and_many_have_their_words() {
+        let said = |count: &str| Locale::English.fill("sync.waiting", &[count]);
+        assert_eq!(said("1"), "1 change waiting");
+        assert_eq!(said("0"), "0 changes waiting");
+        assert_eq!(said("1,001"), "1,001 changes waiting");
     }
 
     #[test]

@@ -276,7 +276,7 @@ async fn a_restored_aggregator_and_a_copied_node_are_told_on_the_overview() {
     };
     store.write("restore", work).wait().expect("a recovery");
     let words = console.get("/").await.words();
-    for text in ["is being rebuilt; 1 peers", "1 nodes are fenced"] {
+    for text in ["is being rebuilt; 1 peer has", "1 node is fenced"] {
         assert!(words.contains(text), "{text}: {words}");
     }
 }

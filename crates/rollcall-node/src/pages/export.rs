@@ -12,9 +12,11 @@ use rollcall_exchange::ListFormat;
 use rollcall_web::Error;
 use rollcall_web::form::CheckedQuery;
 use rollcall_web::login::Clerk;
+use rollcall_web::page::organisations::OrganisationFilter;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
+use super::organisations::all_found;
 use super::today;
 use super::upload::Uploads;
 use crate::app::App;
@@ -39,7 +41,7 @@ pub struct ExportQuery {
     format: Format,
 }
 
-/// Writes the file and sends it.
+/// Writes the file and sends it: a list holds what the filter leaves, records are always all.
 ///
 /// # Errors
 /// `PARAM_INVALID`, the store's or the file's.
@@ -47,9 +49,14 @@ pub async fn download(
     State(app): State<App>,
     Clerk(signed_in): Clerk,
     CheckedQuery(ExportQuery { format }): CheckedQuery<ExportQuery>,
+    CheckedQuery(filter): CheckedQuery<OrganisationFilter>,
 ) -> Result<Response, Error> {
     let as_of = today(&signed_in);
     let now_ms = signed_in.visit.site.now_unix_ms();
+    let names = app.clone();
+    let only = app
+        .ask(move |_, cube| all_found(&names, cube, &filter, as_of))
+        .await?;
     let file = app
         .with(move |app| {
             let (_, path) = Uploads::of(&app.files).begin(now_ms)?;
@@ -63,8 +70,12 @@ pub async fn download(
             let mut out = BufWriter::new(file);
             match format {
                 Format::Records => app.replica.export_records(&mut out)?,
-                Format::Xlsx => app.replica.export_list(ListFormat::Xlsx, &mut out, as_of)?,
-                Format::Csv => app.replica.export_list(ListFormat::Csv, &mut out, as_of)?,
+                Format::Xlsx => app
+                    .replica
+                    .export_list(ListFormat::Xlsx, &mut out, as_of, only.as_ref())?,
+                Format::Csv => app
+                    .replica
+                    .export_list(ListFormat::Csv, &mut out, as_of, only.as_ref())?,
             };
             let mut file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
             file.seek(SeekFrom::Start(0))?;

@@ -1,5 +1,7 @@
 //! `/organisations`: find, filter, page through. Text and order come from the names, everything else from the cube.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use rollcall_core::date::Day;
 use rollcall_core::figure::{Dimension, RowKey};
@@ -30,13 +32,22 @@ const SEARCH_CHARACTERS_MAX: usize = 100;
 pub async fn show(
     State(app): State<App>,
     signed_in: SignedIn,
-    CheckedQuery(filter): CheckedQuery<OrganisationFilter>,
+    CheckedQuery(mut filter): CheckedQuery<OrganisationFilter>,
 ) -> Result<Page<Organisations>, Error> {
     let as_of = today(&signed_in);
-    let (asked, names) = (filter.clone(), app.clone());
+    let (mut asked, names) = (filter.clone(), app.clone());
     let (rows, total) = app
-        .ask(move |replica, cube| find(&names, replica, cube, &asked, as_of))
+        .ask(move |replica, cube| {
+            let (rows, total) = find(&names, replica, cube, &asked, as_of)?;
+            let within = asked.paging.within(total);
+            if within == asked.paging {
+                return Ok((rows, total));
+            }
+            asked.paging = within;
+            find(&names, replica, cube, &asked, as_of)
+        })
         .await?;
+    filter.paging = filter.paging.within(total);
     let may_edit = signed_in.account.role >= Role::Clerk;
     let pager = Pager {
         page: filter.paging.page,
@@ -44,12 +55,13 @@ pub async fn show(
         total,
         address: filter.address("/organisations"),
     };
+    let export_href = filter.address("/organisations/export?format=xlsx");
     Ok(Page(Organisations {
         frame: signed_in.frame("nav.organisations").computed_from(as_of, None),
         filter,
         rows,
         pager,
-        export_href: may_edit.then(|| "/organisations/export?format=xlsx".to_owned()),
+        export_href: may_edit.then_some(export_href),
         new_href: may_edit.then(|| "/organisations/new".to_owned()),
     }))
 }
@@ -93,6 +105,27 @@ fn find(
         Ok(shown)
     })?;
     Ok((shown, total))
+}
+
+/// Every organisation that a filter leaves; `None` where it leaves all.
+pub(super) fn all_found(
+    app: &App,
+    cube: &Cube,
+    filter: &OrganisationFilter,
+    as_of: Day,
+) -> Result<Option<BTreeSet<DocumentId>>, rollcall_replica::Error> {
+    if filter.is_empty() {
+        return Ok(None);
+    }
+    let query = NameQuery {
+        members: members(cube, filter, as_of)?,
+        text: fold(&filter.q),
+        with_conflicts: filter.standing == Some(StandingFilter::Conflict),
+        offset: 0,
+        limit: usize::MAX,
+    };
+    let (found, _) = app.names(|names| names.page(&query))?;
+    Ok(Some(found.into_iter().collect()))
 }
 
 /// Letters and digits of either width and case are the same.

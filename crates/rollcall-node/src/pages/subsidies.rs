@@ -89,6 +89,14 @@ fn list_page(
         }
         (rows, total)
     };
+    let within = filter.paging.within(total);
+    if within != filter.paging {
+        let filter = UnionFilter {
+            paging: within,
+            ..filter
+        };
+        return list_page(replica, cube, frame, filter, as_of, may_edit);
+    }
     let query = all(DocumentKind::Fund, ListingOrder::Name);
     let mut funds = Vec::new();
     for row in replica.store().read(|reader| reader.listings(&query))?.rows {
@@ -153,7 +161,8 @@ fn case_row(frame: &Frame, replica: &Replica, row: ListingRow, as_of: Day) -> Re
         return Err(ReplicaError::NoDocument(id.to_string()));
     };
     let sums = case_sums(&facts.entries, Day::MIN, as_of, as_of);
-    let rule = [case.rule.clone(), case.period.clone()];
+    let rule = case.rule.as_deref().map(|rule| words::term(frame, "rule", rule));
+    let rule = [rule, case.period.clone()];
     let (payee, _) = payee(
         replica,
         case.payee_union.as_deref(),
@@ -300,7 +309,10 @@ fn case_fields(
     Ok(vec![
         field_row("federation", Some(words::division(case.federation.as_str()))),
         field_row("kind", Some(frame.term("subsidy", case.kind.name()))),
-        field_row("rule", case.rule.clone()),
+        field_row(
+            "rule",
+            case.rule.as_deref().map(|rule| words::term(frame, "rule", rule)),
+        ),
         field_row("period", case.period.clone()),
         field_row("fund", fund),
     ])

@@ -12,7 +12,7 @@ use rollcall_replica::{Error as ReplicaError, Replica};
 use rollcall_stats::Cube;
 use rollcall_store::UNSENT;
 use rollcall_store::listing::{ListingOrder, ListingQuery, ListingRow};
-use rollcall_web::form::{CheckedQuery, encode};
+use rollcall_web::form::{CheckedQuery, Paging, encode};
 use rollcall_web::layout::{Frame, Pager};
 use rollcall_web::login::{Role, SignedIn};
 use rollcall_web::page::organisation::FieldRow;
@@ -37,22 +37,28 @@ const UNITS_MAX: usize = 200;
 pub async fn list(
     State(app): State<App>,
     signed_in: SignedIn,
-    CheckedQuery(filter): CheckedQuery<UnionFilter>,
+    CheckedQuery(mut filter): CheckedQuery<UnionFilter>,
 ) -> Result<Page<Unions>, Error> {
     let as_of = today(&signed_in);
     let frame = signed_in.frame("nav.unions").computed_from(as_of, None);
     let may_edit = signed_in.account.role >= Role::Clerk;
     let page = app
         .with(move |app| {
-            let query = ListingQuery {
+            let query = |paging: Paging| ListingQuery {
                 kind: Some(DocumentKind::Union),
                 text: fold(&filter.q),
                 order: ListingOrder::Name,
-                offset: usize::try_from(filter.paging.offset()).unwrap_or(usize::MAX),
-                limit: usize::try_from(filter.paging.size).unwrap_or(usize::MAX),
+                offset: usize::try_from(paging.offset()).unwrap_or(usize::MAX),
+                limit: usize::try_from(paging.size).unwrap_or(usize::MAX),
                 ..ListingQuery::default()
             };
-            let found = app.replica.store().read(|reader| reader.listings(&query))?;
+            let store = app.replica.store();
+            let mut found = store.read(|reader| reader.listings(&query(filter.paging)))?;
+            let within = filter.paging.within(found.total);
+            if within != filter.paging {
+                found = store.read(|reader| reader.listings(&query(within)))?;
+            }
+            filter.paging = within;
             let mut rows = Vec::with_capacity(found.rows.len());
             for row in found.rows {
                 rows.push(shown_row(&frame, &app.replica, row, as_of)?);
@@ -265,7 +271,7 @@ fn fields(frame: &Frame, replica: &Replica, record: &UnionRecord) -> Result<Vec<
     ];
     for (field, text) in [("area_level", &record.area_level), ("mistaken", &record.mistaken)] {
         if text.is_some() {
-            let text = text.as_deref().map(|text| words::term(frame, field, text));
+            let text = text.as_deref().map(|text| words::text_of(frame, field, text));
             rows.push(field_row(field, text));
         }
     }

@@ -147,6 +147,14 @@ async fn same_form_sent_twice_is_carried_out_once_and_shows_its_result() {
 }
 
 #[test]
+fn page_beyond_the_last_is_the_last() {
+    let page = |page, size, total| Paging { page, size }.within(total).page;
+    assert_eq!(page(99_999, 50, 101), 3);
+    assert_eq!(page(2, 50, 101), 2);
+    assert_eq!(page(7, 50, 0), 1);
+}
+
+#[test]
 fn address_carries_one_notice() {
     for (address, notice) in [
         ("/a", "/a?notice=saved"),

@@ -193,7 +193,8 @@ impl OrganisationFilter {
         if query.is_empty() {
             path.to_owned()
         } else {
-            format!("{path}?{}", query.join("&"))
+            let joint = if path.contains('?') { '&' } else { '?' };
+            format!("{path}{joint}{}", query.join("&"))
         }
     }
 
