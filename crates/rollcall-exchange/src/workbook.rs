@@ -81,7 +81,14 @@ fn choose_sheet(workbook: &mut Workbook<'_>, asked: Option<&str>) -> Result<Stri
     if let Some(asked) = asked {
         return match sheets.iter().find(|(name, _)| name.trim() == asked.trim()) {
             Some((name, _)) => Ok(name.clone()),
-            None => Err(choose(&sheets)),
+            None => {
+                let names: Vec<String> = sheets.iter().map(|(name, _)| name.replace('"', "'")).collect();
+                let message = format!(
+                    "There is no such sheet; the workbook has \"{}\".",
+                    names.join(", ")
+                );
+                Err(Problem::error("SHEET_UNKNOWN", "", message))
+            }
         };
     }
     let mut filled = Vec::new();

@@ -462,7 +462,7 @@ fn sheets_and_merged_cells_are_settled_before_rows_are_read() {
     );
     let both = [("a", "visible", full.as_str()), ("b", "hidden", full.as_str())];
     assert_eq!(several(&both, Some("b")), "fine");
-    assert_eq!(several(&both, Some("c")), "file SHEET_CHOOSE");
+    assert_eq!(several(&both, Some("c")), "file SHEET_UNKNOWN");
     let problem: Problem = read_list(
         &archive(&sheets_parts(&both, "")),
         "list.xlsx",

@@ -1,11 +1,12 @@
 //! `/import`: imports made before, and the upload, which is sorted at once and written to nothing but its own file.
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use rollcall_store::import::ImportRow as StoredImport;
 use rollcall_web::form::UploadRequest;
-use rollcall_web::login::Clerk;
-use rollcall_web::page::import::{ImportCounts, ImportRow, ImportUpload};
+use rollcall_web::login::{Clerk, SignedIn};
+use rollcall_web::page::import::{ImportChoice, ImportCounts, ImportRow, ImportUpload};
 use rollcall_web::{Error, Page};
 
 use super::editing;
@@ -23,6 +24,15 @@ const IMPORTS_MAX: usize = 50;
 /// # Errors
 /// The store's.
 pub async fn form(State(app): State<App>, Clerk(signed_in): Clerk) -> Result<Page<ImportUpload>, Error> {
+    Ok(Page(page(&app, &signed_in, ImportChoice::default(), None).await?))
+}
+
+async fn page(
+    app: &App,
+    signed_in: &SignedIn,
+    chosen: ImportChoice,
+    problem: Option<String>,
+) -> Result<ImportUpload, Error> {
     let frame = signed_in.frame("nav.import");
     let shown = frame.clone();
     let imports = app
@@ -47,13 +57,15 @@ pub async fn form(State(app): State<App>, Clerk(signed_in): Clerk) -> Result<Pag
             Ok(imports.into_iter().map(row).collect())
         })
         .await?;
-    Ok(Page(ImportUpload {
+    Ok(ImportUpload {
         frame,
+        chosen,
+        problem,
         action: "/import".to_owned(),
         size_bytes_max: LIST_SIZE_BYTES_MAX as u64,
         encodings: vec!["utf-8", "gb18030"],
         imports,
-    }))
+    })
 }
 
 /// How the rows were sorted, from a summary as it is kept.
@@ -69,10 +81,10 @@ pub(super) fn counts(summary: &serde_json::Value) -> ImportCounts {
     }
 }
 
-/// Takes a file and sorts its rows.
+/// Takes a file and sorts its rows. Where nothing of it can be read, the form says why.
 ///
 /// # Errors
-/// `TOO_BIG`, `UPLOAD_CUT`, the file's own code where nothing of it can be read.
+/// `TOO_BIG`, `UPLOAD_CUT`, the store's.
 pub async fn submit(
     State(app): State<App>,
     Clerk(signed_in): Clerk,
@@ -108,6 +120,11 @@ pub async fn submit(
         columns: Vec::new(),
         summary: serde_json::Value::Null,
     };
+    let chosen = ImportChoice {
+        read_as: field("as"),
+        encoding: field("encoding"),
+        sheet: field("sheet"),
+    };
     let ran = std::sync::atomic::AtomicBool::new(false);
     let answer = received
         .submit_once(|| async {
@@ -123,7 +140,12 @@ pub async fn submit(
     if answer.is_err() || !ran.load(std::sync::atomic::Ordering::Relaxed) {
         drop_file(&path).await;
     }
-    answer
+    let Err(Error::Refused { code, message }) = answer else {
+        return answer;
+    };
+    let problem = format!("{} [{code}]", signed_in.visit.locale.sentence(&code, &message));
+    let page = page(&app, &signed_in, chosen, Some(problem)).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
 }
 
 /// What cannot be removed now goes with the next clearing up.

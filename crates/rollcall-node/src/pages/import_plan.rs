@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::import::counts;
 use super::upload::{Ran, Uploads};
-use super::{editing, export};
+use super::{editing, export, words};
 use crate::app::App;
 
 /// Problems shown; the workbook of refused rows has them all.
@@ -149,7 +149,7 @@ fn plan_page(
             .map(|problem| ImportProblem {
                 row: problem.row.unwrap_or(0),
                 message: frame.sentence(&problem.code, &problem.message),
-                column: problem.column.unwrap_or_default(),
+                column: words::column(&frame, &problem.column.unwrap_or_default()),
                 code: problem.code,
                 tone: Tone::Attention,
             })
@@ -180,7 +180,15 @@ fn line(frame: &Frame, problem: &KeptProblem) -> String {
     let row = problem
         .row
         .map(|row| format!("{} {}", frame.text("import.row"), frame.number(row)));
-    let place: Vec<String> = row.into_iter().chain(problem.column.clone()).collect();
+    let place: Vec<String> = row
+        .into_iter()
+        .chain(
+            problem
+                .column
+                .as_deref()
+                .map(|column| words::column(frame, column)),
+        )
+        .collect();
     let sentence = frame.sentence(&problem.code, &problem.message);
     if place.is_empty() {
         format!("{sentence} [{}]", problem.code)

@@ -14,7 +14,7 @@ use rollcall_store::successor::Mark;
 use rollcall_store::{Error as StoreError, Reader};
 use rollcall_sync::message::Receipt;
 use rollcall_sync::session::client::{ReceiptCheck, SessionEnd};
-use rollcall_web::form::{CheckedForm, with_notice};
+use rollcall_web::form::{CheckedForm, see_other, with_notice};
 use rollcall_web::layout::{Frame, Tone};
 use rollcall_web::login::{Clerk, Role, SignedIn};
 use rollcall_web::page::sync::{AttentionRow, ByFile, ReceiptRow, SessionRow, Sync, SyncState, WaitingRow};
@@ -49,6 +49,12 @@ pub struct PastSession {
 }
 
 impl PastSession {
+    /// Why it did not reach its end, in words.
+    fn told(&self, frame: &Frame) -> Option<String> {
+        let (code, message) = self.refusal.as_ref()?;
+        Some(format!("{} [{code}]", frame.sentence(code, message)))
+    }
+
     /// What is remembered of an answer that somebody carried here.
     pub(super) fn by_file(begun_unix_ms: i64, bytes: u64, taken: &anyhow::Result<AnswerTaken>) -> Self {
         let (outcome, pushed_changes, pulled_changes) = match taken {
@@ -116,6 +122,12 @@ fn page(
     let silence_max = i64::try_from(config.sync_seconds)
         .unwrap_or(i64::MAX)
         .saturating_mul(1000 * INTERVALS_MAX);
+    let last_session = app.sessions().into_iter().next();
+    let failed = last_session.filter(|session| session.refusal.is_some());
+    let failed_ms = failed
+        .as_ref()
+        .filter(|session| session.outcome == "failed")
+        .map(|session| session.begun_unix_ms);
     let (state, waiting, attention, receipts) = store.read(|reader| {
         let upstream = reader.upstream()?;
         let acknowledged = upstream
@@ -136,7 +148,7 @@ fn page(
                 Some(receipt) => crate::sync::came_by(reader, receipt)? == crate::sync::BY_FILE,
                 None => false,
             },
-            connected: config.aggregator.is_some() && now_ms.saturating_sub(heard_ms) <= silence_max,
+            connected: config.aggregator.is_some() && is_connected(heard_ms, failed_ms, now_ms, silence_max),
             enrolled: config.aggregator.is_some(),
         };
         let receipts = reader.receipts(store_id, ROWS_MAX)?.into_iter().map(|row| {
@@ -161,16 +173,22 @@ fn page(
     let sessions = app.sessions().into_iter().map(|session| SessionRow {
         at: locale.moment(session.begun_unix_ms),
         outcome: session.outcome,
-        reason: session
-            .refusal
-            .map(|(code, message)| format!("{} [{code}]", locale.sentence(&code, &message))),
+        reason: session.told(&frame),
         pushed_changes: session.pushed_changes,
         pulled_changes: session.pulled_changes,
         bytes: session.bytes,
         duration_ms: session.duration_ms,
     });
+    let failure = failed.map(|session| {
+        let reason = session.told(&frame);
+        frame.fill(
+            "sync.failed",
+            &[&locale.moment(session.begun_unix_ms), &reason.unwrap_or_default()],
+        )
+    });
     Ok(Sync {
         state,
+        failure,
         start_action: (may_start && config.aggregator.is_some()).then(|| "/sync".to_owned()),
         by_file: (may_start && config.aggregator.is_some()).then(|| ByFile {
             file_action: "/sync/file".to_owned(),
@@ -313,17 +331,23 @@ fn named(reader: &Reader, id: rollcall_core::id::DocumentId) -> Result<(String, 
     })
 }
 
-/// Runs a session now. One that takes long goes on behind the page.
+/// Whether the aggregator answers: it was heard within the silence that is normal, and no call since went wrong.
+fn is_connected(heard_ms: i64, failed_ms: Option<i64>, now_ms: i64, silence_max_ms: i64) -> bool {
+    now_ms.saturating_sub(heard_ms) <= silence_max_ms
+        && failed_ms.is_none_or(|failed_ms| failed_ms < heard_ms)
+}
+
+/// Runs a session now. One that takes long goes on behind the page; why one did not reach its end stands on the page.
 ///
 /// # Errors
-/// The connection's and the session's codes.
+/// `FORM_NOT_OURS`, or a session that broke off by a defect.
 pub async fn start(
     State(app): State<App>,
     Clerk(signed_in): Clerk,
     form: CheckedForm<Nothing>,
 ) -> Result<Response, Error> {
     let begun_unix_ms = signed_in.visit.site.now_unix_ms();
-    form.submit_once(|_| async move {
+    let answer = form.submit_once(|_| async move {
         let session = tokio::spawn(async move {
             let result = sync_now(&app.files, &app.replica).await;
             let (session, refusal) = past(begun_unix_ms, result);
@@ -336,8 +360,12 @@ pub async fn start(
             Ok(Ok(Some(refused))) => Err(Error::refused(refused.code, refused.message)),
             Ok(Ok(None)) => Ok(with_notice("/sync", "synced")),
         }
-    })
-    .await
+    });
+    match answer.await {
+        // Not a result of the form, so that it may be tried again from the same page.
+        Err(Error::Refused { .. }) => Ok(see_other(&with_notice("/sync", "sync_failed"))),
+        other => other,
+    }
 }
 
 /// What is remembered of a session, and why it did not reach its end.
@@ -394,6 +422,27 @@ fn ended(end: Option<SessionEnd>) -> (&'static str, Option<Refused>) {
         Some(SessionEnd::Restart(_) | SessionEnd::LinkLost) | None => {
             let message = "The connection was lost; what was acknowledged stays. Try again.";
             ("failed", Some(Refused::new("LINK_LOST", message)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_went_wrong_counts_at_once_until_the_aggregator_is_heard_again() {
+        for (heard_ms, failed_ms, now_ms, connected) in [
+            (1_000, None, 1_500, true),
+            (1_000, None, 1_901, false),
+            (1_000, Some(1_400), 1_500, false),
+            (1_450, Some(1_400), 1_500, true),
+        ] {
+            assert_eq!(
+                is_connected(heard_ms, failed_ms, now_ms, 900),
+                connected,
+                "{heard_ms} {failed_ms:?}"
+            );
         }
     }
 }

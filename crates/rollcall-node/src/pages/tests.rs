@@ -85,6 +85,11 @@ async fn organisations_are_found_by_text_and_by_how_they_stand() {
     let first = browser.get("/organisations?size=1").await;
     let second = browser.get("/organisations?size=1&page=2").await;
     assert!(first.has("page=2") && first.body != second.body);
+    let beyond = browser.get("/organisations?page=99999").await;
+    assert!(
+        beyond.has("求知学校") && !beyond.has("还没有登记任何组织"),
+        "beyond the last page is the last page"
+    );
     for bad in ["page=0", "size=100000", "standing=flying", "kind=%27"] {
         assert_eq!(
             browser.get(&format!("/organisations?{bad}")).await.status,
@@ -394,7 +399,11 @@ async fn unreadable_file_is_refused_and_leaves_nothing() {
     ] {
         let form = li.get("/import").await;
         let answer = li.upload(&form, name, content).await;
-        assert!(answer.status.is_client_error(), "{name}: {}", answer.status);
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}");
+        assert!(
+            answer.has("class=\"refusal\"") && answer.has("id=\"file\""),
+            "{name}: the form stays and says why"
+        );
     }
     let uploads = node.replica.store().path().with_file_name("uploads");
     assert_eq!(std::fs::read_dir(uploads).expect("the folder").count(), 0);
@@ -476,10 +485,12 @@ async fn sync_page_says_what_waits_and_that_the_node_is_not_enrolled() {
     let page = li.get_in_english("/sync").await;
     assert!(page.has("Not enrolled") && page.has("求知学校") && page.has("330106 西湖区, command line"));
     let answer = li.submit(&li.get("/import").await, "/sync", &[]).await;
-    assert!(answer.has("NOT_ENROLLED"), "{}", answer.body);
+    assert_eq!(answer.location, "/sync?notice=sync_failed", "{}", answer.body);
+    let page = li.get(&answer.location).await;
     assert!(
-        li.get("/sync").await.has("NOT_ENROLLED"),
-        "the session that failed is remembered"
+        page.has("NOT_ENROLLED") && page.has("同步没有完成"),
+        "why stands on the page: {}",
+        page.body
     );
 }
 
@@ -502,6 +513,13 @@ async fn register_is_exported_in_three_forms() {
         );
         assert!(format == "xlsx" || answer.has("求知学校"), "{format}");
     }
+    let list = li.get("/organisations?standing=covered").await;
+    assert!(
+        list.has("/organisations/export?format=xlsx&#38;standing=covered"),
+        "the link carries the filter"
+    );
+    let filtered = li.get("/organisations/export?format=csv&standing=covered").await;
+    assert!(filtered.has("求知学校") && !filtered.has("安和医院"));
     assert_eq!(
         li.get("/organisations/export?format=pdf").await.status,
         StatusCode::BAD_REQUEST

@@ -11,7 +11,7 @@ use rollcall_web::layout::{Frame, Tone};
 use serde_json::Value;
 
 /// Fields whose values are terms, with the prefix of their texts.
-const TERMS: [(&str, &str); 11] = [
+const TERMS: [(&str, &str); 12] = [
     ("category", "category"),
     ("registration_status", "registration_status"),
     ("operating_state", "operating_state"),
@@ -23,6 +23,7 @@ const TERMS: [(&str, &str); 11] = [
     ("result", "contact_result"),
     ("service", "service"),
     ("area_level", "area_level"),
+    ("rule", "rule"),
 ];
 
 /// Lists and fields of entries whose text stands under another key than `field.`.
@@ -153,7 +154,9 @@ pub(super) fn text_of(frame: &Frame, name: &str, text: &str) -> String {
         | "approved_by"
         | "counterparty"
         | "payee_federation" => division(text),
-        "reason" => frame.term("exclusion", text),
+        // What the program closes or withdraws has the act as its reason.
+        "mistaken" => reason(frame, text.to_owned()),
+        "reason" => reason(frame, frame.term("exclusion", text)),
         "source" => frame.term("source", text),
         _ => date(frame, text),
     }
@@ -179,6 +182,17 @@ pub(super) fn division(code: &str) -> String {
     match number.and_then(|number| Divisions::get().name(number)) {
         Some(name) => format!("{code} {name}"),
         None => code.to_owned(),
+    }
+}
+
+/// A column of an import: in words where it is a field of records, such as `responsible`; heads of lists stand as they do
+/// in the file.
+pub(super) fn column(frame: &Frame, column: &str) -> String {
+    let name = column.split(['/', '@']).next().unwrap_or_default();
+    if frame.locale.lookup(&key(name)).is_some() {
+        field(frame, column.split('@').next().unwrap_or_default())
+    } else {
+        column.to_owned()
     }
 }
 

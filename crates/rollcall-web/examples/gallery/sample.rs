@@ -6,7 +6,7 @@ use rollcall_web::form::Paging;
 use rollcall_web::layout::{AccountFace, Frame, NavigationItem, Pager, Tone};
 use rollcall_web::page::edit::{Edit, EditField, EditInput, EditProblem};
 use rollcall_web::page::import::{
-    ImportCounts, ImportPlan, ImportProblem, ImportRow, ImportState, ImportUpload,
+    ImportChoice, ImportCounts, ImportPlan, ImportProblem, ImportRow, ImportState, ImportUpload,
 };
 use rollcall_web::page::organisation::{
     ConflictValue, ConflictView, CountRow, CoverageRow, ExclusionRow, FieldRow, HistoryRow, NextStep,
@@ -794,6 +794,12 @@ pub(crate) fn import(frame: Frame) -> ImportUpload {
         action: "/import".to_owned(),
         size_bytes_max: 20 * 1024 * 1024,
         encodings: vec!["utf-8", "gb18030"],
+        chosen: ImportChoice {
+            read_as: "unions".to_owned(),
+            encoding: "gb18030".to_owned(),
+            sheet: "2024".to_owned(),
+        },
+        problem: Some(frame.sentence("SHEET_UNKNOWN", "")),
         imports: vec![
             row("西湖区民政局2024年12月名单.xlsx", 1, false),
             row("民办学校名单（试）.csv", 40, true),
@@ -911,6 +917,7 @@ pub(crate) fn sync(frame: Frame) -> Sync {
             connected: false,
             enrolled: true,
         },
+        failure: Some(frame.fill("sync.failed", &["8:00", &frame.sentence("CANNOT_CONNECT", "")])),
         start_action: Some("/sync".to_owned()),
         by_file: Some(ByFile {
             file_action: "/sync/file".to_owned(),

@@ -17,8 +17,23 @@ pub struct ImportUpload {
     pub size_bytes_max: u64,
     /// Encodings to choose from besides "found out": `utf-8`, `gb18030`.
     pub encodings: Vec<&'static str>,
+    /// What was chosen before, after a refusal.
+    pub chosen: ImportChoice,
+    /// Why the file was refused, in the reader's language.
+    pub problem: Option<String>,
     /// Imports made before, newest first.
     pub imports: Vec<ImportRow>,
+}
+
+/// How a file is to be read, as it was chosen in the form; empty where it is to be found out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportChoice {
+    /// What it holds.
+    pub read_as: String,
+    /// Its encoding.
+    pub encoding: String,
+    /// The sheet.
+    pub sheet: String,
 }
 
 /// An import made before.

@@ -14,6 +14,8 @@ pub struct Sync {
     pub frame: Frame,
     /// How it stands.
     pub state: SyncState,
+    /// Why the last session that was started here did not reach its end, in the reader's language.
+    pub failure: Option<String>,
     /// Where sync is started by post; `None` where it cannot be.
     pub start_action: Option<String>,
     /// Where files are fetched and answers given back; `None` where they cannot be.
