@@ -370,7 +370,9 @@ async fn list_is_sorted_committed_and_taken_back() {
         "{}",
         undone.body
     );
-    assert!(li.get(&page_of("52330106MJ8745671P")).await.has("误登，已关闭"));
+    let closed = li.get(&page_of("52330106MJ8745671P")).await;
+    assert!(closed.has("误登，已关闭") && closed.has("撤销导入 名单.csv"));
+    assert!(!closed.has("undo import"), "{}", closed.body);
     let id = node
         .replica
         .find(SCHOOL, &[DocumentKind::Organisation])

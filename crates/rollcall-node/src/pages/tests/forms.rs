@@ -165,3 +165,43 @@ async fn dates_and_counts_are_taken_as_lists_write_them() {
     let page = li.get(&page_of(SCHOOL)).await;
     assert!(page.has("2024年12月30日") && page.has("1,234"), "{}", page.body);
 }
+
+#[tokio::test]
+async fn what_is_wrong_is_said_once() {
+    let node = Node::new();
+    let li = node.sign_in("li").await;
+    let form = li.get("/unions/new").await;
+    let fields = [
+        ("name", "某工会"),
+        ("form", "joint"),
+        ("higher_union", "330106"),
+        ("applied_on", "2024-03-12"),
+        ("elected_on", "2024-03-11"),
+        ("established_on", "2024-03-10"),
+        ("founding_number", "3号"),
+        ("reason", "批复"),
+    ];
+    let answer = send(&li, &form, "/unions/new", &fields).await;
+    assert_eq!(answer.body.matches("[V19]").count(), 1, "{}", answer.body);
+    let form = li.get("/organisations/new").await;
+    let fields = [
+        ("name", "一所学校"),
+        ("code", "52330106XXXX000350"),
+        ("reason", "来电"),
+    ];
+    let answer = send(&li, &form, "/organisations/new", &fields).await;
+    assert!(answer.has("[V02]") && !answer.has("统一社会信用代码: 统一社会信用代码"));
+}
+
+#[tokio::test]
+async fn columns_and_reasons_of_imports_are_in_words() {
+    let node = Node::new();
+    node.import(RECORDS);
+    let li = node.sign_in("li").await;
+    let record = r#"{"type":"organisation","id":"far","name":"宁波某校","responsible":"330203"}"#;
+    let form = li.get("/import").await;
+    let sorted = li.upload(&form, "记录.jsonl", record.as_bytes()).await;
+    assert_eq!(sorted.status, StatusCode::SEE_OTHER, "{}", sorted.body);
+    let plan = li.get(&sorted.location).await;
+    assert!(plan.has("<td>责任工会</td>"), "{}", plan.body);
+}
