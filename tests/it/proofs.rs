@@ -205,3 +205,21 @@ fn a_document_whose_digest_was_flipped_is_repaired_or_refused_never_taken_for_eq
         said.out
     );
 }
+
+#[test]
+fn figures_keep_what_was_known_of_a_document_that_a_rebuild_cannot_read() {
+    let aggregator = Aggregator::start();
+    let node = aggregator.node("330000", &["--replicas", "330000"]);
+    node.import(&fixture("country/second.jsonl"));
+    sync_all(&[&node]);
+    let asked = ["figures", "--as-of", "2024-12-31", "--by", "county"];
+    let before = node.json(&asked)["rows"].clone();
+    assert_ne!(before, json!([]));
+    flip(&node.store(), "change", "bytes", "ordinal = 0");
+    let said = node.said(&["rebuild", "--json"]);
+    assert_eq!(
+        (said.code(), &said.json()["unread"]),
+        ("REBUILD_PARTIAL", &json!(1))
+    );
+    assert_eq!(node.json(&asked)["rows"], before);
+}

@@ -429,6 +429,23 @@ fn a_damaged_store_is_read_only_and_rebuilt_from_the_aggregator_with_what_was_no
         "everything else is back"
     );
     assert_whole(&aggregator, &[&node]);
+
+    // Of a file without a head nothing can be said; of none at all, nothing is lost.
+    let mut bytes = std::fs::read(node.store()).expect("the store");
+    bytes[..100].fill(0);
+    std::fs::write(node.store(), bytes).expect("the store");
+    let told = node.said(&["rebuild", "--from-centre"]);
+    assert!(
+        told.out.contains("could not be read; keep the store"),
+        "{}",
+        told.out
+    );
+    for tail in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{tail}", node.store().display()));
+    }
+    let told = node.said(&["rebuild", "--from-centre"]);
+    assert!(told.out.contains("a new one is made"), "{}", told.out);
+    assert_whole(&aggregator, &[&node]);
 }
 
 #[test]

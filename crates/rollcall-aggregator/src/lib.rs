@@ -113,8 +113,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Restore { file, data } => upkeep::run_restore(&file, &Files::new(&data.folder).store()),
         Command::Verify { data, json } => {
             let replica = replica(&data)?;
-            let further = evidence_faults(&replica)?;
-            upkeep::run_verify(&replica, further, json)
+            upkeep::run_verify(&replica, || evidence_faults(&replica), json)
         }
         Command::Rebuild { data, json } => upkeep::run_rebuild(&replica(&data)?, json),
         Command::Config {

@@ -50,14 +50,23 @@ pub fn run_restore(from: &Path, to: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Runs `verify`; `further` adds what only the caller can check (signatures).
+/// Runs `verify`; `further` adds what only the caller can check (signatures), where the file can be read.
 ///
 /// # Errors
-/// `VERIFY_FAULTS` where anything is wrong.
-pub fn run_verify(replica: &Replica, further: Vec<(String, String)>, json: bool) -> anyhow::Result<()> {
-    let mut faults: Vec<ShownFault> = replica
-        .verify()
-        .context("verify the store")?
+/// `VERIFY_FAULTS` where anything is wrong, `STORE_DAMAGED` where not even that can be told.
+pub fn run_verify(
+    replica: &Replica,
+    further: impl FnOnce() -> anyhow::Result<Vec<(String, String)>>,
+    json: bool,
+) -> anyhow::Result<()> {
+    let found = match replica.verify() {
+        Err(rollcall_replica::Error::Store(error)) if is_damage(&error) => {
+            replica.store().mark_damaged(&[error.to_string()]);
+            return Err(refused(&error).into());
+        }
+        found => found.context("verify the store")?,
+    };
+    let mut faults: Vec<ShownFault> = found
         .into_iter()
         .map(|fault| ShownFault {
             kind: format!("{:?}", fault.kind),
@@ -65,13 +74,6 @@ pub fn run_verify(replica: &Replica, further: Vec<(String, String)>, json: bool)
             message: fault.message,
         })
         .collect();
-    faults.extend(further.into_iter().map(|(place, message)| ShownFault {
-        kind: "Signature".to_owned(),
-        place,
-        message,
-    }));
-    let documents = replica.store().read(|reader| reader.documents_count())?;
-    let count = faults.len();
     let file: Vec<String> = faults
         .iter()
         .filter(|fault| fault.kind == "File")
@@ -79,7 +81,19 @@ pub fn run_verify(replica: &Replica, further: Vec<(String, String)>, json: bool)
         .collect();
     if !file.is_empty() {
         replica.store().mark_damaged(&file);
+    } else {
+        faults.extend(further()?.into_iter().map(|(place, message)| ShownFault {
+            kind: "Signature".to_owned(),
+            place,
+            message,
+        }));
     }
+    let documents = match replica.store().read(|reader| reader.documents_count()) {
+        // What is wrong with the file is listed.
+        Err(error) if is_damage(&error) && !faults.is_empty() => 0,
+        documents => documents.map_err(|error| refused(&error))?,
+    };
+    let count = faults.len();
     if json {
         print_json(&Verified { documents, faults })?;
     } else {
@@ -102,14 +116,23 @@ pub fn run_verify(replica: &Replica, further: Vec<(String, String)>, json: bool)
 /// Runs `rebuild`.
 ///
 /// # Errors
-/// The store's, or a document's.
+/// The store's; `REBUILD_PARTIAL` where documents could not be read: what was known of them stays.
 pub fn run_rebuild(replica: &Replica, json: bool) -> anyhow::Result<()> {
-    let documents = replica.rebuild(now_ms()).context("rebuild facts")?;
+    let rebuilt = replica.rebuild(now_ms()).context("rebuild facts")?;
+    let (documents, unread) = (rebuilt.documents, rebuilt.unread.len());
     if json {
-        print_json(&serde_json::json!({ "documents": documents }))
+        print_json(&serde_json::json!({ "documents": documents, "unread": unread }))?;
     } else {
-        print_line(format_args!("facts and lists of {documents} documents read anew"))
+        print_line(format_args!("facts and lists of {documents} documents read anew"))?;
     }
+    let Some(first) = rebuilt.unread.first() else {
+        return Ok(());
+    };
+    let message = format!(
+        "{unread} documents cannot be read; figures and lists keep what was known of them. At a node rebuild --from-centre \
+         fetches them again, at the aggregator restore a backup. The first: {first}"
+    );
+    Err(Refused::new("REBUILD_PARTIAL", message).into())
 }
 
 /// Opens a store; one that is damaged is opened to be read, and said so on standard error with what to do.
@@ -119,7 +142,7 @@ pub fn run_rebuild(replica: &Replica, json: bool) -> anyhow::Result<()> {
 pub fn open_store(path: &Path, remedy: &str) -> anyhow::Result<Store> {
     let damaged = match Store::open(path) {
         Ok(store) => return Ok(store),
-        Err(error @ (rollcall_store::Error::Corrupt(_) | rollcall_store::Error::Damaged(_))) => error,
+        Err(error) if is_damage(&error) => error,
         Err(error) => return Err(refused(&error).into()),
     };
     match Store::open_damaged(path) {
@@ -135,6 +158,13 @@ pub fn open_store(path: &Path, remedy: &str) -> anyhow::Result<Store> {
             Err(Refused::new("STORE_DAMAGED", message).into())
         }
     }
+}
+
+fn is_damage(error: &rollcall_store::Error) -> bool {
+    matches!(
+        error,
+        rollcall_store::Error::Corrupt(_) | rollcall_store::Error::Damaged(_)
+    )
 }
 
 /// A store's error as a refusal with its code.

@@ -97,8 +97,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Verify { data, json } => {
             let files = Files::new(&data.folder);
             let replica = Replica::new(files.open_store()?);
-            let further = receipt_faults(&files, &replica)?;
-            upkeep::run_verify(&replica, further, json)
+            upkeep::run_verify(&replica, || receipt_faults(&files, &replica), json)
         }
         Command::Rebuild {
             data,

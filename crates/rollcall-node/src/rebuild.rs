@@ -103,16 +103,25 @@ pub fn run_from_centre(files: &Files, json: bool) -> anyhow::Result<()> {
     let config = files.load_config()?;
     files.client_config(&config)?;
     let path = files.store();
-    let saved = salvage(&path).map_err(|error| refused(&error))?;
+    // A disk that is new holds nothing to save.
+    let is_there = path.exists();
+    let saved = if is_there {
+        salvage(&path).map_err(|error| refused(&error))?
+    } else {
+        Salvage::default()
+    };
     let unsent: Vec<Saved> = saved.unsent.iter().map(Saved::from).collect();
     let unsent_file = save_unsent(files, saved.store_id, &unsent)?;
-    let aside = rollcall_store::backup::set_aside(&path).map_err(|error| refused(&error))?;
+    let aside = is_there.then(|| rollcall_store::backup::set_aside(&path));
+    let aside = aside.transpose().map_err(|error| refused(&error))?;
     let made = make(files, &config, &saved);
     let (store, first) = match made {
         Ok(made) => made,
         Err(error) => {
             // The old store is better than none.
-            let _ = std::fs::rename(&aside, &path);
+            if let Some(aside) = &aside {
+                let _ = std::fs::rename(aside, &path);
+            }
             return Err(error);
         }
     };
@@ -131,6 +140,7 @@ pub fn run_from_centre(files: &Files, json: bool) -> anyhow::Result<()> {
             "account": first.as_ref().map(|first| &first.name),
             "password": first.as_ref().map(|first| &first.password),
             "unreadable": saved.unreadable,
+            "whole": is_there && is_whole(&saved),
             "unsent_file": unsent_file,
             "unsent": unsent.iter().map(|saved| ShownUnsent {
                 document: &saved.document, kind: &saved.kind, name: &saved.name, change: &saved.change,
@@ -138,7 +148,10 @@ pub fn run_from_centre(files: &Files, json: bool) -> anyhow::Result<()> {
             "pulled": { "changes": pulled.changes, "documents": pulled.documents },
         }))?;
     } else {
-        print_line(format_args!("the damaged store is kept as {}", aside.display()))?;
+        match &aside {
+            Some(aside) => print_line(format_args!("the store as it was is kept as {}", aside.display()))?,
+            None => print_line("there was no store; a new one is made")?,
+        }
         print_line(format_args!(
             "{} accounts taken over, {} rows could not be read",
             saved.accounts.len(),
@@ -167,11 +180,23 @@ pub fn run_from_centre(files: &Files, json: bool) -> anyhow::Result<()> {
                 unsent.len(),
                 file.display()
             ))?,
-            None => print_line("nothing was lost that could be read: everything had been sent")?,
+            None if !is_there => {}
+            None if is_whole(&saved) => print_line("nothing was lost: everything had been sent")?,
+            None => print_line(
+                "whether everything had been sent could not be read; keep the store as it was until the entries of the last days are looked through",
+            )?,
         }
-        print_line(format_args!("{outcome}: {} documents fetched", pulled.documents))?;
+        print_line(format_args!(
+            "{outcome}: {} documents and {} changes fetched",
+            pulled.documents, pulled.changes
+        ))?;
     }
     filled.map(drop)
+}
+
+/// Whether what was not sent could be read, all of it.
+fn is_whole(saved: &Salvage) -> bool {
+    saved.store_id.is_some() && saved.unreadable == 0
 }
 
 /// Writes the unsent changes to a file of their own; none where there are none.

@@ -13,33 +13,43 @@ use crate::replica::Replica;
 /// Documents read at a time.
 const PAGE: usize = 500;
 
+/// What became of the documents.
+#[derive(Debug, Default)]
+pub struct Rebuilt {
+    /// Read anew.
+    pub documents: u64,
+    /// Why others could not be read, each.
+    pub unread: Vec<Error>,
+}
+
 impl Replica {
-    /// Reads facts and lists of every document anew; how many documents.
+    /// Reads facts and lists of every document anew. Those of a document that cannot be read stay as they are, so that no
+    /// figure goes with it.
     ///
     /// # Errors
-    /// The store's, or a document's: nothing is replaced of the page it stands in.
-    pub fn rebuild(&self, now_ms: i64) -> Result<u64, Error> {
-        let drop_all = |writer: &mut Writer| {
-            writer.drop_facts()?;
-            writer.drop_listings()
-        };
-        self.store().write("drop facts", drop_all).wait()?;
-        let (mut after, mut count) = (None, 0);
+    /// The store's.
+    pub fn rebuild(&self, now_ms: i64) -> Result<Rebuilt, Error> {
+        let (mut after, mut rebuilt) = (None, Rebuilt::default());
         loop {
             let page = self.read(|reader| Ok(reader.documents(after, PAGE)?))?;
-            let Some(last) = page.last() else { return Ok(count) };
+            let Some(last) = page.last() else {
+                return Ok(rebuilt);
+            };
             after = Some(last.document_id);
-            count += page.len() as u64;
             let rows = parallel::map(page, |row| {
                 let held = self.held(row.document_id, row.kind)?;
                 let facts = all_facts(&held)?;
                 let shown = listing(&held.document.facts().0, now_ms);
                 Ok((row.document_id, row.kind, facts, shown))
-            })
-            .into_iter()
-            .collect::<Result<Vec<_>, Error>>()?;
+            });
+            let (read, unread): (Vec<_>, Vec<_>) = rows.into_iter().partition(Result::is_ok);
+            let rows: Vec<_> = read.into_iter().flatten().collect();
+            rebuilt.documents += rows.len() as u64;
+            rebuilt.unread.extend(unread.into_iter().filter_map(Result::err));
             let work = move |writer: &mut Writer| {
                 for (id, kind, facts, shown) in &rows {
+                    writer.drop_facts(*id)?;
+                    writer.drop_listing(*id)?;
                     writer.save_facts(*id, facts)?;
                     writer.save_listing(*id, *kind, shown)?;
                 }

@@ -110,9 +110,12 @@ impl Writer {
         self.write_facts(document_id, kind, facts, false)
     }
 
-    /// Drops the facts of every document, to be rebuilt.
-    pub fn drop_facts(&mut self) -> Result<(), Error> {
-        self.run("DELETE FROM fact", [])?;
+    /// Drops the facts of a document, to be written anew in the same transaction.
+    pub fn drop_facts(&mut self, document_id: DocumentId) -> Result<(), Error> {
+        self.run(
+            "DELETE FROM fact WHERE document_id = ?1",
+            [document_id.as_bytes()],
+        )?;
         Ok(())
     }
 
@@ -312,7 +315,7 @@ mod tests {
         fixture.commit(Draft::new(1).edit(&[330106])).expect("commit");
         fixture
             .store
-            .write("drop", |writer| writer.drop_facts())
+            .write("drop", |writer| writer.drop_facts(id(1)))
             .wait()
             .expect("dropped");
         assert_eq!(current(&fixture.store), []);

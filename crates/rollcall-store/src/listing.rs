@@ -262,8 +262,11 @@ impl Writer {
     }
 
     /// Drops the rows of lists, to be rebuilt.
-    pub fn drop_listings(&mut self) -> Result<(), Error> {
-        self.run("DELETE FROM listing", [])?;
+    pub fn drop_listing(&mut self, document_id: DocumentId) -> Result<(), Error> {
+        self.run(
+            "DELETE FROM listing WHERE document_id = ?1",
+            [document_id.as_bytes()],
+        )?;
         Ok(())
     }
 
