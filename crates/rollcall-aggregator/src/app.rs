@@ -20,23 +20,25 @@ const FOLLOW_AFTER: Duration = Duration::from_secs(300);
 pub struct App {
     /// Its documents.
     pub replica: Replica,
-    projection: Arc<Mutex<Projection>>,
+    /// None until it is built.
+    projection: Arc<Mutex<Option<Projection>>>,
 }
 
 impl App {
-    /// Builds the cube.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn new(replica: Replica) -> Result<Self, rollcall_replica::Error> {
-        let projection = Arc::new(Mutex::new(Projection::build(&replica)?));
-        Ok(Self { replica, projection })
+    /// Over a replica; the cube is built by [`App::keep_up`] or by the first page that needs it, so that nodes are served
+    /// at once.
+    pub fn new(replica: Replica) -> Self {
+        Self {
+            replica,
+            projection: Arc::default(),
+        }
     }
 
-    /// Brings the cube up to date whenever much has come and it is quiet again, so that who looks next does not wait for
-    /// it; who looks meanwhile does that himself.
+    /// Builds the cube, then brings it up to date whenever much has come and it is quiet again, so that who looks next
+    /// does not wait for it; who looks meanwhile does that himself.
     pub async fn keep_up(self, shutdown: CancellationToken) {
         let mut commits = self.replica.store().commits();
+        self.follow().await;
         while let Some(Ok(())) = shutdown.run_until_cancelled(commits.changed()).await {
             let begun = Instant::now();
             let until_still = async {
@@ -47,13 +49,17 @@ impl App {
             if shutdown.run_until_cancelled(until_still).await.is_none() {
                 return;
             }
-            if let Err(error) = self.ask(|_, _| Ok(())).await {
-                tracing::warn!("the cube could not follow the store: {error}");
-            }
+            self.follow().await;
         }
     }
 
-    /// Asks the cube, brought up to date first, on a thread that may block.
+    async fn follow(&self) {
+        if let Err(error) = self.ask(|_, _| Ok(())).await {
+            tracing::warn!("the cube could not follow the store: {error}");
+        }
+    }
+
+    /// Asks the cube, built or brought up to date first, on a thread that may block.
     ///
     /// # Errors
     /// The replica's, as a page.
@@ -64,7 +70,13 @@ impl App {
         let app = self.clone();
         tokio::task::spawn_blocking(move || {
             let mut projection = app.projection.lock().unwrap_or_else(PoisonError::into_inner);
-            projection.follow(&app.replica)?;
+            let projection = match &mut *projection {
+                Some(projection) => {
+                    projection.follow(&app.replica)?;
+                    projection
+                }
+                none => none.insert(Projection::build(&app.replica)?),
+            };
             question(&app.replica, projection.cube())
         })
         .await

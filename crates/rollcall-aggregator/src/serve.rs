@@ -63,13 +63,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
             .await
             .context("try again what is kept apart")??;
     }
-    let app = {
-        let replica = replica.clone();
-        tokio::task::spawn_blocking(move || App::new(replica))
-            .await
-            .context("build the cube")?
-            .context("build the cube")?
-    };
+    let app = App::new(replica.clone());
     let keys = AggregatorKeys {
         sign: Arc::new(signing_key),
         verify: Arc::new(Ed25519),

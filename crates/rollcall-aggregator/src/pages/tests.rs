@@ -123,7 +123,7 @@ impl Console {
             },
             Arc::new(StoreAccounts(store)),
         );
-        let router = site.wrap(router::pages(App::new(replica).expect("a cube")));
+        let router = site.wrap(router::pages(App::new(replica)));
         let cookie = sign_in(&router).await;
         Self {
             router,
