@@ -1,10 +1,10 @@
 //! What the pages share: the replica and a cube that follows it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall_replica::Replica;
-use rollcall_replica::projection::Projection;
+use rollcall_replica::projection::SharedProjection;
 use rollcall_stats::Cube;
 use rollcall_web::Error;
 use tokio::time::{Instant, timeout};
@@ -20,8 +20,7 @@ const FOLLOW_AFTER: Duration = Duration::from_secs(300);
 pub struct App {
     /// Its documents.
     pub replica: Replica,
-    /// None until it is built.
-    projection: Arc<Mutex<Option<Projection>>>,
+    projection: Arc<SharedProjection>,
 }
 
 impl App {
@@ -69,15 +68,8 @@ impl App {
     ) -> Result<T, Error> {
         let app = self.clone();
         tokio::task::spawn_blocking(move || {
-            let mut projection = app.projection.lock().unwrap_or_else(PoisonError::into_inner);
-            let projection = match &mut *projection {
-                Some(projection) => {
-                    projection.follow(&app.replica)?;
-                    projection
-                }
-                none => none.insert(Projection::build(&app.replica)?),
-            };
-            question(&app.replica, projection.cube())
+            app.projection
+                .ask(&app.replica, |cube| question(&app.replica, cube))?
         })
         .await
         .map_err(Error::internal)?

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rollcall_core::campaign::Settings;
 use rollcall_replica::Replica;
 use rollcall_replica::name_index::NameIndex;
-use rollcall_replica::projection::Projection;
+use rollcall_replica::projection::SharedProjection;
 use rollcall_stats::Cube;
 use rollcall_web::Error;
 
@@ -23,7 +23,7 @@ pub struct App {
     pub replica: Replica,
     /// Where it keeps things.
     pub files: Files,
-    projection: Arc<Mutex<Option<Projection>>>,
+    projection: Arc<SharedProjection>,
     names: Arc<Mutex<Option<NameIndex>>>,
     sessions: Arc<Mutex<VecDeque<PastSession>>>,
 }
@@ -69,15 +69,7 @@ impl App {
 
     /// Asks the cube, built or brought up to date first. Blocks.
     fn projected<T>(&self, question: impl FnOnce(&Cube) -> T) -> Result<T, rollcall_replica::Error> {
-        let mut projection = self.projection.lock().unwrap_or_else(PoisonError::into_inner);
-        let projection = match &mut *projection {
-            Some(projection) => {
-                projection.follow(&self.replica)?;
-                projection
-            }
-            none => none.insert(Projection::build(&self.replica)?),
-        };
-        Ok(question(projection.cube()))
+        self.projection.ask(&self.replica, question)
     }
 
     /// Asks documents and store, without the cube.

@@ -1,6 +1,8 @@
 //! A cube that follows the store: built from stored facts, then kept up by revision (`design.md` 5).
 //! Owns nothing that cannot be built again.
 
+use std::sync::{Mutex, PoisonError};
+
 use rollcall_core::campaign::Settings;
 use rollcall_stats::Cube;
 
@@ -78,5 +80,27 @@ impl Projection {
     /// The cube.
     pub fn cube(&self) -> &Cube {
         &self.cube
+    }
+}
+
+/// A cube for everybody who asks: built by the first, brought up to date by each.
+#[derive(Default)]
+pub struct SharedProjection(Mutex<Option<Projection>>);
+
+impl SharedProjection {
+    /// Asks the cube as it is now. Blocks, as long as others ask as well.
+    ///
+    /// # Errors
+    /// The store's; `Facts` where stored facts are of another program version.
+    pub fn ask<T>(&self, replica: &Replica, question: impl FnOnce(&Cube) -> T) -> Result<T, Error> {
+        let mut projection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let projection = match &mut *projection {
+            Some(projection) => {
+                projection.follow(replica)?;
+                projection
+            }
+            none => none.insert(Projection::build(replica)?),
+        };
+        Ok(question(projection.cube()))
     }
 }

@@ -1,5 +1,6 @@
 //! The rules of `domain.md` 12 that refuse an entry as it is made on a page: V11 to V13, V18 to V20, V25, V29, through
-//! `money_rule` V32 to V36, and through `handover_rule` who hands over to whom. Owns what a new entry may say beside what stands; only what the edit itself brings is judged.
+//! `money_rule` V32 to V36, and through `handover_rule` who hands over to whom. Owns what a new entry may say beside what
+//! stands; only what the edit itself brings is judged.
 
 use rollcall_core::date::Day;
 use rollcall_core::fact::{Facts, OrganisationFacts, UnionEventFact, UnionFacts};

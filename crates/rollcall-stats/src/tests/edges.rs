@@ -55,6 +55,40 @@ fn a_link_to_a_union_not_held_raises_only_the_high_bound() {
 }
 
 #[test]
+fn targets_are_judged_by_what_is_held_now_and_by_the_question_s_own_filters() {
+    let mut facts = school(SCHOOL);
+    facts.coverage = vec![link("J9", "2023-01-01")];
+    let mut cube = cube_of([document(SCHOOL, facts)]);
+    let at_target = |cube: &Cube, filters: &[(Dimension, &str)]| {
+        let query = FiguresQuery {
+            filters: filters
+                .iter()
+                .map(|(dimension, value)| (*dimension, (*value).to_owned()))
+                .collect(),
+            ..FiguresQuery::at(day("2024-06-01"))
+        };
+        let ask = || {
+            let answer = cube.figures(&query, &Heard::default()).expect("a question");
+            let target = answer
+                .targets
+                .into_iter()
+                .find(|target| target.date == day("2023-12-31"));
+            target.map(|target| (target.numerator, target.denominator))
+        };
+        let first = ask();
+        assert_eq!(ask(), first, "asked again");
+        first.expect("a target of the campaign")
+    };
+    let hospitals = [(Dimension::Category, "hospital")];
+    assert_eq!(at_target(&cube, &[]), (Some(0), Some(1)));
+    assert_eq!(at_target(&cube, &hospitals), (Some(0), Some(0)));
+    let (id, union) = shared("J9", UnionForm::Joint, "2023-06-01");
+    cube.upsert(id, union);
+    assert_eq!(at_target(&cube, &[]), (Some(1), Some(1)));
+    assert_eq!(at_target(&cube, &hospitals), (Some(0), Some(0)));
+}
+
+#[test]
 fn a_union_is_found_by_its_record_id_and_by_its_later_code() {
     let mut first = school(SCHOOL);
     first.coverage = vec![link("J1", "2023-01-01")];
