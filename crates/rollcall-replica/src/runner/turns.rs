@@ -3,7 +3,7 @@
 //! A session is under way from its Hello until its first receipt; one that stays open after that costs nothing here.
 //! Batches are judged in the order in which their sessions asked, one of a session at a time, so that a peer with much
 //! to send does not keep the others waiting. Above the limit a peer is told when to come back, each at a moment of its
-//! own, as far apart as sessions have been taking.
+//! own, as far apart as places have been coming free: that many sessions, each of which takes so long, end so far apart.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,6 @@ const SESSION_GUESS: Duration = Duration::from_millis(100);
 /// The sessions under way. One for a process.
 pub struct Turns {
     judging: Semaphore,
-    lanes: usize,
     sessions_max: usize,
     state: Mutex<State>,
 }
@@ -39,10 +38,8 @@ struct State {
 impl Turns {
     /// Room for so many sessions under way, on a machine with so many cores.
     pub fn new(sessions_max: usize, cores: usize) -> Arc<Self> {
-        let lanes = (APPLYING_PER_CORE * cores).max(1);
         Arc::new(Self {
-            judging: Semaphore::new(lanes),
-            lanes,
+            judging: Semaphore::new((APPLYING_PER_CORE * cores).max(1)),
             sessions_max,
             state: Mutex::new(State {
                 under_way: 0,
@@ -62,8 +59,8 @@ impl Turns {
         let mut state = self.state();
         let held = state.by_peer.get(&peer).copied().unwrap_or_default();
         if state.under_way >= self.sessions_max || held >= SESSIONS_PER_PEER_MAX {
-            let lanes = u32::try_from(self.lanes).unwrap_or(u32::MAX);
-            let apart = state.mean / lanes;
+            let under_way = u32::try_from(state.under_way.max(1)).unwrap_or(u32::MAX);
+            let apart = state.mean / under_way;
             state.booked = state.booked.max(now + RETRY_AFTER_MIN) + apart;
             let wait = u64::try_from((state.booked - now).as_millis()).unwrap_or(u64::MAX);
             if wait >= RETRY_AFTER_MS_MAX {
@@ -152,6 +149,23 @@ mod tests {
         drop((second, third, first));
         assert_eq!(turns.under_way(), 0);
         assert!(turns.state().by_peer.is_empty());
+    }
+
+    #[test]
+    fn peers_come_back_as_far_apart_as_places_come_free() {
+        let turns = Turns::new(50, 1);
+        let held: Vec<Turn> = (0..50)
+            .map(|peer| turns.enter([peer; 32]).expect("a place"))
+            .collect();
+        // 50 at a time, each 100 seconds long: one every 2 seconds.
+        turns.state().mean = Duration::from_secs(100);
+        let waits: Vec<u64> = (50..80)
+            .map(|peer| turns.enter([peer; 32]).err().expect("full"))
+            .collect();
+        for pair in waits.windows(2) {
+            assert!((1_500..=2_500).contains(&(pair[1] - pair[0])), "{waits:?}");
+        }
+        drop(held);
     }
 
     #[test]
