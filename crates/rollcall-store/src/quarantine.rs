@@ -200,12 +200,14 @@ impl Reader {
 
     /// Whether this change of a document waits here, or came from this store and is kept apart or was discarded: whoever
     /// has it need not send it again. One that waits for nothing any more is wanted again (`protocol.md` R6): what it
-    /// waited for came from another store, and only its own sender can hand it in.
+    /// waited for came from another store, and only its own sender can hand it in. So is one that is kept apart under the
+    /// code `except`.
     pub fn has_apart(
         &self,
         document_id: DocumentId,
         hash: &Hash,
         origin_store: StoreId,
+        except: &str,
     ) -> Result<bool, Error> {
         let waits_for = self.one(
             "SELECT missing FROM pending_change WHERE document_id = ?1 AND hash = ?2",
@@ -220,8 +222,8 @@ impl Reader {
         let found = self.one(
             "SELECT 1 FROM quarantine q JOIN quarantine_sender s USING (quarantine_id) \
              WHERE q.document_id = ?1 AND q.hash = ?2 AND s.origin_store = ?3 \
-             AND (q.released_ms IS NULL OR q.outcome = 'discarded') LIMIT 1",
-            (document_id.as_bytes(), hash, origin_store.as_bytes()),
+             AND (q.outcome = 'discarded' OR (q.released_ms IS NULL AND q.code <> ?4)) LIMIT 1",
+            (document_id.as_bytes(), hash, origin_store.as_bytes(), except),
             |_| Ok(()),
         )?;
         Ok(found.is_some())

@@ -210,6 +210,40 @@ fn a_batch_with_the_signature_of_another_is_refused() {
 }
 
 #[test]
+fn a_change_that_lost_its_number_is_wanted_until_its_node_has_written_it_again() {
+    let union = |name| json!({"type": "union", "id": "u1", "name": name, "higher_union": OWN});
+    // Two copies of one node draw the same random bytes.
+    let (country, copy) = (Country::new(500), Country::new(500));
+    let id = country.edit(0, union("first"));
+    copy.edit(0, union("second"));
+    let peer = country.peer(0);
+    let take = |batch: &Batch| country.centre.take_up(&peer, batch, NOW).expect("taken");
+    take(&loose(copy.batch_up(0).documents));
+    let batch = country.batch_up(0);
+    let answer = take(&batch);
+    assert_eq!(answer.outcomes[0].outcome, Outcome::Forked);
+
+    // The answer is lost, and the aggregator's cursor stands behind the change: only a repair can tell.
+    let wanted = || {
+        let hashes = country.node(0).store().read(|reader| reader.change_hashes(id));
+        let request = ResolveRequest {
+            documents: vec![(id, hashes.expect("read"))],
+        };
+        let answer = country.centre.resolve_answer(&peer, &request);
+        answer.expect("answered").wanted
+    };
+    let change = change_hash(&batch.documents[0].changes[0].bytes);
+    assert_eq!(wanted(), [(id, vec![change])]);
+    country.node(0).take_ack(&batch, &answer, NOW).expect("stored");
+    assert!(
+        !wanted().iter().any(|(_, hashes)| hashes.contains(&change)),
+        "it was written again"
+    );
+    assert_eq!(country.up(0)[0].1.outcomes[0].outcome, Outcome::Applied);
+    assert_eq!(wanted(), []);
+}
+
+#[test]
 fn what_a_peer_may_not_write_is_kept_apart() {
     let country = Country::new(500);
     let record = json!({"type": "union", "id": "u2", "name": "foreign", "higher_union": FOREIGN});
