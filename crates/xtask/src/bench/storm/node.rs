@@ -45,6 +45,8 @@ pub(super) struct Attempt {
     pub(super) end: Ended,
     pub(super) traffic: Traffic,
     pub(super) round_trips: u32,
+    /// From the call to its end.
+    pub(super) took: Duration,
 }
 
 /// How a call ended.
@@ -130,18 +132,20 @@ impl Node {
 
     /// Calls once, and notes what was acknowledged whichever way it ended.
     pub(super) async fn call(&mut self) -> Result<Attempt> {
+        let begun = Instant::now();
         let path = self.path.clone();
         let replica = tokio::task::spawn_blocking(move || Store::open(&path).map(Replica::new))
             .await?
             .context("open a node's store")?;
         let called = self.session(&replica).await;
+        let took = begun.elapsed();
         let (position, looked) = (self.looked, replica.clone());
         // The store closes with the last one that holds it, there where that may take its time.
         drop(replica);
         let (promised, looked) = tokio::task::spawn_blocking(move || promised(&looked, position)).await??;
         self.promised.extend(promised);
         self.looked = looked;
-        called
+        Ok(Attempt { took, ..called? })
     }
 
     async fn session(&self, replica: &Replica) -> Result<Attempt> {
@@ -152,6 +156,7 @@ impl Node {
                     end: Ended::Again(None, error.code().to_owned()),
                     traffic: Traffic::default(),
                     round_trips: 0,
+                    took: Duration::ZERO,
                 });
             }
         };
@@ -177,6 +182,7 @@ impl Node {
             end,
             traffic,
             round_trips: report.round_trips,
+            took: Duration::ZERO,
         })
     }
 }
@@ -214,7 +220,10 @@ fn promised(replica: &Replica, after: u64) -> Result<(Vec<Promise>, u64)> {
 /// What came of one node, over all its calls.
 #[derive(Default)]
 pub(super) struct Done {
+    /// From its first call to its proof, waits between calls included.
     pub(super) took: Duration,
+    /// The longest call of these.
+    pub(super) longest: Duration,
     pub(super) traffic: Traffic,
     pub(super) round_trips: u32,
     /// Why it had to call again, once for each time.
@@ -226,6 +235,7 @@ impl Done {
     /// Adds a call.
     pub(super) fn add(&mut self, begun: Instant, attempt: &Attempt) {
         self.took = begun.elapsed();
+        self.longest = self.longest.max(attempt.took);
         self.traffic.bytes_sent += attempt.traffic.bytes_sent;
         self.traffic.bytes_received += attempt.traffic.bytes_received;
         self.round_trips = attempt.round_trips;

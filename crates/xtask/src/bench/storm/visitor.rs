@@ -20,6 +20,8 @@ pub(super) struct Seen {
     pub(super) times_ms: Vec<f64>,
     /// Looks that were not answered, because the aggregator was down.
     pub(super) unanswered: u32,
+    /// Looks, among those answered, that were told that the figures are being counted.
+    pub(super) counting: u32,
 }
 
 /// The visitor, signed in and looking.
@@ -40,8 +42,11 @@ impl Visitor {
                 match browser.get("/") {
                     Ok(answer) if answer.status == StatusCode::SEE_OTHER => browser.sign_in_again(&name)?,
                     Ok(answer) => {
+                        let counting = answer.status == StatusCode::SERVICE_UNAVAILABLE
+                            && answer.body.contains("BEING_COUNTED");
+                        seen.counting += u32::from(counting);
                         ensure!(
-                            answer.status.is_success(),
+                            answer.status.is_success() || counting,
                             "the overview is answered with {}",
                             answer.status
                         );
