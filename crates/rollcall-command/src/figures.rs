@@ -2,7 +2,7 @@
 
 use clap::Args;
 use rollcall_core::date::Day;
-use rollcall_core::figure::{Dimension, FiguresAnswer, SubsidiesAnswer, SubsidyDimension};
+use rollcall_core::figure::{Dimension, FiguresAnswer, KnownAt, SubsidiesAnswer, SubsidyDimension};
 use rollcall_core::id::FederationId;
 use rollcall_replica::Replica;
 use rollcall_replica::figures::Knowledge;
@@ -207,8 +207,8 @@ pub fn answer_figures(
 ) -> anyhow::Result<FiguresAnswer> {
     let position = position_of(replica, known)?;
     let heard = replica.heard(today())?;
-    let mut answer = with_cube(replica, position, |cube| cube.figures(query, &heard))?;
-    answer.known_at = Some(replica.known_at(position)?);
+    let (mut answer, known_at) = with_cube(replica, position, |cube| cube.figures(query, &heard))?;
+    answer.known_at = Some(known_at);
     answer.rebuilding = replica.rebuilding()?;
     Ok(answer)
 }
@@ -223,8 +223,8 @@ pub fn answer_subsidies(
     known: Knowledge,
 ) -> anyhow::Result<SubsidiesAnswer> {
     let position = position_of(replica, known)?;
-    let mut answer = with_cube(replica, position, |cube| cube.subsidies(query))?;
-    answer.known_at = Some(replica.known_at(position)?);
+    let (mut answer, known_at) = with_cube(replica, position, |cube| cube.subsidies(query))?;
+    answer.known_at = Some(known_at);
     Ok(answer)
 }
 
@@ -232,7 +232,7 @@ pub fn answer_subsidies(
 fn position_of(replica: &Replica, known: Knowledge) -> anyhow::Result<Option<u64>> {
     let position = replica.position_of(known)?;
     if let (Some(asked), Role::Aggregator) = (position, replica.store().identity().role) {
-        let last = replica.known_at(None)?.position;
+        let last = replica.position()?;
         if asked > last {
             let message = format!("The log has not come to position {asked}; it ends at {last}.");
             return Err(Refused::new("PARAM_INVALID", message).into());
@@ -241,16 +241,25 @@ fn position_of(replica: &Replica, known: Knowledge) -> anyhow::Result<Option<u64
     Ok(position)
 }
 
+/// The answer, and what the cube knew that gave it.
 fn with_cube<T>(
     replica: &Replica,
     position: Option<u64>,
     ask: impl FnOnce(&Cube) -> Result<T, rollcall_stats::Error>,
-) -> anyhow::Result<T> {
-    let asked = match position {
-        None => ask(Projection::build(replica)?.cube()),
-        Some(position) => ask(&Projection::build_at(replica, position)?),
+) -> anyhow::Result<(T, KnownAt)> {
+    let (asked, known_at) = match position {
+        None => {
+            let projection = Projection::build(replica)?;
+            let known_at = replica.known_at(projection.position(), true)?;
+            (ask(projection.cube()), known_at)
+        }
+        Some(position) => (
+            ask(&Projection::build_at(replica, position)?),
+            replica.known_at(position, false)?,
+        ),
     };
-    asked.map_err(|error| Refused::new("PARAM_INVALID", error.to_string()).into())
+    let answer = asked.map_err(|error| Refused::new("PARAM_INVALID", error.to_string()))?;
+    Ok((answer, known_at))
 }
 
 /// Runs `subsidies`.

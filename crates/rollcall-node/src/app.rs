@@ -69,7 +69,8 @@ impl App {
 
     /// Asks the cube, built or brought up to date first. Blocks.
     fn projected<T>(&self, question: impl FnOnce(&Cube) -> T) -> Result<T, rollcall_replica::Error> {
-        self.projection.ask(&self.replica, question)
+        self.projection
+            .ask(&self.replica, |projection| question(projection.cube()))
     }
 
     /// Asks documents and store, without the cube.

@@ -6,7 +6,7 @@ use rollcall_core::date::Day;
 use rollcall_core::figure::{KnownAt, Rebuilding, utc_text};
 use rollcall_core::id::FederationId;
 use rollcall_stats::Heard;
-use rollcall_store::Role;
+use rollcall_store::{Reader, Role};
 
 use crate::error::Error;
 use crate::replica::Replica;
@@ -41,27 +41,25 @@ impl Replica {
         })
     }
 
-    /// The knowledge date of an answer.
+    /// Where the log ends, as far as it is held here.
     ///
     /// # Errors
     /// The store's.
-    pub fn known_at(&self, position: Option<u64>) -> Result<KnownAt, Error> {
+    pub fn position(&self) -> Result<u64, Error> {
+        self.read(position)
+    }
+
+    /// The knowledge date of an answer: a position, and whether edits that have none are worked in as well.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn known_at(&self, position: u64, with_unsent: bool) -> Result<KnownAt, Error> {
         self.read(|reader| {
-            let role = reader.identity().role;
-            let last = match role {
-                Role::Aggregator => reader.position()?,
-                Role::Node => reader.upstream()?.map_or(0, |upstream| upstream.down_position),
-            };
-            let unsent = match (role, position) {
-                (Role::Node, None) => reader.changes_unsent()?,
-                _ => 0,
-            };
-            let position = position.unwrap_or(last);
-            let time = reader.time_of(position)?.and_then(utc_text);
+            let counts = with_unsent && reader.identity().role == Role::Node;
             Ok(KnownAt {
                 position,
-                time,
-                unsent,
+                time: reader.time_of(position)?.and_then(utc_text),
+                unsent: if counts { reader.changes_unsent()? } else { 0 },
             })
         })
     }
@@ -125,4 +123,12 @@ impl Replica {
             })
         })
     }
+}
+
+/// Where the log ends in a snapshot.
+pub(crate) fn position(reader: &Reader) -> Result<u64, Error> {
+    Ok(match reader.identity().role {
+        Role::Aggregator => reader.position()?,
+        Role::Node => reader.upstream()?.map_or(0, |upstream| upstream.down_position),
+    })
 }

@@ -80,7 +80,7 @@ impl NameIndex {
         let before = self.revision;
         let (revision, rows) = store.read(|reader| {
             let mut changed = Vec::new();
-            let revision = reader.facts_since(before, |fact| {
+            let revision = reader.facts_since(before, None, |fact| {
                 if fact.kind == DocumentKind::Organisation {
                     changed.push(fact.document_id);
                 }

@@ -1,9 +1,21 @@
 //! The same work on every item, spread over the processor's cores; results in the items' order.
+//! Batches are judged by threads of their own: a page's question to the cube does not stand behind them in one queue.
+
+use std::sync::LazyLock;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Fewer items are not worth another thread.
 const SHARED_FROM: usize = 4;
+
+/// The threads that judge batches, one for each core.
+static JUDGES: LazyLock<ThreadPool> = LazyLock::new(|| {
+    ThreadPoolBuilder::new()
+        .thread_name(|number| format!("judge-{number}"))
+        .build()
+        .expect("threads can be started")
+});
 
 /// Applies `work` to every item.
 pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
@@ -14,14 +26,15 @@ pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync 
         .collect()
 }
 
-/// Applies `work` to shares of the items, a few a core, so that a share can use one snapshot; a result for each item.
+/// Applies `work` to shares of a batch's items, a few a core, so that a share can use one snapshot; a result for each
+/// item.
 pub(crate) fn map_shares<T: Send, R: Send>(
     mut items: Vec<T>,
     work: impl Fn(Vec<T>) -> Vec<R> + Sync + Send,
 ) -> Vec<R> {
     let size = items
         .len()
-        .div_ceil(2 * rayon::current_num_threads())
+        .div_ceil(2 * JUDGES.current_num_threads())
         .max(SHARED_FROM);
     let mut shares = Vec::new();
     while items.len() > size {
@@ -29,7 +42,7 @@ pub(crate) fn map_shares<T: Send, R: Send>(
         shares.push(std::mem::replace(&mut items, rest));
     }
     shares.push(items);
-    shares.into_par_iter().flat_map_iter(work).collect()
+    JUDGES.install(|| shares.into_par_iter().flat_map_iter(work).collect())
 }
 
 #[cfg(test)]

@@ -1,19 +1,28 @@
 //! A cube that follows the store: built from stored facts, then kept up by revision (`design.md` 5).
 //! Owns nothing that cannot be built again.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rollcall_core::campaign::Settings;
 use rollcall_stats::Cube;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::codec;
 use crate::error::Error;
+use crate::figures::position;
 use crate::replica::Replica;
+use crate::runner::blocking;
+
+/// Facts that are taken in between two looks at the time.
+const FACTS_AT_A_TIME: usize = 500;
 
 /// A cube and how far it has followed.
 pub struct Projection {
     cube: Cube,
     revision: u64,
+    position: u64,
 }
 
 impl Projection {
@@ -33,7 +42,12 @@ impl Projection {
                 }
                 Ok(())
             })?;
-            failed.map_or(Ok(Self { cube, revision }), Err)
+            let built = Self {
+                cube,
+                revision,
+                position: position(reader)?,
+            };
+            failed.map_or(Ok(built), Err)
         })
     }
 
@@ -62,45 +76,107 @@ impl Projection {
     /// The store's.
     pub fn follow(&mut self, replica: &Replica) -> Result<bool, Error> {
         let before = self.revision;
-        let cube = &mut self.cube;
-        let mut failed = None;
-        let revision = replica.read(|reader| {
-            Ok(reader.facts_since(before, |fact| {
+        while !self.advance(replica)? {}
+        Ok(self.revision != before)
+    }
+
+    /// Takes in a part of what has changed; whether that was all. Until it is, the cube is not as the store was at any
+    /// moment: of a document that changed twice the earlier facts are gone.
+    fn advance(&mut self, replica: &Replica) -> Result<bool, Error> {
+        let (cube, before) = (&mut self.cube, self.revision);
+        let (mut failed, mut taken) = (None, 0);
+        let (revision, position) = replica.read(|reader| {
+            let revision = reader.facts_since(before, Some(FACTS_AT_A_TIME), |fact| {
+                taken += 1;
                 match codec::decode(fact.document_id, fact.facts) {
                     Ok(facts) => cube.upsert(fact.document_id, facts),
                     Err(error) => failed = Some(error),
                 }
                 Ok(())
-            })?)
+            })?;
+            Ok((revision, position(reader)?))
         })?;
-        self.revision = revision;
-        failed.map_or(Ok(revision != before), Err)
+        (self.revision, self.position) = (revision, position);
+        failed.map_or(Ok(taken < FACTS_AT_A_TIME), Err)
     }
 
     /// The cube.
     pub fn cube(&self) -> &Cube {
         &self.cube
     }
+
+    /// The end of the aggregator's log in the snapshot that it followed to.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
 }
 
 /// A cube for everybody who asks: built by the first, brought up to date by each.
 #[derive(Default)]
-pub struct SharedProjection(Mutex<Option<Projection>>);
+pub struct SharedProjection(Arc<Mutex<Option<Projection>>>);
 
 impl SharedProjection {
-    /// Asks the cube as it is now. Blocks, as long as others ask as well.
+    /// Asks the cube as it is now. Blocks, as long as others ask as well; not from within a task.
     ///
     /// # Errors
     /// The store's; `Facts` where stored facts are of another program version.
-    pub fn ask<T>(&self, replica: &Replica, question: impl FnOnce(&Cube) -> T) -> Result<T, Error> {
-        let mut projection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let projection = match &mut *projection {
+    pub fn ask<T>(&self, replica: &Replica, question: impl FnOnce(&Projection) -> T) -> Result<T, Error> {
+        let mut held = self.0.blocking_lock();
+        let projection = match &mut *held {
             Some(projection) => {
                 projection.follow(replica)?;
                 projection
             }
             none => none.insert(Projection::build(replica)?),
         };
-        Ok(question(projection.cube()))
+        Ok(question(projection))
+    }
+
+    /// The same for somebody who does not wait longer than this for others who ask, and for what has come in since;
+    /// `None` then. Whoever comes first builds it all the same.
+    ///
+    /// # Errors
+    /// The store's; `Facts` where stored facts are of another program version.
+    pub async fn ask_within<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        replica: &Replica,
+        question: impl FnOnce(&Replica, &Projection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let until = Instant::now() + patience;
+        let Ok(mut held) = timeout(patience, Arc::clone(&self.0).lock_owned()).await else {
+            return Ok(None);
+        };
+        let replica = replica.clone();
+        blocking(move || {
+            let projection = match &mut *held {
+                Some(projection) => {
+                    while !projection.advance(&replica)? {
+                        if Instant::now() >= until {
+                            return Ok(None);
+                        }
+                    }
+                    projection
+                }
+                none => none.insert(Projection::build(&replica)?),
+            };
+            question(&replica, projection).map(Some)
+        })
+        .await
+    }
+
+    /// Builds it, or takes in a part of what has changed; whether it is up to date. Blocks; not from within a task.
+    ///
+    /// # Errors
+    /// The store's; `Facts` where stored facts are of another program version.
+    pub fn advance(&self, replica: &Replica) -> Result<bool, Error> {
+        let mut held = self.0.blocking_lock();
+        match &mut *held {
+            Some(projection) => projection.advance(replica),
+            none => {
+                *none = Some(Projection::build(replica)?);
+                Ok(true)
+            }
+        }
     }
 }

@@ -59,19 +59,31 @@ impl Reader {
         )
     }
 
-    /// Streams the current facts of documents that were read anew after a revision, by this or another process.
-    /// Gives the revision to ask from next time; begin with [`Reader::facts_revision`] of the snapshot that was read.
+    /// Streams the current facts of documents that were read anew after a revision, by this or another process, at most
+    /// so many where there is a limit. Gives the revision to ask from next time; begin with [`Reader::facts_revision`] of the snapshot that was
+    /// read.
     pub fn facts_since(
         &self,
         revision: u64,
+        limit: Option<usize>,
         mut f: impl FnMut(Fact<'_>) -> Result<(), Error>,
     ) -> Result<u64, Error> {
+        let (mut reached, mut passed) = (revision, 0);
         self.each(
-            "SELECT document_id, kind, position, facts FROM fact WHERE revision > ?1 AND current = 1 ORDER BY revision",
-            [to_i64(revision)],
-            |row| pass(row, &mut f),
+            "SELECT document_id, kind, position, facts, revision FROM fact WHERE revision > ?1 AND current = 1 \
+             ORDER BY revision LIMIT ?2",
+            (to_i64(revision), limit.map_or(-1, |limit| to_i64(limit as u64))),
+            |row| {
+                reached = row.u64(4)?;
+                passed += 1;
+                pass(row, &mut f)
+            },
         )?;
-        self.facts_revision()
+        if Some(passed) == limit {
+            Ok(reached)
+        } else {
+            self.facts_revision()
+        }
     }
 
     /// Last revision of facts in this snapshot.
@@ -284,7 +296,9 @@ mod tests {
         let since = |revision: u64| {
             let mut next = 0;
             let rows = collect(|f| {
-                next = fixture.store.read(|reader| reader.facts_since(revision, f))?;
+                next = fixture
+                    .store
+                    .read(|reader| reader.facts_since(revision, None, f))?;
                 Ok(())
             });
             (rows, next)
@@ -295,6 +309,18 @@ mod tests {
         let (rows, next) = since(0);
         assert_eq!(rows.len(), 2);
         assert_eq!(since(next), (vec![], next));
+        // One at a time it comes to the same.
+        let (mut reached, mut parts) = (0, Vec::new());
+        for _ in 0..2 {
+            parts.extend(collect(|f| {
+                reached = fixture
+                    .store
+                    .read(|reader| reader.facts_since(reached, Some(1), f))?;
+                Ok(())
+            }));
+        }
+        parts.sort();
+        assert_eq!((parts, reached), (rows, next));
         // An unsent row that is written again is seen again, although its position stays.
         fixture.commit(two.edit(&[330106])).expect("commit");
         let (rows, after) = since(next);

@@ -54,6 +54,9 @@ pub enum Error {
     /// No answer within the time a page may take.
     #[error("request took too long")]
     TookTooLong,
+    /// The figures are being computed anew, after a start or because much has come; the page asks again by itself.
+    #[error("figures are being counted")]
+    BeingCounted,
     /// The handler panicked.
     #[error("handler panicked")]
     Panicked,
@@ -103,7 +106,7 @@ impl Error {
             Self::AlreadyDone => StatusCode::CONFLICT,
             Self::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooBig { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TookTooLong | Self::BeingCounted => StatusCode::SERVICE_UNAVAILABLE,
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Accounts(_) | Self::Template(_) | Self::Internal(_) | Self::Panicked => {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -126,6 +129,7 @@ impl Error {
             Self::TooBig { .. } => "TOO_BIG",
             Self::UploadCut => "UPLOAD_CUT",
             Self::TookTooLong => "TOOK_TOO_LONG",
+            Self::BeingCounted => "BEING_COUNTED",
             Self::Refused { code, .. } => code,
             Self::Accounts(_) | Self::Template(_) | Self::Internal(_) | Self::Panicked => "INTERNAL",
         }

@@ -24,6 +24,9 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for a request that carries a file.
 pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// When a page asks again whose figures are being counted.
+const COUNTED_AGAIN_SECONDS: u64 = 2;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A template as an answer.
@@ -166,7 +169,12 @@ fn as_page(error: &Error, visit: &Visit) -> Response {
     };
     // Only a defect in the template itself can fail here; the code alone is still an answer.
     let html = page.render().unwrap_or_else(|_| error.code().to_owned());
-    with_retry(error, (error.status(), Html(html)).into_response())
+    let mut response = with_retry(error, (error.status(), Html(html)).into_response());
+    if matches!(error, Error::BeingCounted) {
+        let again = HeaderValue::from(COUNTED_AGAIN_SECONDS);
+        response.headers_mut().insert(header::REFRESH, again);
+    }
+    response
 }
 
 fn as_json(error: &Error, visit: &Visit) -> Response {
@@ -182,10 +190,14 @@ fn as_json(error: &Error, visit: &Visit) -> Response {
 }
 
 fn with_retry(error: &Error, mut response: Response) -> Response {
-    if let Error::TooManyTries { wait_seconds } = error {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(*wait_seconds));
+    let again_seconds = match error {
+        Error::TooManyTries { wait_seconds } => Some(*wait_seconds),
+        Error::BeingCounted => Some(COUNTED_AGAIN_SECONDS),
+        _ => None,
+    };
+    if let Some(seconds) = again_seconds {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
@@ -234,7 +246,9 @@ fn carries_file(headers: &http::HeaderMap) -> bool {
 fn log(status: StatusCode, error: Option<&Error>, duration: Duration) {
     let (status, duration_ms) = (status.as_u16(), duration.as_millis() as u64);
     match error {
-        None => tracing::debug!(response.status = status, duration_ms, "request answered"),
+        None | Some(Error::BeingCounted) => {
+            tracing::debug!(response.status = status, duration_ms, "request answered");
+        }
         Some(error) if status >= 500 => {
             let chain = chain(error);
             tracing::error!(

@@ -148,15 +148,18 @@ async fn page(
     let (asked, by) = (area.clone(), parts_of(&area));
     let answers = match question.known_at {
         None => {
-            app.ask(move |replica, cube| answers(replica, cube, &asked, by, as_of, period, None))
-                .await?
+            app.ask(move |replica, projection| {
+                let position = projection.position();
+                answers(replica, projection.cube(), &asked, by, as_of, period, position)
+            })
+            .await?
         }
         Some(position) => {
             // The past is computed apart, so that nobody who asks about the present waits for it.
             let replica = app.replica.clone();
             let work = move || {
                 let cube = Projection::build_at(&replica, position)?;
-                answers(&replica, &cube, &asked, by, as_of, period, Some(position))
+                answers(&replica, &cube, &asked, by, as_of, period, position)
             };
             tokio::task::spawn_blocking(work)
                 .await
@@ -247,7 +250,7 @@ fn answers(
     by: Dimension,
     as_of: Day,
     period: (Day, Day),
-    position: Option<u64>,
+    position: u64,
 ) -> Result<Answers, rollcall_replica::Error> {
     let heard = replica.heard(today())?;
     let name = cube.directory().name_at(area, as_of);
@@ -271,11 +274,10 @@ fn answers(
         by: Some(SubsidyDimension::Kind),
         area: area.clone(),
     };
-    let known_at = replica.known_at(position)?;
     let (committed_ms, fenced, kept_apart, replaced) = replica.store().read(|reader| {
         let peers = reader.enrolments()?;
         Ok((
-            reader.time_of(known_at.position)?,
+            reader.time_of(position)?,
             peers.iter().filter(|peer| peer.fenced_ms.is_some()).count() as u64,
             reader.documents_quarantined()?.len() as u64,
             reader.replaced_by()?.is_some(),
@@ -289,9 +291,9 @@ fn answers(
         months: cube.figures(&months, &heard)?,
         subsidies: cube.subsidies(&subsidies)?,
         known: Known {
-            position: known_at.position,
+            position,
             unix_ms: committed_ms,
-            unsent: known_at.unsent,
+            unsent: 0,
         },
         rebuilding: replica.rebuilding()?,
         fenced,

@@ -116,6 +116,7 @@ async fn every_error_has_its_words_in_both_languages() {
         Error::TooBig { size_bytes_max: 2 },
         Error::UploadCut,
         Error::TookTooLong,
+        Error::BeingCounted,
         Error::Panicked,
     ];
     for locale in crate::locale::Locale::ALL {
