@@ -18,8 +18,6 @@ const STATEMENTS_CACHED: usize = 256;
 // Small: the system's own page cache holds the file, and a server's memory must not grow with its readers.
 const WRITER_CACHE_KIB: i64 = 16_384;
 const READER_CACHE_KIB: i64 = 2_048;
-// 32 MB: while thousands of documents come in, a page is written home once and not after every batch that touches it.
-const WAL_PAGES_FOLDED: u32 = 8_000;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +46,9 @@ pub(crate) fn connect(path: &Path, purpose: Use) -> Result<Connection, Error> {
         READER_CACHE_KIB
     };
     db.execute_batch(&format!(
+        // The writer folds the write-ahead log by itself.
         "PRAGMA synchronous = FULL; PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1; \
-         PRAGMA wal_autocheckpoint = {WAL_PAGES_FOLDED}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; \
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; \
          PRAGMA cache_size = -{cache_kib}; PRAGMA query_only = {};",
         u8::from(purpose == Use::Read)
     ))

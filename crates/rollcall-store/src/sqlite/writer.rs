@@ -2,6 +2,7 @@
 //! them as a group, then answers. A stepped writer does the same without a thread, when it is told to or an answer is
 //! waited for.
 
+mod fold;
 mod group;
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::Writer;
 use crate::error::Error;
+use fold::Folding;
 use group::{Closure, Job, commit_group};
 
 /// Closures that may wait; further callers wait for room.
@@ -32,8 +34,6 @@ const HOLD: Duration = Duration::from_millis(200);
 const HOLD_LOOK: Duration = Duration::from_millis(1);
 /// After this long without work the write-ahead log is folded away.
 const IDLE: Duration = Duration::from_secs(2);
-/// A write-ahead log from here on is worth a warning.
-const WAL_BYTES_WARN: u64 = 64 * 1024 * 1024;
 
 /// The writer's end that a store holds.
 pub(crate) enum WriterHandle {
@@ -53,7 +53,7 @@ pub(crate) enum WriterHandle {
 
 /// A writer without a thread: closures wait until somebody steps it.
 pub(crate) struct Stepped {
-    writer: Mutex<Writer>,
+    writer: Mutex<(Writer, Folding)>,
     waiting: Mutex<VecDeque<Job>>,
 }
 
@@ -65,9 +65,11 @@ impl Stepped {
         let jobs: Vec<Job> = waiting.drain(..count).collect();
         drop(waiting);
         let mut jobs = jobs.into_iter();
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (writer, folding) = &mut *held;
         while jobs.len() > 0 {
-            commit_group(&mut writer, &mut jobs);
+            commit_group(writer, &mut jobs);
+            folding.after_group(writer.db());
         }
         count
     }
@@ -81,7 +83,7 @@ impl Stepped {
 /// A writer that commits when it is stepped.
 pub(crate) fn stepped(writer: Writer) -> WriterHandle {
     WriterHandle::Stepped(Arc::new(Stepped {
-        writer: Mutex::new(writer),
+        writer: Mutex::new((writer, Folding::default())),
         waiting: Mutex::default(),
     }))
 }
@@ -218,7 +220,7 @@ fn serve(
     wal: &Path,
     groups: &watch::Sender<u64>,
 ) {
-    let mut folded = true;
+    let (mut folded, mut folding) = (true, Folding::default());
     loop {
         let first = if folded {
             receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
@@ -235,11 +237,12 @@ fn serve(
                     until: Instant::now() + HOLD,
                 };
                 commit_group(&mut writer, &mut incoming);
+                folding.after_group(writer.db());
                 groups.send_modify(|count| *count += 1);
                 folded = false;
             }
             Err(RecvTimeoutError::Timeout) => {
-                fold(&writer, wal);
+                folding.when_idle(writer.db(), wal);
                 folded = true;
             }
             Err(RecvTimeoutError::Disconnected) => return,
@@ -298,27 +301,6 @@ pub struct Announced(Arc<AtomicUsize>);
 impl Drop for Announced {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Folds the write-ahead log into the file, without making anybody wait for it.
-fn fold(writer: &Writer, wal: &Path) {
-    let _ = writer.db().busy_timeout(Duration::from_millis(50));
-    let busy = writer
-        .db()
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-    let _ = writer.db().busy_timeout(super::connection::BUSY_TIMEOUT);
-    let size_bytes = std::fs::metadata(wal).map_or(0, |metadata| metadata.len());
-    match busy {
-        Ok(0) => {}
-        Ok(_) if size_bytes >= WAL_BYTES_WARN => {
-            tracing::warn!(
-                size_bytes,
-                "the write-ahead log cannot be folded: somebody reads for long"
-            );
-        }
-        Ok(_) => tracing::debug!(size_bytes, "the write-ahead log is in use"),
-        Err(error) => tracing::warn!(%error, "the write-ahead log could not be folded"),
     }
 }
 

@@ -67,7 +67,7 @@ fn every_connection_has_the_settings_of_a_live_store() {
         ("journal_mode", "wal"),
         ("synchronous", "2"),
         ("busy_timeout", "5000"),
-        ("wal_autocheckpoint", "8000"),
+        ("wal_autocheckpoint", "0"),
         ("journal_size_limit", "67108864"),
         ("foreign_keys", "1"),
         ("trusted_schema", "0"),
