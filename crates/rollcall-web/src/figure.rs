@@ -140,8 +140,8 @@ pub struct Figure {
     pub as_of: Day,
     /// What had been recorded.
     pub known: Known,
-    /// Whose answers it holds.
-    pub completeness: Completeness,
+    /// Whose answers it holds; `None` as of a position that is past, since only the last word of each scope is kept.
+    pub completeness: Option<Completeness>,
     /// What could still change it; `None` where low and high equal the figure.
     pub bounds: Option<Bounds>,
     /// The target it is held against.

@@ -66,6 +66,8 @@ struct Answers {
     months: FiguresAnswer,
     subsidies: SubsidiesAnswer,
     known: Known,
+    /// A position was asked for that lies before the present one.
+    is_past: bool,
     rebuilding: Option<Rebuilding>,
     /// Peers with whose certificate two nodes work.
     fenced: u64,
@@ -159,7 +161,9 @@ async fn page(
             let replica = app.replica.clone();
             let work = move || {
                 let cube = Projection::build_at(&replica, position)?;
-                answers(&replica, &cube, &asked, by, as_of, period, position)
+                let mut answers = answers(&replica, &cube, &asked, by, as_of, period, position)?;
+                answers.is_past = position < replica.position()?;
+                Ok::<_, rollcall_replica::Error>(answers)
             };
             tokio::task::spawn_blocking(work)
                 .await
@@ -193,7 +197,7 @@ async fn page(
         let name = if code.is_none() { remainder } else { &row.name };
         AreaRow {
             href,
-            ..area_row(code, name, &row.figures, percent)
+            ..area_row(code, name, &row.figures, percent, answers.is_past)
         }
     });
     let mut areas: Vec<AreaRow> = parts.collect();
@@ -215,7 +219,13 @@ async fn page(
         order: question.order,
         order_hrefs: (in_order(AreaOrder::Area), in_order(AreaOrder::Rate)),
         areas,
-        total: area_row(None, frame.text("overview.total"), total, percent),
+        total: area_row(
+            None,
+            frame.text("overview.total"),
+            total,
+            percent,
+            answers.is_past,
+        ),
         stages: stage_rows(&answers.stages),
         subsidies: SubsidyKind::ALL
             .iter()
@@ -295,6 +305,7 @@ fn answers(
             unix_ms: committed_ms,
             unsent: 0,
         },
+        is_past: false,
         rebuilding: replica.rebuilding()?,
         fenced,
         kept_apart,

@@ -242,6 +242,16 @@ async fn an_earlier_position_shows_what_was_known_then() {
     let console = Console::open().await;
     let page = console.get("/?as_of=2024-12-31&known_at=0").await;
     assert!(page.words().contains("0 / 0 = no data"), "{}", page.words());
+    let reason = "not known for an earlier position";
+    for (address, is_past) in [
+        ("/?as_of=2024-12-31&known_at=1", true),
+        ("/?as_of=2024-12-31&known_at=1000000", false),
+        ("/?as_of=2024-12-31", false),
+    ] {
+        let words = console.get(address).await.words();
+        assert_eq!(words.contains(reason), is_past, "{address}: {words}");
+        assert_eq!(words.contains("scopes heard"), !is_past, "{address}: {words}");
+    }
 }
 
 #[tokio::test]

@@ -128,7 +128,12 @@ pub(crate) fn overview(frame: Frame) -> Overview {
                 },
                 met: (*heard > 0).then_some(covered * 100 >= eligible * 85),
                 open_conflicts: (index as u64 * 7) % 5,
-                completeness: completeness(*heard, *expected, (expected - heard) * 31, index as i64 % 9),
+                completeness: Some(completeness(
+                    *heard,
+                    *expected,
+                    (expected - heard) * 31,
+                    index as i64 % 9,
+                )),
             },
         )
         .collect();
@@ -140,16 +145,16 @@ pub(crate) fn overview(frame: Frame) -> Overview {
         rate: Share::new(1_984, 2_207),
         met: Some(true),
         open_conflicts: 1,
-        completeness: completeness(1, 1, 0, 0),
+        completeness: Some(completeness(1, 1, 0, 0)),
     });
     let sum = |value: fn(&AreaRow) -> u64| areas.iter().map(value).sum::<u64>();
     let rate = Share::new(sum(|row| row.rate.numerator), sum(|row| row.rate.denominator));
     let whole = Completeness {
         scopes_without_node: 174,
         ..completeness(
-            sum(|row| row.completeness.scopes_heard),
-            sum(|row| row.completeness.scopes_expected),
-            sum(|row| row.completeness.organisations_unheard),
+            sum(|row| row.completeness.map_or(0, |heard| heard.scopes_heard)),
+            sum(|row| row.completeness.map_or(0, |heard| heard.scopes_expected)),
+            sum(|row| row.completeness.map_or(0, |heard| heard.organisations_unheard)),
             8,
         )
     };
@@ -171,7 +176,7 @@ pub(crate) fn overview(frame: Frame) -> Overview {
         rate,
         met: Some(false),
         open_conflicts: sum(|row| row.open_conflicts),
-        completeness: whole,
+        completeness: Some(whole),
     };
     let subsidies = vec![
         subsidy("special_fund", 412, 398, 4_120_500_000),
@@ -201,7 +206,7 @@ pub(crate) fn overview(frame: Frame) -> Overview {
                 unix_ms: Some(NOW_UNIX_MS),
                 unsent: 0,
             },
-            completeness: whole,
+            completeness: Some(whole),
             bounds: Some(Bounds {
                 low: Share::new(rate.numerator - 2_104, rate.denominator),
                 high: Share::new(rate.numerator + 3_870, rate.denominator),

@@ -114,8 +114,8 @@ pub struct AreaRow {
     pub met: Option<bool>,
     /// Organisations with an open conflict that touches the figure.
     pub open_conflicts: u64,
-    /// Whose answers it holds.
-    pub completeness: Completeness,
+    /// Whose answers it holds; `None` where it is not known any more.
+    pub completeness: Option<Completeness>,
 }
 
 /// Ends of names that say what kind of area it is; the longest first.
@@ -132,10 +132,13 @@ impl AreaRow {
 
     /// Whether its scopes were heard, in words.
     pub fn heard_badge(&self, locale: &Locale) -> Badge {
+        let Some(completeness) = self.completeness else {
+            return Badge::new(Tone::Plain, "—");
+        };
         let count = |scopes: u64| locale.number(scopes);
-        let (heard, expected) = (self.completeness.scopes_heard, self.completeness.scopes_expected);
+        let (heard, expected) = (completeness.scopes_heard, completeness.scopes_expected);
         let heard = format!("{}\u{a0}/\u{a0}{}", count(heard), count(expected));
-        let tone = match self.completeness {
+        let tone = match completeness {
             Completeness {
                 scopes_expected: 0, ..
             } => return Badge::new(Tone::Plain, locale.text("figure.no_data")),
@@ -225,11 +228,11 @@ mod tests {
             rate: Share::default(),
             met: None,
             open_conflicts: 0,
-            completeness: Completeness {
+            completeness: Some(Completeness {
                 scopes_heard: heard,
                 scopes_expected: expected,
                 ..Completeness::default()
-            },
+            }),
         }
     }
 

@@ -46,20 +46,23 @@ fn share(ratio: Ratio) -> Share {
     Share::new(ratio.numerator, ratio.denominator)
 }
 
-fn completeness(answered: &Answered) -> Completeness {
-    Completeness {
+/// Whose answers a figure holds. Of each scope only the last word is kept, which says nothing of a position before it.
+fn completeness(answered: &Answered, is_past: bool) -> Option<Completeness> {
+    let answered = Some(answered).filter(|_| !is_past)?;
+    Some(Completeness {
         scopes_expected: answered.scopes_expected,
         scopes_heard: answered.scopes_heard,
         scopes_without_node: answered.scopes_without_node,
         organisations_unheard: answered.organisations_unheard,
         oldest_heard_unix_ms: answered.oldest_heard,
-    }
+    })
 }
 
 pub(super) fn headline(total: &Figures, answers: &Answers, as_of: Day) -> Figure {
     let rate = &total.establishment_rate;
     // "Nothing touches it" may be said only where nobody is silent either.
-    let touched = rate.low != rate.high || total.completeness.organisations_unheard > 0;
+    let silent = answers.is_past || total.completeness.organisations_unheard > 0;
+    let touched = rate.low != rate.high || silent;
     let bounds = touched.then(|| Bounds {
         low: share(rate.low),
         high: share(rate.high),
@@ -70,7 +73,7 @@ pub(super) fn headline(total: &Figures, answers: &Answers, as_of: Day) -> Figure
         share: share(rate.rate.ratio),
         as_of,
         known: answers.known,
-        completeness: completeness(&total.completeness),
+        completeness: completeness(&total.completeness, answers.is_past),
         bounds,
         target: due
             .or(answers.parts.targets.first())
@@ -182,7 +185,13 @@ pub(super) fn verdict(target: &TargetVerdict, total: &Figures) -> Target {
     }
 }
 
-pub(super) fn area_row(code: Option<&str>, name: &str, figures: &Figures, percent: Option<u32>) -> AreaRow {
+pub(super) fn area_row(
+    code: Option<&str>,
+    name: &str,
+    figures: &Figures,
+    percent: Option<u32>,
+    is_past: bool,
+) -> AreaRow {
     let ratio = figures.establishment_rate.rate.ratio;
     let met = percent.filter(|_| ratio.denominator > 0).map(|percent| {
         u128::from(ratio.numerator) * 100 >= u128::from(percent) * u128::from(ratio.denominator)
@@ -195,7 +204,7 @@ pub(super) fn area_row(code: Option<&str>, name: &str, figures: &Figures, percen
         rate: share(ratio),
         met,
         open_conflicts: figures.open_conflicts,
-        completeness: completeness(&figures.completeness),
+        completeness: completeness(&figures.completeness, is_past),
     }
 }
 
