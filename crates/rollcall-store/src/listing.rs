@@ -211,6 +211,28 @@ impl Reader {
         )
     }
 
+    /// Documents of a kind that are at home in a scope while a list shows another federation as responsible: those that are
+    /// handed over to it, and those that it gave away. The last changed first.
+    pub fn listed_elsewhere(
+        &self,
+        scope: &FederationId,
+        kind: DocumentKind,
+        limit: usize,
+    ) -> Result<Vec<ListingRow>, Error> {
+        // From the list to the scope and not the other way: nearly all documents of a scope are listed as its own.
+        self.all(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM listing l CROSS JOIN scope_document m ON m.document_id = l.document_id AND m.scope = ?1 ",
+                "WHERE m.home = 1 AND l.kind = ?2 AND (l.home < ?1 OR l.home > ?1) ",
+                "ORDER BY l.updated_at_ms DESC, l.document_id LIMIT ?3"
+            ),
+            (scope.as_str(), kind.number(), to_i64(limit as u64)),
+            listing_row,
+        )
+    }
+
     /// Open conflicts of all listed documents.
     pub fn conflicts_count(&self) -> Result<u64, Error> {
         self.number(

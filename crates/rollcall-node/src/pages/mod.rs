@@ -13,6 +13,7 @@ pub mod import;
 pub mod import_plan;
 mod money_rule;
 pub mod organisation;
+mod offered;
 pub mod organisation_edit;
 mod organisation_form;
 mod organisation_history;

@@ -19,7 +19,7 @@ use rollcall_web::login::{Role, SignedIn};
 use rollcall_web::page::organisations::{OrganisationFilter, OrganisationRow, Organisations, StandingFilter};
 use rollcall_web::{Error, Page};
 
-use super::{record_page, today};
+use super::{offered, record_page, today};
 use crate::app::App;
 
 /// Characters of a search that are looked at.
@@ -55,10 +55,18 @@ pub async fn show(
         total,
         address: filter.address("/organisations"),
     };
+    let frame = signed_in.frame("nav.organisations").computed_from(as_of, None);
+    let offered = if may_edit && filter.is_empty() && filter.paging.page == 1 {
+        let frame = frame.clone();
+        app.with(move |app| offered::read(&frame, &app.replica)).await?
+    } else {
+        Vec::new()
+    };
     let export_href = filter.address("/organisations/export?format=xlsx");
     Ok(Page(Organisations {
-        frame: signed_in.frame("nav.organisations").computed_from(as_of, None),
+        frame,
         filter,
+        offered,
         rows,
         pager,
         export_href: may_edit.then_some(export_href),

@@ -12,7 +12,9 @@ use rollcall_web::page::organisation::{
     ConflictValue, ConflictView, CountRow, CoverageRow, ExclusionRow, FieldRow, HistoryRow, NextStep,
     Organisation, ProblemRow, RefusalRow, StageStep, ValueLine,
 };
-use rollcall_web::page::organisations::{OrganisationFilter, OrganisationRow, Organisations, StandingFilter};
+use rollcall_web::page::organisations::{
+    OfferedRow, OrganisationFilter, OrganisationRow, Organisations, StandingFilter,
+};
 use rollcall_web::page::overview::{
     AreaOrder, AreaRow, FundSums, Overview, OverviewNote, StageRow, SubsidyRow,
 };
@@ -491,6 +493,15 @@ pub(crate) fn organisations(frame: Frame, filter: OrganisationFilter) -> Organis
         address: filter.address("/organisations"),
     };
     Organisations {
+        offered: vec![OfferedRow {
+            name: "杭州市滨江区求知学校".to_owned(),
+            href: "/organisations/2".to_owned(),
+            sign_href: "/entries/2/handovers/h1".to_owned(),
+            about: frame.fill(
+                "organisations.offered_by",
+                &["330108 滨江区", &frame.locale.day(day(2024, 12, 20))],
+            ),
+        }],
         rows: rows.collect(),
         pager,
         filter,

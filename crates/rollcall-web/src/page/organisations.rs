@@ -16,6 +16,8 @@ pub struct Organisations {
     pub frame: Frame,
     /// What was asked for; stands in the form.
     pub filter: OrganisationFilter,
+    /// What other federations hand over and waits to be accepted here; shown above the list.
+    pub offered: Vec<OfferedRow>,
     /// The rows of this page.
     pub rows: Vec<OrganisationRow>,
     /// Where in the list.
@@ -216,6 +218,19 @@ fn term<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
         None | Some("") => Ok(None),
         Some(name) => T::deserialize(name.to_owned().into_deserializer()).map(Some),
     }
+}
+
+/// A handover that waits for its acceptance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedRow {
+    /// Name of the organisation.
+    pub name: String,
+    /// Its page.
+    pub href: String,
+    /// Where the acceptance is entered.
+    pub sign_href: String,
+    /// By whom and when, in the reader's language.
+    pub about: String,
 }
 
 /// One organisation in the list.

@@ -49,6 +49,17 @@ async fn taker_signs_first_and_edits_afterwards() {
     let shown = li.get(&page).await;
     assert!(shown.has("实验学校"));
     let own = format!("{entries}/handovers/h1");
+    let start = li.get("/organisations").await;
+    assert!(
+        start.has("待接收：1") && start.has("330105 拱墅区移交") && start.has(&format!("\"{own}\"")),
+        "the start page lists what waits for a signature: {}",
+        start.body
+    );
+    let wang = node.sign_in("wang").await;
+    assert!(
+        !wang.get("/organisations").await.has(&own),
+        "a viewer has nothing to sign"
+    );
     assert!(shown.has(&format!("\"{own}\"")), "its own signature is offered");
     for other in [
         format!("\"{page}/edit\""),
@@ -90,4 +101,8 @@ async fn taker_signs_first_and_edits_afterwards() {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     let shown = li.get(&page).await;
     assert!(shown.has(&format!("\"{page}/edit\"")) && shown.has(&format!("\"{entries}/coverage\"")));
+    assert!(
+        !li.get("/organisations").await.has("待接收"),
+        "what is signed waits no more"
+    );
 }
