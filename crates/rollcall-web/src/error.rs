@@ -18,6 +18,9 @@ pub enum Error {
     /// A form made before the present login session.
     #[error("login session has ended")]
     SessionOld,
+    /// The account must choose a password of its own before it changes anything.
+    #[error("password must be changed first")]
+    PasswordDue,
     /// A query or form field that cannot be read; `field` is empty where the parser does not say which.
     #[error("parameter cannot be read: {detail}")]
     ParamInvalid {
@@ -97,9 +100,11 @@ impl Error {
     /// The status line of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::HostNotAllowed | Self::FormNotOurs | Self::SessionOld | Self::NotAllowed => {
-                StatusCode::FORBIDDEN
-            }
+            Self::HostNotAllowed
+            | Self::FormNotOurs
+            | Self::SessionOld
+            | Self::PasswordDue
+            | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::ParamInvalid { .. } | Self::UploadCut => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -120,6 +125,7 @@ impl Error {
             Self::HostNotAllowed => "HOST_NOT_ALLOWED",
             Self::FormNotOurs => "FORM_NOT_OURS",
             Self::SessionOld => "SESSION_OLD",
+            Self::PasswordDue => "PASSWORD_DUE",
             Self::ParamInvalid { .. } => "PARAM_INVALID",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",

@@ -21,7 +21,7 @@ use crate::layout::Frame;
 use crate::visit::Visit;
 use crate::{Error, Site};
 
-pub(crate) use pages::{ended, routes};
+pub(crate) use pages::{ended, page_before, password_due, routes};
 pub(crate) use password::Hashing;
 pub use password::{
     PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, PasswordProblem, check_password, hash_password,
@@ -223,7 +223,11 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
             return Err(NotSignedIn::Redirect(pages::login_address(visit.address())));
         };
         if account.must_change {
-            return Err(NotSignedIn::Redirect(pages::PASSWORD_PATH.to_owned()));
+            return Err(if parts.method.is_safe() {
+                NotSignedIn::Redirect(pages::PASSWORD_PATH.to_owned())
+            } else {
+                Error::PasswordDue.into()
+            });
         }
         Ok(Self {
             account: Account {

@@ -10,11 +10,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::FutureExt;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use tracing::Instrument;
 
 use crate::form::{KeptForm, keep_body};
 use crate::layout::Frame;
+use crate::locale::Locale;
 use crate::site::Site;
 use crate::visit::Visit;
 use crate::{Error, headers, login};
@@ -67,6 +69,8 @@ struct Problem {
     title: String,
     /// What to do.
     remedy: String,
+    /// The page of ours that led here.
+    back: Option<String>,
 }
 
 /// The layer around every route: checks, the visit, a time limit, error pages, headers and the log line.
@@ -111,14 +115,18 @@ pub(crate) async fn answer(State(site): State<Site>, request: Request, next: Nex
     let error = error_of(&response);
     let mut response = match &error {
         Some(error) if prefers_json => as_json(error, &visit),
-        Some(error) if matches!(**error, Error::SessionOld) => {
+        Some(error) if matches!(**error, Error::SessionOld | Error::PasswordDue) => {
             let kept = match &kept {
                 Some(entered) => KeptForm::read(&head, entered).await,
                 None => None,
             };
-            login::ended(&visit, &head, kept).unwrap_or_else(|| as_page(error, &visit))
+            if matches!(**error, Error::PasswordDue) {
+                login::password_due(&visit, kept)
+            } else {
+                login::ended(&visit, &head, kept).unwrap_or_else(|| as_page(error, &visit, &head))
+            }
         }
-        Some(error) => as_page(error, &visit),
+        Some(error) => as_page(error, &visit, &head),
         None => response,
     };
     headers::apply(response.headers_mut());
@@ -158,14 +166,16 @@ fn error_of(response: &Response) -> Option<Arc<Error>> {
     Some(Arc::new(error))
 }
 
-fn as_page(error: &Error, visit: &Visit) -> Response {
-    let (title, remedy) = words(error, visit);
+fn as_page(error: &Error, visit: &Visit, head: &Parts) -> Response {
+    let (title, remedy) = words(error, visit.locale);
+    let before = login::page_before(head).filter(|before| *before != visit.address());
     let page = Problem {
         frame: visit.frame(""),
         status: error.status().as_u16(),
         code: error.code().to_owned(),
         title,
         remedy,
+        back: before.map(str::to_owned),
     };
     // Only a defect in the template itself can fail here; the code alone is still an answer.
     let html = page.render().unwrap_or_else(|_| error.code().to_owned());
@@ -178,7 +188,7 @@ fn as_page(error: &Error, visit: &Visit) -> Response {
 }
 
 fn as_json(error: &Error, visit: &Visit) -> Response {
-    let (title, remedy) = words(error, visit);
+    let (title, remedy) = words(error, visit.locale);
     let body = serde_json::json!({
         "code": error.code(), "message": title, "remedy": remedy, "request_id": visit.request_id,
     });
@@ -202,9 +212,20 @@ fn with_retry(error: &Error, mut response: Response) -> Response {
     response
 }
 
-/// What happened and what to do, in the visitor's language.
-fn words(error: &Error, visit: &Visit) -> (String, String) {
-    let locale = visit.locale;
+impl Error {
+    /// What happened, what to do and the code, for a page that says it in its own place.
+    pub fn told(&self, locale: Locale) -> String {
+        let (title, remedy) = words(self, locale);
+        let pause = match locale {
+            Locale::Chinese => "：",
+            Locale::English => ": ",
+        };
+        format!("{title}{pause}{remedy} [{}]", self.code())
+    }
+}
+
+/// What happened and what to do, in a language.
+fn words(error: &Error, locale: Locale) -> (String, String) {
     let code = error.code();
     let text = |part: &str| locale.lookup(&format!("problem.{code}.{part}"));
     match error {

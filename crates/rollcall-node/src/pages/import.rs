@@ -81,10 +81,10 @@ pub(super) fn counts(summary: &serde_json::Value) -> ImportCounts {
     }
 }
 
-/// Takes a file and sorts its rows. Where nothing of it can be read, the form says why.
+/// Takes a file and sorts its rows. Where nothing of it can be read, or it does not arrive whole, the form says why.
 ///
 /// # Errors
-/// `TOO_BIG`, `UPLOAD_CUT`, the store's.
+/// `FORM_NOT_OURS`, the store's.
 pub async fn submit(
     State(app): State<App>,
     Clerk(signed_in): Clerk,
@@ -100,7 +100,7 @@ pub async fn submit(
         Ok(received) => received,
         Err(error) => {
             drop_file(&path).await;
-            return Err(error);
+            return not_received(&app, &signed_in, error).await;
         }
     };
     let field = |name: &str| {
@@ -146,6 +146,19 @@ pub async fn submit(
     let problem = format!("{} [{code}]", signed_in.visit.locale.sentence(&code, &message));
     let page = page(&app, &signed_in, chosen, Some(problem)).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
+}
+
+/// The form with why its file did not arrive whole; what is no matter of the file stays an error.
+async fn not_received(app: &App, signed_in: &SignedIn, error: Error) -> Result<Response, Error> {
+    if !matches!(
+        error,
+        Error::TooBig { .. } | Error::UploadCut | Error::ParamInvalid { .. }
+    ) {
+        return Err(error);
+    }
+    let problem = error.told(signed_in.visit.locale);
+    let page = page(app, signed_in, ImportChoice::default(), Some(problem)).await?;
+    Ok((error.status(), Page(page)).into_response())
 }
 
 /// What cannot be removed now goes with the next clearing up.

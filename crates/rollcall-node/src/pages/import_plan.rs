@@ -1,13 +1,14 @@
 //! `/import/{import_id}`: what a dry run or an import gave; carrying it out, dropping it, taking it back.
 
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use rollcall_command::accounts::audit;
 use rollcall_exchange::Field;
 use rollcall_web::form::{CheckedForm, with_notice};
 use rollcall_web::layout::{Frame, Tone};
 use rollcall_web::locale::Locale;
-use rollcall_web::login::Clerk;
+use rollcall_web::login::{Clerk, SignedIn};
 use rollcall_web::page::import::{ImportPlan, ImportProblem, ImportState};
 use rollcall_web::{Error, Page};
 use serde::Deserialize;
@@ -59,41 +60,43 @@ pub async fn show(
     Clerk(signed_in): Clerk,
     Path(import_id): Path<String>,
 ) -> Result<Page<ImportPlan>, Error> {
+    Ok(Page(load(&app, &signed_in, import_id).await?))
+}
+
+async fn load(app: &App, signed_in: &SignedIn, import_id: String) -> Result<ImportPlan, Error> {
     let frame = signed_in.frame("nav.import");
-    let page = app
-        .with(move |app| {
-            let uploads = Uploads::of(&app.files);
-            let upload = uploads.load(&import_id)?;
-            let done = app.replica.store().read(|reader| reader.import(&import_id))?;
-            let state = match (&done, &upload) {
-                (Some(done), _) if done.undone_ms.is_some() => ImportState::Undone,
-                (Some(_), _) => ImportState::Committed,
-                (None, Some(_)) => ImportState::DryRun,
-                (None, None) => return Err(rollcall_replica::Error::NoDocument(import_id)),
-            };
-            let summary = match (&done, &upload) {
-                (Some(done), _) => serde_json::from_str(&done.summary).unwrap_or_default(),
-                (None, upload) => upload
-                    .as_ref()
-                    .map(|upload| upload.summary.clone())
-                    .unwrap_or_default(),
-            };
-            let file_name = done.map(|done| done.file_name);
-            let columns = upload
+    app.with(move |app| {
+        let uploads = Uploads::of(&app.files);
+        let upload = uploads.load(&import_id)?;
+        let done = app.replica.store().read(|reader| reader.import(&import_id))?;
+        let state = match (&done, &upload) {
+            (Some(done), _) if done.undone_ms.is_some() => ImportState::Undone,
+            (Some(_), _) => ImportState::Committed,
+            (None, Some(_)) => ImportState::DryRun,
+            (None, None) => return Err(rollcall_replica::Error::NoDocument(import_id)),
+        };
+        let summary = match (&done, &upload) {
+            (Some(done), _) => serde_json::from_str(&done.summary).unwrap_or_default(),
+            (None, upload) => upload
                 .as_ref()
-                .map(|upload| upload.columns.clone())
-                .unwrap_or_default();
-            let file_name = file_name
-                .or(upload.map(|upload| upload.file_name))
-                .unwrap_or_default();
-            let open = uploads.is_open(&import_id);
-            let rejects = uploads.rejects(&import_id).is_file();
-            Ok(plan_page(
-                frame, &import_id, file_name, state, &summary, columns, open, rejects,
-            ))
-        })
-        .await?;
-    Ok(Page(page))
+                .map(|upload| upload.summary.clone())
+                .unwrap_or_default(),
+        };
+        let file_name = done.map(|done| done.file_name);
+        let columns = upload
+            .as_ref()
+            .map(|upload| upload.columns.clone())
+            .unwrap_or_default();
+        let file_name = file_name
+            .or(upload.map(|upload| upload.file_name))
+            .unwrap_or_default();
+        let open = uploads.is_open(&import_id);
+        let rejects = uploads.rejects(&import_id).is_file();
+        Ok(plan_page(
+            frame, &import_id, file_name, state, &summary, columns, open, rejects,
+        ))
+    })
+    .await
 }
 
 #[expect(
@@ -131,6 +134,7 @@ fn plan_page(
         file_name,
         file_sha256: kept.file_sha256,
         encoding: kept.encoding,
+        problem: None,
         read_as: match kept.read_as.as_str() {
             "unions" => "unions",
             "records" => "records",
@@ -224,10 +228,10 @@ pub async fn rejects(
     ))
 }
 
-/// Carries the import out.
+/// Carries the import out. Where it is refused its page says why; nothing is taken in then.
 ///
 /// # Errors
-/// `ALREADY_DONE`, `NOT_FOUND`, the file's code, the store's; nothing is taken in then.
+/// `ALREADY_DONE`, `NOT_FOUND`, the store's.
 pub async fn commit(
     State(app): State<App>,
     Clerk(signed_in): Clerk,
@@ -235,7 +239,8 @@ pub async fn commit(
     form: CheckedForm<Nothing>,
 ) -> Result<Response, Error> {
     let mut by = editing(&signed_in, "");
-    form.submit_once(|_| async move {
+    let (asked, shown) = (app.clone(), import_id.clone());
+    let carried_out = form.submit_once(|_| async move {
         let address = format!("/import/{import_id}");
         let ran = app
             .with(move |app| {
@@ -273,8 +278,14 @@ pub async fn commit(
             Some(Ran::Refused(problem)) => Err(Error::refused(problem.code, problem.message)),
             Some(Ran::Sorted(_)) => Ok(with_notice(&address, "imported")),
         }
-    })
-    .await
+    });
+    let answer = carried_out.await;
+    let Err(Error::Refused { code, message }) = answer else {
+        return answer;
+    };
+    let mut page = load(&asked, &signed_in, shown).await?;
+    page.problem = Some(format!("{} [{code}]", page.frame.sentence(&code, &message)));
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
 }
 
 /// Drops an upload that was not carried out.

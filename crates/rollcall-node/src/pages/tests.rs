@@ -12,6 +12,8 @@ use browser::{Answer, Browser, Node};
 use rollcall_core::id::{DocumentId, DocumentKind};
 
 /// The country's county 330106 with a union, covered and uncovered organisations.
+use super::import;
+
 const RECORDS: &str = include_str!("../../../../tests/fixtures/country/330106.jsonl");
 const SCHOOL: &str = "52330106XXXX000432";
 const HOSPITAL_FOR_PROFIT: &str = "91330106XXXX0006XK";
@@ -412,6 +414,48 @@ async fn unreadable_file_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+#[tokio::test]
+async fn import_that_is_refused_says_so_on_its_own_page() {
+    let node = Node::new();
+    let li = node.sign_in("li").await;
+    let sorted = li
+        .upload(&li.get("/import").await, "名单.csv", LIST.as_bytes())
+        .await;
+    let plan = li.get(&sorted.location).await;
+    let uploads = node.replica.store().path().with_file_name("uploads");
+    let id = sorted.location.rsplit('/').next().expect("an id");
+    std::fs::write(uploads.join(format!("{id}.data")), b"").expect("the file is damaged");
+    let answer = li
+        .submit(&plan, &format!("{}/commit", sorted.location), &[])
+        .await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.body);
+    assert!(answer.has("[FILE_EMPTY]") && answer.has("<h1>名单.csv</h1>") && answer.has("href=\"/import\""));
+    assert!(
+        !li.get("/organisations").await.has("文鼎苑"),
+        "nothing is taken in"
+    );
+}
+
+#[tokio::test]
+async fn file_that_is_too_big_or_cut_leaves_the_form_with_the_reason() {
+    let node = Node::new();
+    let li = node.sign_in("li").await;
+    let form = li.get("/import").await;
+    let big = vec![b'x'; import::LIST_SIZE_BYTES_MAX + 1];
+    let answer = li.upload(&form, "名单.csv", &big).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(
+        answer.has("[TOO_BIG]") && answer.has("id=\"file\""),
+        "{}",
+        answer.body
+    );
+    let cut = li.upload_cut(&form, "/import", "名单.csv", LIST.as_bytes()).await;
+    assert_eq!(cut.status, StatusCode::BAD_REQUEST);
+    assert!(cut.has("[UPLOAD_CUT]") && cut.has("id=\"file\""), "{}", cut.body);
+    let uploads = node.replica.store().path().with_file_name("uploads");
+    assert_eq!(std::fs::read_dir(uploads).expect("the folder").count(), 0);
+}
+
 async fn dry_run_can_be_dropped() {
     let node = Node::new();
     let li = node.sign_in("li").await;

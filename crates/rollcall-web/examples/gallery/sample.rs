@@ -845,6 +845,7 @@ pub(crate) fn import_plan(frame: Frame) -> ImportPlan {
         file_name: "西湖区民政局2024年12月名单.xlsx".to_owned(),
         file_sha256: "9b74c9897bac770ffc029102a200c5de5f1f3b6cf5f2b6b0a2c4f1a1be8d7f10".to_owned(),
         encoding: "utf-8".to_owned(),
+        problem: None,
         read_as: "organisations",
         state: ImportState::DryRun,
         counts: COUNTS,

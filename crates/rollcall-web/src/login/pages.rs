@@ -89,6 +89,19 @@ struct PasswordPage {
     problem: Option<String>,
     /// Characters at least and at most.
     length: (usize, usize),
+    /// What waits until the password is changed.
+    waiting: Waiting,
+}
+
+/// A form that waits behind the door, as the pages there carry it; empty for none.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Waiting {
+    /// Where it is.
+    #[serde(default)]
+    next: String,
+    /// What was entered in it.
+    #[serde(default)]
+    kept: String,
 }
 
 #[derive(Deserialize)]
@@ -112,6 +125,8 @@ struct PasswordForm {
     present: String,
     new: String,
     again: String,
+    #[serde(flatten)]
+    waiting: Waiting,
 }
 
 async fn login_form(mut visit: Visit, CheckedQuery(query): CheckedQuery<LoginQuery>) -> Response {
@@ -168,11 +183,22 @@ pub(crate) fn ended(visit: &Visit, head: &Parts, kept: Option<KeptForm>) -> Opti
     Some(response)
 }
 
-/// Path and query of our own page that the form stood on.
-fn page_before(head: &Parts) -> Option<&str> {
+/// Path and query of our own page that led to a request, such as the one that its form stood on.
+pub(crate) fn page_before(head: &Parts) -> Option<&str> {
     let text = |name| head.headers.get(name)?.to_str().ok();
     let (_, rest) = text(header::REFERER)?.split_once("://")?;
     rest.strip_prefix(text(header::HOST)?).map(local)
+}
+
+/// The answer to a form of an account that must change its password first: the page where it does, which carries what was
+/// entered.
+pub(crate) fn password_due(visit: &Visit, kept: Option<KeptForm>) -> Response {
+    let waiting = kept.map(|kept| Waiting {
+        next: visit.address().to_owned(),
+        kept: kept.to_text(),
+    });
+    let page = password_page(visit, true, None, waiting.unwrap_or_default());
+    (Error::PasswordDue.status(), Page(page)).into_response()
 }
 
 fn kept_page(visit: &Visit, action: &str, kept: KeptForm) -> Response {
@@ -226,7 +252,13 @@ async fn login_submit(visit: Visit, form: CheckedForm<LoginForm>) -> Result<Resp
     visit.site.tries().clear(&name, visit.client);
     audit(&visit, LoginEventKind::SignedIn, Some(account.id.clone())).await?;
     if account.must_change {
-        return Ok(open_session(&visit, account, |_| see_other(PASSWORD_PATH)));
+        let waiting = Waiting { next, kept: entered };
+        return Ok(open_session(&visit, account, |inside| {
+            if KeptForm::from_text(&waiting.kept).is_none() {
+                return see_other(PASSWORD_PATH);
+            }
+            Page(password_page(inside, true, None, waiting)).into_response()
+        }));
     }
     Ok(open_session(
         &visit,
@@ -277,20 +309,31 @@ impl<S: Send + Sync> FromRequestParts<S> for AtTheDoor {
 }
 
 async fn password_form(AtTheDoor(account, visit): AtTheDoor) -> Response {
-    Page(password_page(&visit, account.must_change, None)).into_response()
+    Page(password_page(
+        &visit,
+        account.must_change,
+        None,
+        Waiting::default(),
+    ))
+    .into_response()
 }
 
 async fn password_submit(
     AtTheDoor(account, visit): AtTheDoor,
     form: CheckedForm<PasswordForm>,
 ) -> Result<Response, Error> {
-    let PasswordForm { present, new, again } = form.value;
+    let PasswordForm {
+        present,
+        new,
+        again,
+        waiting,
+    } = form.value;
     let refused = |key: &str| {
         let problem = visit.locale.fill(
             key,
             &[&PASSWORD_LENGTH_MIN.to_string(), &PASSWORD_LENGTH_MAX.to_string()],
         );
-        let page = password_page(&visit, account.must_change, Some(problem));
+        let page = password_page(&visit, account.must_change, Some(problem), waiting.clone());
         Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
     };
     if new != again {
@@ -327,12 +370,17 @@ async fn password_submit(
     audit(&visit, LoginEventKind::PasswordChanged, Some(account.id.clone())).await?;
     // Whoever knew the old password is out.
     visit.site.end_login_sessions(&account.id);
-    Ok(open_session(&visit, &account, |_| {
-        see_other(&with_notice("/", "password_changed"))
-    }))
+    Ok(open_session(
+        &visit,
+        &account,
+        |inside| match KeptForm::from_text(&waiting.kept) {
+            Some(kept) => kept_page(inside, local(&waiting.next), kept),
+            None => see_other(&with_notice("/", "password_changed")),
+        },
+    ))
 }
 
-fn password_page(visit: &Visit, forced: bool, problem: Option<String>) -> PasswordPage {
+fn password_page(visit: &Visit, forced: bool, problem: Option<String>, waiting: Waiting) -> PasswordPage {
     let mut frame = visit.frame("");
     if forced {
         // The other pages would only lead back here.
@@ -343,6 +391,7 @@ fn password_page(visit: &Visit, forced: bool, problem: Option<String>) -> Passwo
         forced,
         problem,
         length: (PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX),
+        waiting,
     }
 }
 

@@ -94,6 +94,8 @@ pub struct ImportPlan {
     pub file_name: String,
     /// SHA-256 of the file, hex.
     pub file_sha256: String,
+    /// Why it was not carried out, in the reader's language.
+    pub problem: Option<String>,
     /// Encoding it was read in.
     pub encoding: String,
     /// What it was read as: `organisations`, `unions`, `subsidies`, `records`.

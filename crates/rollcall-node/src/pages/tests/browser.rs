@@ -129,6 +129,19 @@ impl Node {
         assert_eq!(summary.refused, 0, "{:?}", summary.problems);
     }
 
+    /// Has an account change its password, as the command line's `account reset` does.
+    pub(super) fn reset_password(&self, name: &str) {
+        let store = self.replica.store();
+        let account = store
+            .read(|reader| reader.account_by_name(name))
+            .expect("the accounts");
+        let account = account.expect("there is one of this name");
+        let work = move |writer: &mut rollcall_store::Writer| {
+            writer.set_password(&account.account_id, &account.password_hash, true)
+        };
+        store.write("reset password", work).wait().expect("a reset");
+    }
+
     /// Lets time pass.
     pub(super) fn pass(&self, milliseconds: i64) {
         self.clock.fetch_add(milliseconds, Ordering::SeqCst);
@@ -287,10 +300,15 @@ impl Browser<'_> {
         let mut fields = vec![("name", name), ("password", password)];
         fields.extend(carried.iter().map(|(name, text)| (name.as_str(), text.as_str())));
         let answer = self.post("/login", &fields).await;
+        self.take_cookie(&answer);
+        answer
+    }
+
+    /// Goes on with the cookie that an answer sets.
+    pub(super) fn take_cookie(&mut self, answer: &Answer) {
         if let Some(cookie) = &answer.cookie {
             self.cookie.clone_from(cookie);
         }
-        answer
     }
 
     /// Sends the form of a page with its hidden fields and these.
@@ -314,6 +332,25 @@ impl Browser<'_> {
         file_name: &str,
         content: &[u8],
     ) -> Answer {
+        let mut body = Self::file_form(page, file_name, content);
+        body.extend(format!("\r\n--{BOUNDARY}--\r\n").into_bytes());
+        self.send_file(address, body).await
+    }
+
+    /// The same, but the connection ends within the file.
+    pub(super) async fn upload_cut(
+        &self,
+        page: &Answer,
+        address: &str,
+        file_name: &str,
+        content: &[u8],
+    ) -> Answer {
+        self.send_file(address, Self::file_form(page, file_name, content))
+            .await
+    }
+
+    /// A form with a file as it is sent, without its end.
+    fn file_form(page: &Answer, file_name: &str, content: &[u8]) -> Vec<u8> {
         let mut body = Vec::new();
         for (name, value) in [
             ("form_token", page.hidden("form_token")),
@@ -331,7 +368,10 @@ impl Browser<'_> {
         );
         body.extend(head.into_bytes());
         body.extend(content);
-        body.extend(format!("\r\n--{BOUNDARY}--\r\n").into_bytes());
+        body
+    }
+
+    async fn send_file(&self, address: &str, body: Vec<u8>) -> Answer {
         let request = Request::post(address)
             .header(header::COOKIE, &self.cookie)
             .header(

@@ -7,7 +7,12 @@ use super::browser::{Answer, Browser, Node, PASSWORD};
 use super::{RECORDS, SCHOOL, edit_form, page_of, save_address};
 
 /// Sends the form that an answer is, with its hidden fields and these.
-async fn send(browser: &Browser<'_>, page: &Answer, action: &str, fields: &[(&str, &str)]) -> Answer {
+pub(super) async fn send(
+    browser: &Browser<'_>,
+    page: &Answer,
+    action: &str,
+    fields: &[(&str, &str)],
+) -> Answer {
     let hidden = page.hidden_of(action);
     let mut all: Vec<(&str, &str)> = hidden
         .iter()
@@ -130,6 +135,39 @@ async fn form_sent_after_the_session_ended_waits_behind_the_door() {
     let saved = send(&li, &shown, &action, &fields).await;
     assert!(saved.location.ends_with("?notice=saved"), "{}", saved.body);
     assert!(li.get(&page_of(SCHOOL)).await.has("学院路"));
+}
+
+#[tokio::test]
+async fn form_waits_until_a_password_that_was_given_is_changed() {
+    for ended in [false, true] {
+        let node = Node::new();
+        node.import(RECORDS);
+        let mut li = node.sign_in("li").await;
+        let form = edit_form(&li).await;
+        let action = format!("{}/edit", page_of(SCHOOL));
+        node.reset_password("li");
+        if ended {
+            node.pass(IDLE_MS_MAX);
+        }
+        let address = format!("学院路{ended}号");
+        let fields = [("address", address.as_str()), ("reason", "更正")];
+        let mut door = send(&li, &form, &action, &fields).await;
+        assert_eq!(door.status, StatusCode::FORBIDDEN, "{}", door.body);
+        if ended {
+            door = li.sign_in_at(&door, "li", PASSWORD).await;
+        }
+        assert!(door.has("action=\"/password\""), "{}", door.body);
+        let change = |new: &'static str| [("present", PASSWORD), ("new", new), ("again", new)];
+        let short = send(&li, &door, "/password", &change("short")).await;
+        assert_eq!(short.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let inside = send(&li, &short, "/password", &change("eight calm lakes")).await;
+        li.take_cookie(&inside);
+        assert_eq!(inside.status, StatusCode::OK, "{}", inside.body);
+        let shown = send(&li, &inside, &action, &[]).await;
+        assert!(shown.has("FORM_KEPT") && shown.has(&address), "{}", shown.body);
+        let saved = send(&li, &shown, &action, &fields).await;
+        assert!(saved.location.ends_with("?notice=saved"), "{}", saved.body);
+    }
 }
 
 #[tokio::test]
