@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use super::entry_list::{self, EntryList, HANDOVERS, ListForm};
 use super::form_field::{self, FormField, Input, Values, entered, required, with_reason};
-use super::{editing, entry_rule, form_again, heads, record_page, today, words};
+use super::{doubt, editing, entry_rule, form_again, heads, record_page, today, words};
 use crate::app::App;
 
 /// What a reversal is entered with; all else follows from what it reverses.
@@ -136,6 +136,7 @@ impl Target {
             action: self.action(),
             back_href: record_page::href(self.list.kind, self.id),
             heads: heads::text(document),
+            told: String::new(),
             standing,
             reason: entered(values, "reason").to_owned(),
             problems: form_field::refusals(&frame, &fields, problems),
@@ -316,13 +317,21 @@ async fn submit(
                     planned = Err(problems);
                 }
             }
-            Ok(Some(match planned {
-                Ok(edits) => Ok((target, act, edits)),
-                Err(problems) => {
-                    let frame = signed_in.frame(record_page::section(target.list.kind));
-                    Err(target.page(frame, replica, &document, &values, &problems)?)
+            let mut doubts = Vec::new();
+            let problems = match planned {
+                Ok(edits) => {
+                    doubts = doubt::check(replica, &document, &edits, &who)?;
+                    if doubt::are_meant(&doubts, &values) {
+                        return Ok(Some(Ok((target, act, edits))));
+                    }
+                    doubt::problems(&doubts)
                 }
-            }))
+                Err(problems) => problems,
+            };
+            let frame = signed_in.frame(record_page::section(target.list.kind));
+            let mut page = target.page(frame, replica, &document, &values, &problems)?;
+            doubt::ask(&mut page, &doubts);
+            Ok(Some(Err(page)))
         })
         .await?
         .ok_or_else(heads::unknown)?;

@@ -27,20 +27,13 @@ pub(super) fn check(
     edits: &[Edit],
     by: &Editing,
 ) -> Result<Vec<Problem>, Error> {
-    let mut after = document.clone();
-    let trying = EditBy {
-        actor: ActorId([0; 16]),
-        author: by.author.clone(),
-        reason: by.reason.clone(),
-        time_ms: by.now_ms,
-        heads: None,
+    let after = match applied(document, edits, by) {
+        Ok(after) => after,
+        Err(problem) => return Ok(vec![problem]),
     };
-    if let Err(error) = after.apply_edits(edits, &trying) {
-        return Ok(vec![Problem::error("SCHEMA", "", error.to_string())]);
-    }
+    let today = Day::of_unix_ms(by.now_ms);
     Ok(match (document.facts().0, after.facts().0) {
         (Facts::Organisation(facts), Facts::Organisation(facts_after)) => {
-            let today = Day::of_unix_ms(by.now_ms);
             let mut problems = check_organisation(&facts, &facts_after, today);
             if let (Record::Organisation(before), Record::Organisation(after)) =
                 (document.record().0, after.record().0)
@@ -49,12 +42,31 @@ pub(super) fn check(
             }
             problems
         }
-        (Facts::Union(before), Facts::Union(after)) => check_union(&before, &after),
+        (Facts::Union(before), Facts::Union(after)) => check_union(&before, &after, today),
         (Facts::Subsidy(before), Facts::Subsidy(after)) => {
             money_rule::check(replica, document.id(), &before, &after)?
         }
         _ => Vec::new(),
     })
+}
+
+/// The document as these edits would leave it.
+///
+/// # Errors
+/// What the document itself refuses.
+pub(super) fn applied(document: &Document, edits: &[Edit], by: &Editing) -> Result<Document, Problem> {
+    let mut after = document.clone();
+    let trying = EditBy {
+        actor: ActorId([0; 16]),
+        author: by.author.clone(),
+        reason: by.reason.clone(),
+        time_ms: by.now_ms,
+        heads: None,
+    };
+    match after.apply_edits(edits, &trying) {
+        Ok(_) => Ok(after),
+        Err(error) => Err(Problem::error("SCHEMA", "", error.to_string())),
+    }
 }
 
 fn check_organisation(before: &OrganisationFacts, after: &OrganisationFacts, today: Day) -> Vec<Problem> {
@@ -119,7 +131,7 @@ fn check_organisation(before: &OrganisationFacts, after: &OrganisationFacts, tod
     problems
 }
 
-fn check_union(before: &UnionFacts, after: &UnionFacts) -> Vec<Problem> {
+fn check_union(before: &UnionFacts, after: &UnionFacts, today: Day) -> Vec<Problem> {
     let mut problems = Vec::new();
     let (year, month, day) = APPROVAL_NEEDED_FROM;
     let needed_from = Day::from_ymd(year, month, day).unwrap_or(Day::MIN);
@@ -136,8 +148,45 @@ fn check_union(before: &UnionFacts, after: &UnionFacts) -> Vec<Problem> {
             let message = "Application, founding approval, election and result follow one another.";
             problems.push(Problem::error("V19", "on", message));
         }
+        if event.on.first_day() > today {
+            let message = format!("{} is in the future.", event.on);
+            problems.push(Problem::error("DATE_IMPLAUSIBLE", "on", message));
+        }
+        if before_founding(event, &after.events) {
+            let message = format!("{} is before the union was established.", event.on);
+            problems.push(Problem::error("DATE_IMPLAUSIBLE", "on", message));
+        }
     }
     problems
+}
+
+/// Whether an event of a union that is established lies before the establishment, or the establishment after such an event:
+/// dates do not run backwards (`domain.md` 8). Of dates known to the month or year only those that cannot be right count.
+fn before_founding(event: &UnionEventFact, events: &[UnionEventFact]) -> bool {
+    let established = events
+        .iter()
+        .filter(|other| other.event == UnionEvent::Established);
+    let Some(founding) = established.min_by_key(|other| (other.cycle, other.on.first_day())) else {
+        return false;
+    };
+    let follows = |other: &UnionEventFact| match other.event {
+        UnionEvent::Suspended
+        | UnionEvent::Resumed
+        | UnionEvent::TermExtended
+        | UnionEvent::Dissolved
+        | UnionEvent::LegalPerson => true,
+        UnionEvent::Applied
+        | UnionEvent::FoundingApproved
+        | UnionEvent::Elected
+        | UnionEvent::ResultApproved
+        | UnionEvent::Established => other.cycle > founding.cycle,
+    };
+    let lies_before = |other: &UnionEventFact| other.on.last_day() < founding.on.first_day();
+    if event == founding {
+        events.iter().any(|other| follows(other) && lies_before(other))
+    } else {
+        follows(event) && lies_before(event)
+    }
 }
 
 /// Whether an event stands before one that it follows, or after one that follows it, within its cycle (V19). Equal
@@ -259,6 +308,7 @@ mod tests {
 
     #[test]
     fn a_union_is_established_with_a_number_in_order_for_three_or_five_years() {
+        let today = day("2025-01-03");
         let before = UnionFacts {
             higher_union: vec!["330106".parse().expect("a federation")],
             events: vec![event(UnionEvent::Elected, "2024-03-01", false, Some(5))],
@@ -281,10 +331,15 @@ mod tests {
                 vec!["V20"],
             ),
             (event(UnionEvent::Dissolved, "2020-01-01", false, None), vec![]),
+            (
+                event(UnionEvent::Established, "2025-01-04", true, None),
+                vec!["DATE_IMPLAUSIBLE"],
+            ),
+            (event(UnionEvent::Established, "2025-01", true, None), vec![]),
         ] {
             let mut after = before.clone();
             after.events.push(new.clone());
-            assert_eq!(codes(&check_union(&before, &after)), expected, "{new:?}");
+            assert_eq!(codes(&check_union(&before, &after, today)), expected, "{new:?}");
         }
         let old = event(UnionEvent::Established, "2020-03-10", false, None);
         let after = UnionFacts {
@@ -292,8 +347,43 @@ mod tests {
             ..UnionFacts::default()
         };
         assert!(
-            check_union(&UnionFacts::default(), &after).is_empty(),
+            check_union(&UnionFacts::default(), &after, today).is_empty(),
             "before May 2023 it is a warning"
         );
+    }
+
+    #[test]
+    fn what_follows_the_establishment_is_not_dated_before_it() {
+        let today = day("2025-01-03");
+        let cycle = |cycle: u32, event: UnionEventFact| UnionEventFact { cycle, ..event };
+        let established = event(UnionEvent::Established, "2024-03-10", true, None);
+        for (new, refused) in [
+            (event(UnionEvent::Suspended, "2024-03-09", false, None), true),
+            (event(UnionEvent::Dissolved, "2023", false, None), true),
+            (event(UnionEvent::LegalPerson, "2024-03-10", false, None), false),
+            (event(UnionEvent::TermExtended, "2024-03", false, None), false),
+            (
+                cycle(1, event(UnionEvent::Elected, "2024-02-01", false, None)),
+                true,
+            ),
+            (
+                cycle(1, event(UnionEvent::Elected, "2024-12-01", false, None)),
+                false,
+            ),
+        ] {
+            let codes_with = |before: &[&UnionEventFact], added: &UnionEventFact| {
+                let facts = |events: Vec<UnionEventFact>| UnionFacts {
+                    higher_union: vec!["330106".parse().expect("a federation")],
+                    events,
+                    ..UnionFacts::default()
+                };
+                let known: Vec<UnionEventFact> = before.iter().map(|event| (*event).clone()).collect();
+                let all = known.iter().chain([added]).cloned().collect();
+                codes(&check_union(&facts(known), &facts(all), today)).join(" ")
+            };
+            let expected = if refused { "DATE_IMPLAUSIBLE" } else { "" };
+            assert_eq!(codes_with(&[&established], &new), expected, "{new:?}");
+            assert_eq!(codes_with(&[&new], &established), expected, "after {new:?}");
+        }
     }
 }

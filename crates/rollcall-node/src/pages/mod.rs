@@ -1,6 +1,7 @@
 //! The workspace's pages, one file each: a handler reads the form, calls one function below and fills one template.
 
 pub mod batch_file;
+mod doubt;
 pub mod entry_edit;
 mod entry_list;
 mod entry_rule;
@@ -12,8 +13,8 @@ mod heads;
 pub mod import;
 pub mod import_plan;
 mod money_rule;
-pub mod organisation;
 mod offered;
+pub mod organisation;
 pub mod organisation_edit;
 mod organisation_form;
 mod organisation_history;
@@ -24,6 +25,7 @@ pub mod record_page;
 pub mod subsidies;
 pub mod subsidy_edit;
 pub mod sync;
+mod twin;
 pub mod union_edit;
 pub mod unions;
 mod upload;

@@ -1,5 +1,6 @@
 //! The rules of `domain.md` 7 and 12 that stand before money moves: V32 to V36 for entries that a person makes here.
-//! A payment that the bank has booked is never refused: what is odd about it is a finding of the cube.
+//! A payment that the bank has booked is never refused: what is odd about it is told before it is saved, and a finding of the
+//! cube afterwards.
 
 use rollcall_core::amount::Fen;
 use rollcall_core::date::Day;
@@ -76,6 +77,59 @@ pub(super) fn findings(
         }
     }
     Ok(problems)
+}
+
+/// What is odd about a case after an edit and was not before, or about what the edit pays on top. All of it may be what the
+/// bank has booked, so it is told and not refused (V33, V34, V36).
+pub(super) fn odd_payments(
+    replica: &Replica,
+    id: DocumentId,
+    before: &SubsidyFacts,
+    after: &SubsidyFacts,
+) -> Result<Vec<Problem>, Error> {
+    let paid = |case: &SubsidyFacts| case_sums(&case.entries, Day::MIN, Day::MAX, Day::MAX).disbursed;
+    let known = findings(replica, id, before)?;
+    let pays_on = paid(after) > paid(before);
+    let is_news = |problem: &Problem| {
+        !known.contains(problem) || (pays_on && matches!(problem.code.as_str(), "V33" | "V36"))
+    };
+    let mut odd = findings(replica, id, after)?;
+    odd.retain(is_news);
+    for problem in &mut odd {
+        let field = if problem.code == "V34" { "on" } else { "amount_fen" };
+        problem.place = field.to_owned();
+    }
+    Ok(odd)
+}
+
+/// Whether an edit of a fund lets more go out of it than is in it, what its cases are promised included.
+pub(super) fn short_of(
+    replica: &Replica,
+    id: DocumentId,
+    before: &FundFacts,
+    after: &FundFacts,
+) -> Result<Option<Problem>, Error> {
+    let mut sums = CaseSums::default();
+    if let Some(federation) = after.federation.first() {
+        let mut named = replica.store().read(|reader| reader.mentions(id))?.aliases;
+        named.push(id);
+        sums = subsidy::paid_from(
+            &other_cases(replica, federation, id)?,
+            &named,
+            federation,
+            Day::MAX,
+        );
+    }
+    sums.disbursed = sums.disbursed.max(sums.approved);
+    let left = |fund: &FundFacts| fund_closing(&fund.entries, sums, Day::MAX);
+    let short = left(after) < Fen::ZERO && left(after) < left(before);
+    Ok(short.then(|| {
+        Problem::alert(
+            "FUND_SHORT",
+            "amount_fen",
+            "More goes out of the fund than is in it.",
+        )
+    }))
 }
 
 fn check_entry(

@@ -17,6 +17,7 @@ use rollcall_web::login::{Clerk, SignedIn};
 use rollcall_web::page::edit::Edit;
 use rollcall_web::{Error, Page};
 
+use super::doubt::{self, Doubt};
 use super::form_field::{self, Values, entered, with_reason};
 use super::organisation_form::{edits, fields, new_record, plainly, shown};
 use super::{editing, entry_rule, form_again, heads, record_page, today};
@@ -73,21 +74,19 @@ pub async fn submit(
                 Ok(()) => Ok(edits),
                 Err(problem) => Err(vec![problem]),
             });
-            Ok((id, Some(judge(&app.replica, &before, planned, &judged)?)))
+            Ok((
+                id,
+                Some(judge(&app.replica, &before, planned, &entered, &judged)?),
+            ))
         })
         .await?;
     let edits = match planned.ok_or_else(heads::unknown)? {
         Ok(edits) => edits,
-        Err(problems) => {
+        Err(Held { problems, doubts }) => {
             let reason = by.reason.clone();
-            return Ok(refused(page(
-                &signed_in,
-                Some(id),
-                values,
-                &heads_text,
-                &reason,
-                &problems,
-            )));
+            let mut page = page(&signed_in, Some(id), values, &heads_text, &reason, &problems);
+            doubt::ask(&mut page, &doubts);
+            return Ok(refused(page));
         }
     };
     form.submit_once(|_| async move {
@@ -131,26 +130,47 @@ async fn show_again(
     .await
 }
 
-/// What was planned, unless it would bring what must not be entered.
+/// Why a form is shown instead of saved: what is wrong, or what it asks about.
+struct Held {
+    problems: Vec<Problem>,
+    doubts: Vec<Doubt>,
+}
+
+impl From<Vec<Problem>> for Held {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self {
+            problems,
+            doubts: Vec::new(),
+        }
+    }
+}
+
+/// What was planned, unless it would bring what must not be entered, or what the form has not been told to save.
 fn judge(
     replica: &Replica,
     document: &Document,
     planned: Result<Vec<DocumentEdit>, Vec<Problem>>,
+    values: &Values,
     by: &Editing,
-) -> Result<Result<Vec<DocumentEdit>, Vec<Problem>>, rollcall_replica::Error> {
+) -> Result<Result<Vec<DocumentEdit>, Held>, rollcall_replica::Error> {
     let edits = match planned {
         Ok(edits) => edits,
-        Err(problems) => return Ok(Err(problems)),
+        Err(problems) => return Ok(Err(problems.into())),
     };
     let mut problems = entry_rule::check(replica, document, &edits, by)?;
     // The form has the day of the counts under a name of its own.
     for problem in problems.iter_mut().filter(|problem| problem.place == "on") {
         problem.place = "counted_on".to_owned();
     }
-    Ok(if problems.is_empty() {
+    if !problems.is_empty() {
+        return Ok(Err(problems.into()));
+    }
+    let doubts = doubt::check(replica, document, &edits, by)?;
+    Ok(if doubt::are_meant(&doubts, values) {
         Ok(edits)
     } else {
-        Err(problems)
+        let problems = doubt::problems(&doubts);
+        Err(Held { problems, doubts })
     })
 }
 
@@ -203,7 +223,7 @@ pub async fn submit_new(
                 .map(|()| record)
         })
         .and_then(check_new);
-    let who = by.clone();
+    let (who, sent) = (by.clone(), values.clone());
     let checked = app
         .with(move |app| match checked {
             Ok((id, record)) => {
@@ -211,28 +231,27 @@ pub async fn submit_new(
                 if let Some(held) = record_page::held(&app.replica, DocumentKind::Organisation, &code)? {
                     let message =
                         "An organisation with this code is held already; find it by its code and edit it.";
-                    return Ok(Err((
-                        vec![Problem::error("CODE_HELD", "code", message)],
-                        Some(held),
-                    )));
+                    let problems = vec![Problem::error("CODE_HELD", "code", message)];
+                    return Ok(Err((Held::from(problems), Some(held))));
                 }
                 let empty = Document::create(DocumentKind::Organisation, id);
-                let planned = judge(&app.replica, &empty, empty.plan(&record), &who)?;
+                let planned = judge(&app.replica, &empty, empty.plan(&record), &sent, &who)?;
                 Ok(match planned {
                     Ok(_) => Ok((id, record)),
-                    Err(problems) => Err((problems, None)),
+                    Err(held) => Err((held, None)),
                 })
             }
-            Err(problems) => Ok(Err((problems, None))),
+            Err(problems) => Ok(Err((problems.into(), None))),
         })
         .await?;
     let (id, record) = match checked {
         Ok(checked) => checked,
-        Err((problems, held)) => {
+        Err((Held { problems, doubts }, held)) => {
             let mut page = page(&signed_in, None, values, "", &by.reason, &problems);
             if let Some(held) = held {
                 page.link("CODE_HELD", &record_page::href(DocumentKind::Organisation, held));
             }
+            doubt::ask(&mut page, &doubts);
             return Ok(refused(page));
         }
     };
@@ -314,6 +333,7 @@ fn page(
         back_href,
         about: None,
         heads: heads.to_owned(),
+        told: String::new(),
         standing: Vec::new(),
         reason: reason.to_owned(),
         problems: form_field::refusals(&frame, &fields, problems),

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::entry_list::EntryList;
 use super::form_field::{self, FormField, Values, entered, with_reason};
-use super::{editing, form_again, heads, record_page};
+use super::{doubt, editing, form_again, heads, record_page};
 use crate::app::App;
 
 /// A form of agreed fields.
@@ -68,6 +68,7 @@ impl RecordForm {
             action: self.action,
             back_href: self.back_href,
             heads: self.heads,
+            told: String::new(),
             standing: Vec::new(),
             reason: entered(values, "reason").to_owned(),
             problems: form_field::refusals(&frame, &fields, problems),
@@ -156,7 +157,7 @@ pub(super) async fn submit_changes(
     let seen = heads::parse(entered(&values, "heads")).ok_or_else(heads::unknown)?;
     let mut by = editing(&signed_in, entered(&values, "reason"));
     by.heads = Some(seen.clone());
-    let reason = by.reason.clone();
+    let (reason, judged) = (by.reason.clone(), by.clone());
     let planned = app
         .with(move |app| {
             let replica = &app.replica;
@@ -168,13 +169,21 @@ pub(super) async fn submit_changes(
                 Ok(object) => changes(&document, fields, &values, &object),
                 Err(problems) => Err(problems),
             };
-            Ok(Some(match planned {
-                Ok(edits) => Ok((id, edits)),
-                Err(problems) => {
-                    let frame = signed_in.frame(record_page::section(kind));
-                    Err(RecordForm::of(&document, fields).page(frame, replica, &values, &problems)?)
+            let mut doubts = Vec::new();
+            let problems = match planned {
+                Ok(edits) => {
+                    doubts = doubt::check(replica, &document, &edits, &judged)?;
+                    if doubt::are_meant(&doubts, &values) {
+                        return Ok(Some(Ok((id, edits))));
+                    }
+                    doubt::problems(&doubts)
                 }
-            }))
+                Err(problems) => problems,
+            };
+            let frame = signed_in.frame(record_page::section(kind));
+            let mut page = RecordForm::of(&document, fields).page(frame, replica, &values, &problems)?;
+            doubt::ask(&mut page, &doubts);
+            Ok(Some(Err(page)))
         })
         .await?
         .ok_or_else(heads::unknown)?;

@@ -9,7 +9,7 @@ use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::problem::Problem;
 use rollcall_core::record::Record;
 use rollcall_core::term::SubsidyKind;
-use rollcall_doc::Document;
+use rollcall_doc::{Document, Edit as DocumentEdit};
 use rollcall_replica::Replica;
 use rollcall_replica::edit::Editing;
 use rollcall_web::form::{CheckedForm, CheckedQuery, Standing, with_notice};
@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use super::entry_edit::new_id;
 use super::form_field::{FormField, Input, Values, entered, fixed, required};
 use super::record_edit::{RecordForm, filled, read_fields, submit_changes};
-use super::{editing, entry_rule, form_again, record_page, today};
+use super::{doubt, editing, entry_rule, form_again, record_page, today};
 use crate::app::App;
 
 const KIND: Input = Input::Term("subsidy", || {
@@ -194,10 +194,20 @@ async fn enter(
                 Ok(object) => check_new(replica, kind, object, &who)?,
                 Err(problems) => Err(problems),
             };
-            Ok(match made {
-                Ok(made) => Ok(made),
-                Err(problems) => Err(blank().page(frame, replica, &values, &problems)?),
-            })
+            let mut doubts = Vec::new();
+            let problems = match made {
+                Ok((id, record, edits)) => {
+                    doubts = doubt::check(replica, &Document::create(kind, id), &edits, &who)?;
+                    if doubt::are_meant(&doubts, &values) {
+                        return Ok(Ok((id, record)));
+                    }
+                    doubt::problems(&doubts)
+                }
+                Err(problems) => problems,
+            };
+            let mut page = blank().page(frame, replica, &values, &problems)?;
+            doubt::ask(&mut page, &doubts);
+            Ok(Err(page))
         })
         .await?;
     let (id, record) = match planned {
@@ -228,7 +238,7 @@ fn check_new(
     kind: DocumentKind,
     mut object: Map<String, Value>,
     by: &Editing,
-) -> Result<Result<(DocumentId, Record), Vec<Problem>>, rollcall_replica::Error> {
+) -> Result<Result<(DocumentId, Record, Vec<DocumentEdit>), Vec<Problem>>, rollcall_replica::Error> {
     object.insert("type".to_owned(), json!(kind.name()));
     object.insert("id".to_owned(), json!(format!("by-hand-{}", new_id())));
     let record: Record = match serde_json::from_value(Value::Object(object)) {
@@ -251,7 +261,7 @@ fn check_new(
         Ok(edits) => {
             let problems = entry_rule::check(replica, &empty, &edits, by)?;
             if problems.is_empty() {
-                Ok((id, record))
+                Ok((id, record, edits))
             } else {
                 Err(problems)
             }

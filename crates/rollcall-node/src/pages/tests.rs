@@ -2,6 +2,7 @@
 
 mod batch_file;
 mod browser;
+mod doubts;
 mod entries;
 mod forms;
 mod handover;
@@ -11,9 +12,9 @@ use axum::http::{Request, StatusCode, header};
 use browser::{Answer, Browser, Node};
 use rollcall_core::id::{DocumentId, DocumentKind};
 
-/// The country's county 330106 with a union, covered and uncovered organisations.
 use super::import;
 
+/// The country's county 330106 with a union, covered and uncovered organisations.
 const RECORDS: &str = include_str!("../../../../tests/fixtures/country/330106.jsonl");
 const SCHOOL: &str = "52330106XXXX000432";
 const HOSPITAL_FOR_PROFIT: &str = "91330106XXXX0006XK";
@@ -414,7 +415,6 @@ async fn unreadable_file_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-#[tokio::test]
 async fn import_that_is_refused_says_so_on_its_own_page() {
     let node = Node::new();
     let li = node.sign_in("li").await;
@@ -456,6 +456,7 @@ async fn file_that_is_too_big_or_cut_leaves_the_form_with_the_reason() {
     assert_eq!(std::fs::read_dir(uploads).expect("the folder").count(), 0);
 }
 
+#[tokio::test]
 async fn dry_run_can_be_dropped() {
     let node = Node::new();
     let li = node.sign_in("li").await;

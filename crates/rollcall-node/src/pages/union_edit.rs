@@ -8,7 +8,7 @@ use rollcall_core::id::DocumentKind;
 use rollcall_core::problem::Problem;
 use rollcall_core::record::Record;
 use rollcall_core::term::UnionForm;
-use rollcall_doc::Document;
+use rollcall_doc::{Document, Edit as DocumentEdit};
 use rollcall_replica::Replica;
 use rollcall_web::form::{CheckedForm, Standing, with_notice};
 use rollcall_web::login::Clerk;
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::entry_edit::new_id;
 use super::form_field::{FormField, Input, Values, entered, fixed, required};
 use super::record_edit::{RecordForm, filled, read_fields, submit_changes};
-use super::{editing, form_again, record_page};
+use super::{doubt, editing, form_again, record_page};
 use crate::app::App;
 
 /// What a union is.
@@ -107,17 +107,24 @@ pub async fn submit_new(
     let planned = app
         .with(move |app| {
             let replica = &app.replica;
-            match new_record(replica, &values, &who)? {
-                Ok(record) => Ok(Ok(record)),
-                Err(problems) => {
-                    let mut page = new_form().page(frame, replica, &values, &problems)?;
-                    let code = entered(&values, "code");
-                    if let Some(id) = record_page::held(replica, DocumentKind::Union, code)? {
-                        page.link("CODE_HELD", &record_page::href(DocumentKind::Union, id));
+            let mut doubts = Vec::new();
+            let problems = match new_record(replica, &values, &who)? {
+                Ok((record, empty, edits)) => {
+                    doubts = doubt::check(replica, &empty, &edits, &who)?;
+                    if doubt::are_meant(&doubts, &values) {
+                        return Ok(Ok(record));
                     }
-                    Ok(Err(page))
+                    doubt::problems(&doubts)
                 }
+                Err(problems) => problems,
+            };
+            let mut page = new_form().page(frame, replica, &values, &problems)?;
+            let code = entered(&values, "code");
+            if let Some(id) = record_page::held(replica, DocumentKind::Union, code)? {
+                page.link("CODE_HELD", &record_page::href(DocumentKind::Union, id));
             }
+            doubt::ask(&mut page, &doubts);
+            Ok(Err(page))
         })
         .await?;
     let record = match planned {
@@ -152,11 +159,14 @@ pub async fn submit_new(
     .await
 }
 
+/// A record that may be entered, with the empty document and the edits that make it.
+type New = (Record, Document, Vec<DocumentEdit>);
+
 fn new_record(
     replica: &Replica,
     values: &Values,
     by: &rollcall_replica::edit::Editing,
-) -> Result<Result<Record, Vec<Problem>>, rollcall_replica::Error> {
+) -> Result<Result<New, Vec<Problem>>, rollcall_replica::Error> {
     let mut object = match read_fields(replica, &all_fields(), values, &by.reason)? {
         Ok(object) => object,
         Err(problems) => return Ok(Err(problems)),
@@ -204,15 +214,25 @@ fn new_record(
     for problem in &mut problems {
         problem.place = match problem.place.as_str() {
             "number" => "founding_number".to_owned(),
-            "on" => "established_on".to_owned(),
+            "on" => dated(&founding, &problem.message).to_owned(),
             other => other.to_owned(),
         };
     }
     Ok(if problems.is_empty() {
-        Ok(record)
+        Ok((record, empty, edits))
     } else {
         Err(problems)
     })
+}
+
+/// The field whose date a sentence begins with; that of the establishment where it is about all of them.
+fn dated(founding: &Map<String, Value>, message: &str) -> &'static str {
+    let begins = |name: &&str| {
+        let on = founding.get(*name).and_then(Value::as_str);
+        on.is_some_and(|on| message.starts_with(on))
+    };
+    let fields = ["applied_on", "elected_on", "established_on"];
+    fields.into_iter().find(begins).unwrap_or("established_on")
 }
 
 /// The events of the founding that were entered with the union.

@@ -143,7 +143,7 @@ fn units(replica: &Replica, id: DocumentId, facts: &UnionFacts) -> Result<Vec<Do
 }
 
 /// The documents of a kind that name another one, by its own id or by one it took later.
-fn naming(
+pub(super) fn naming(
     reader: &rollcall_store::Reader,
     id: DocumentId,
     kind: DocumentKind,

@@ -750,6 +750,7 @@ pub(crate) fn organisation_edit(frame: Frame) -> Edit {
         back_href: "/organisations/1".to_owned(),
         about: Some(frame.fill("edit.change_entry", &[frame.text("list.coverage")])),
         heads: "9f31c2ab".to_owned(),
+        told: String::new(),
         standing: vec![(frame.term("field", "code"), "52330106MJ8345610T".to_owned())],
         save_key: "edit.save",
         may_withdraw: true,
@@ -844,8 +845,8 @@ pub(crate) fn import_plan(frame: Frame) -> ImportPlan {
     ImportPlan {
         file_name: "西湖区民政局2024年12月名单.xlsx".to_owned(),
         file_sha256: "9b74c9897bac770ffc029102a200c5de5f1f3b6cf5f2b6b0a2c4f1a1be8d7f10".to_owned(),
-        encoding: "utf-8".to_owned(),
         problem: None,
+        encoding: "utf-8".to_owned(),
         read_as: "organisations",
         state: ImportState::DryRun,
         counts: COUNTS,

@@ -21,6 +21,8 @@ pub struct Edit {
     pub back_href: String,
     /// The heads that the form shows, posted back as `heads`: the edit is made from these, never from newer ones.
     pub heads: String,
+    /// What the form told before it is saved, posted back as `told`; empty where it told nothing.
+    pub told: String,
     /// What stays as it is: label and text.
     pub standing: Vec<(String, String)>,
     /// The fields, posted under their names.

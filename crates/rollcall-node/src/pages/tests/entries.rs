@@ -7,9 +7,9 @@ use rollcall_core::record::Record;
 use super::browser::{Answer, Browser, Node};
 use super::{RECORDS, page_of};
 
-const KINDERGARTEN: &str = "52330106XXXX000357";
+pub(super) const KINDERGARTEN: &str = "52330106XXXX000357";
 
-fn entries_of(code: &str) -> String {
+pub(super) fn entries_of(code: &str) -> String {
     format!(
         "/entries/{}",
         DocumentId::derive(DocumentKind::Organisation, code)
@@ -17,7 +17,7 @@ fn entries_of(code: &str) -> String {
 }
 
 /// Opens the form at an address and sends it with these fields.
-async fn fill(browser: &Browser<'_>, address: &str, fields: &[(&str, &str)]) -> Answer {
+pub(super) async fn fill(browser: &Browser<'_>, address: &str, fields: &[(&str, &str)]) -> Answer {
     let form = browser.get(address).await;
     assert_eq!(form.status, StatusCode::OK, "{address}: {}", form.body);
     let heads = if form.has("name=\"heads\" value=\"") {
@@ -32,13 +32,13 @@ async fn fill(browser: &Browser<'_>, address: &str, fields: &[(&str, &str)]) -> 
         .await
 }
 
-async fn saved(browser: &Browser<'_>, address: &str, fields: &[(&str, &str)]) -> Answer {
+pub(super) async fn saved(browser: &Browser<'_>, address: &str, fields: &[(&str, &str)]) -> Answer {
     let answer = fill(browser, address, fields).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{address}: {}", answer.body);
     browser.get(answer.path()).await
 }
 
-async fn refused(browser: &Browser<'_>, address: &str, fields: &[(&str, &str)], code: &str) {
+pub(super) async fn refused(browser: &Browser<'_>, address: &str, fields: &[(&str, &str)], code: &str) {
     let answer = fill(browser, address, fields).await;
     assert_eq!(
         answer.status,
@@ -56,7 +56,7 @@ async fn refused(browser: &Browser<'_>, address: &str, fields: &[(&str, &str)], 
 }
 
 /// The first address on the page that has this part.
-fn link_of(page: &Answer, part: &str) -> String {
+pub(super) fn link_of(page: &Answer, part: &str) -> String {
     let start = page.body.find(part).expect("a link");
     let from = page.body[..start].rfind('"').expect("an address") + 1;
     page.body[from..].split('"').next().unwrap_or_default().to_owned()
@@ -68,7 +68,7 @@ fn record(node: &Node, kind: DocumentKind, reference: &str) -> Record {
 }
 
 /// Enters a joint union and leads to its page.
-async fn joint_union(browser: &Browser<'_>, name: &str, established_on: &str) -> Answer {
+pub(super) async fn joint_union(browser: &Browser<'_>, name: &str, established_on: &str) -> Answer {
     let fields = [
         ("name", name),
         ("form", "joint"),
@@ -303,6 +303,16 @@ async fn union_is_entered_edited_and_judged() {
         (
             vec![
                 ("name", "某工会"),
+                ("form", "joint"),
+                ("higher_union", "330106"),
+                ("elected_on", "2031-03-11"),
+                ("reason", "批复"),
+            ],
+            "DATE_IMPLAUSIBLE",
+        ),
+        (
+            vec![
+                ("name", "某工会"),
                 ("form", "own"),
                 ("higher_union", "330106"),
                 ("reason", "批复"),
@@ -333,6 +343,8 @@ async fn union_is_entered_edited_and_judged() {
     let page = saved(&li, &format!("{address}/edit"), &changed).await;
     assert!(page.has("<h1>小草幼儿园工会委员会</h1>"));
     let events = link_of(&page, "/events");
+    let future = [("event", "applied"), ("on", "2031-02-01"), ("reason", "申请")];
+    refused(&li, &events, &future, "DATE_IMPLAUSIBLE").await;
     let event = [("event", "applied"), ("on", "2024-02-01"), ("reason", "申请")];
     assert!(saved(&li, &events, &event).await.has("2024年2月1日"));
 }
