@@ -233,12 +233,15 @@ async fn enter(
     .await
 }
 
+/// A new record, and the edits that make its document.
+type Planned = (DocumentId, Record, Vec<DocumentEdit>);
+
 fn check_new(
     replica: &Replica,
     kind: DocumentKind,
     mut object: Map<String, Value>,
     by: &Editing,
-) -> Result<Result<(DocumentId, Record, Vec<DocumentEdit>), Vec<Problem>>, rollcall_replica::Error> {
+) -> Result<Result<Planned, Vec<Problem>>, rollcall_replica::Error> {
     object.insert("type".to_owned(), json!(kind.name()));
     object.insert("id".to_owned(), json!(format!("by-hand-{}", new_id())));
     let record: Record = match serde_json::from_value(Value::Object(object)) {
