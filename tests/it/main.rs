@@ -26,4 +26,5 @@ mod recovery;
 mod refusals;
 mod relay;
 mod replaced;
+mod restore;
 mod vector;

@@ -6,7 +6,8 @@ use anyhow::Context;
 use rollcall_command::output::Refused;
 use rollcall_rpc::authority::{read_private, write_private};
 use rollcall_rpc::{Authority, RpcError, SealKey, SigningKey};
-use rollcall_store::Store;
+use rollcall_store::owner::Place;
+use rollcall_store::{Role, Store};
 use rollcall_sync::limits::SESSIONS_UNDER_WAY_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +135,28 @@ impl Files {
             return Err(self.no_data().into());
         }
         let remedy = "Stop serve and restore the last backup; the nodes hand in again what came after it.";
-        rollcall_command::upkeep::open_store(&self.store(), remedy)
+        let store = rollcall_command::upkeep::open_store(&self.store(), remedy)?;
+        rollcall_command::upkeep::note_keys(&store, || {
+            Ok(self.load_signing_key()?.verifying_key().0.to_vec())
+        });
+        Ok(store)
+    }
+
+    /// Whose backup belongs here, by the keys that are here.
+    ///
+    /// # Errors
+    /// Where the key is there and cannot be read.
+    pub fn place(&self) -> anyhow::Result<Place> {
+        Ok(Place {
+            role: Role::Aggregator,
+            federation: None,
+            signing_key: if self.signing_key().exists() {
+                Some(self.load_signing_key()?.verifying_key().0.to_vec())
+            } else {
+                None
+            },
+            takes_over: false,
+        })
     }
 
     fn no_data(&self) -> Refused {

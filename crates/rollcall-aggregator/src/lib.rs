@@ -110,7 +110,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             print_line(format_args!("{count} records written"))
         }
         Command::Backup { file, data } => upkeep::run_backup(&Files::new(&data.folder).open_store()?, &file),
-        Command::Restore { file, data } => upkeep::run_restore(&file, &Files::new(&data.folder).store()),
+        Command::Restore { file, data } => {
+            let files = Files::new(&data.folder);
+            upkeep::run_restore(&file, &files.store(), &files.place()?)
+        }
         Command::Verify { data, json } => {
             let replica = replica(&data)?;
             upkeep::run_verify(&replica, || evidence_faults(&replica), json)

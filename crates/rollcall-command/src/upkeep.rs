@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use rollcall_replica::Replica;
-use rollcall_store::Store;
+use rollcall_store::owner::Place;
+use rollcall_store::{Role, Store};
 use serde::Serialize;
 
 use crate::clock::now_ms;
@@ -35,12 +36,24 @@ pub fn run_backup(store: &Store, to: &Path) -> anyhow::Result<()> {
     print_line(format_args!("backup written to {}", to.display()))
 }
 
-/// Runs `restore`.
+/// Runs `restore`; `place` says whose backup belongs there.
 ///
 /// # Errors
-/// The store's; the store in place stays then.
-pub fn run_restore(from: &Path, to: &Path) -> anyhow::Result<()> {
-    let kept = rollcall_store::backup::restore(from, to, now_ms()).map_err(|error| refused(&error))?;
+/// `BACKUP_OTHER_NODE` for the backup of another store; the store's. The store in place stays then.
+pub fn run_restore(from: &Path, to: &Path, place: &Place) -> anyhow::Result<()> {
+    let restored = rollcall_store::backup::restore(from, to, place, now_ms());
+    let kept = restored.map_err(|error| match &error {
+        rollcall_store::Error::OtherStore(misfit)
+            if place.role == Role::Node && misfit.may_be_taken_over() =>
+        {
+            let message = format!(
+                "{error}. If the keys of that node are gone and this one takes its place, say --take-over and enrol it anew \
+                 afterwards."
+            );
+            Refused::new("BACKUP_OTHER_NODE", message)
+        }
+        _ => refused(&error),
+    })?;
     match kept {
         Some(kept) => print_line(format_args!(
             "restored; the replaced store is kept as {}",
@@ -157,6 +170,22 @@ pub fn open_store(path: &Path, remedy: &str) -> anyhow::Result<Store> {
             let message = format!("The data file is damaged and cannot be read. {remedy} ({damaged})");
             Err(Refused::new("STORE_DAMAGED", message).into())
         }
+    }
+}
+
+/// Has a store remember the public key of the keys beside it, so that its backups are told from those of others. Where the
+/// keys cannot be read, or nothing can be written, it is left to the next time: whoever needs them says so.
+pub fn note_keys(store: &Store, key: impl FnOnce() -> anyhow::Result<Vec<u8>>) {
+    let is_noted = store.read(|reader| reader.signing_key());
+    if store.is_read_only() || !matches!(is_noted, Ok(None)) {
+        return;
+    }
+    let Ok(key) = key() else { return };
+    let noted = store
+        .write("note keys", move |writer| writer.set_signing_key(&key))
+        .wait();
+    if let Err(error) = noted {
+        tracing::info!("the store could not note whose keys it is used with: {error}");
     }
 }
 

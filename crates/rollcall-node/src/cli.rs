@@ -119,11 +119,14 @@ pub enum Command {
     },
     /// Puts a backup in the place of the store; the replaced one is kept beside it.
     Restore {
-        /// Which backup.
+        /// Which backup; one that was made of this store.
         file: PathBuf,
         /// Store.
         #[command(flatten)]
         data: Data,
+        /// The keys of the backup's node are gone and those here take their place; the node is enrolled anew afterwards.
+        #[arg(long)]
+        take_over: bool,
     },
     /// Checks every chain, sum, hash and signature.
     Verify {

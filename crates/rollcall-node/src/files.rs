@@ -6,7 +6,8 @@ use anyhow::Context;
 use rollcall_command::output::Refused;
 use rollcall_rpc::authority::{read_private, write_private};
 use rollcall_rpc::{ClientConfig, Recipient, RpcError, SealKey, SigningKey, Timeouts, VerifyingKey};
-use rollcall_store::Store;
+use rollcall_store::owner::Place;
+use rollcall_store::{Role, Store};
 use serde::{Deserialize, Serialize};
 
 /// Paths within the data directory.
@@ -160,6 +161,11 @@ impl Files {
         self.folder.join("keys").join(name)
     }
 
+    /// The key that signs batches: a secret.
+    fn signing_key(&self) -> PathBuf {
+        self.keys("signing.pk8")
+    }
+
     /// Locked by the one process that is syncing.
     pub fn sync_lock(&self) -> PathBuf {
         self.folder.join("sync.lock")
@@ -180,7 +186,38 @@ impl Files {
         }
         let remedy =
             "Stop serve and run rebuild --from-centre; what was not sent is saved if it can be read.";
-        rollcall_command::upkeep::open_store(&self.store(), remedy)
+        let store = rollcall_command::upkeep::open_store(&self.store(), remedy)?;
+        rollcall_command::upkeep::note_keys(&store, || {
+            Ok(self.load_signing_key()?.verifying_key().0.to_vec())
+        });
+        Ok(store)
+    }
+
+    /// Whose backup belongs here, by the keys and the configuration that are here.
+    ///
+    /// # Errors
+    /// Where any of them is there and cannot be read.
+    pub fn place(&self, takes_over: bool) -> anyhow::Result<Place> {
+        let federation = if self.config().is_file() {
+            Some(
+                self.load_config()?
+                    .federation
+                    .parse()
+                    .context("read the federation")?,
+            )
+        } else {
+            None
+        };
+        Ok(Place {
+            role: Role::Node,
+            federation,
+            signing_key: if self.signing_key().exists() {
+                Some(self.load_signing_key()?.verifying_key().0.to_vec())
+            } else {
+                None
+            },
+            takes_over,
+        })
     }
 
     fn no_data(&self) -> Refused {
@@ -230,7 +267,7 @@ impl Files {
     /// # Errors
     /// The file's.
     pub fn save_signing_key(&self, key: &SigningKey) -> anyhow::Result<()> {
-        write_private(&self.keys("signing.pk8"), key.to_pkcs8()).context("write the signing key")
+        write_private(&self.signing_key(), key.to_pkcs8()).context("write the signing key")
     }
 
     /// Reads the key that signs batches.
@@ -238,7 +275,7 @@ impl Files {
     /// # Errors
     /// Where it is missing, readable by others, or no key.
     pub fn load_signing_key(&self) -> anyhow::Result<SigningKey> {
-        let bytes = read_private(&self.keys("signing.pk8"))
+        let bytes = read_private(&self.signing_key())
             .map_err(refused_key)
             .context("read the signing key")?;
         SigningKey::from_pkcs8(&bytes).context("read the signing key")

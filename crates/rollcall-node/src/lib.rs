@@ -93,7 +93,14 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Findings { data, question } => findings::run_findings(&replica(&data)?, &question),
         Command::Export(args) => import::run_export(&args),
         Command::Backup { file, data } => upkeep::run_backup(&Files::new(&data.folder).open_store()?, &file),
-        Command::Restore { file, data } => upkeep::run_restore(&file, &Files::new(&data.folder).store()),
+        Command::Restore {
+            file,
+            data,
+            take_over,
+        } => {
+            let files = Files::new(&data.folder);
+            upkeep::run_restore(&file, &files.store(), &files.place(take_over)?)
+        }
         Command::Verify { data, json } => {
             let files = Files::new(&data.folder);
             let replica = Replica::new(files.open_store()?);

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::cluster;
 use crate::error::{Error, engine};
+use crate::owner::{Owner, Place, SIGNING_KEY};
 use crate::sqlite::{RowExt, Writer, connect_plain, integrity_check, quick_check};
 use crate::store::{DAMAGED, Role, Store, beside, check_is_store};
 
@@ -42,10 +43,11 @@ impl Store {
     }
 }
 
-/// Puts a backup in the place of a store that nobody has open; where the replaced file now lies, if there was one.
+/// Puts a backup in the place of a store that nobody has open; where the replaced file now lies, if there was one. One of
+/// another store than belongs there is [`Error::OtherStore`].
 /// `now_ms` is the moment, Unix milliseconds: of two restored aggregators the later one counts ([`crate::cluster`]), and of
 /// one restored over another the restored one, whatever the clock says.
-pub fn restore(from: &Path, to: &Path, now_ms: i64) -> Result<Option<PathBuf>, Error> {
+pub fn restore(from: &Path, to: &Path, place: &Place, now_ms: i64) -> Result<Option<PathBuf>, Error> {
     if !from.is_file() {
         return Err(Error::FileMissing(from.to_owned()));
     }
@@ -62,6 +64,10 @@ pub fn restore(from: &Path, to: &Path, now_ms: i64) -> Result<Option<PathBuf>, E
     let _ = std::fs::remove_file(&part);
     let moment = u64::try_from(now_ms).unwrap_or(0);
     let prepared = copy(from, &part).and_then(|()| {
+        place.check(&Owner::read(&part)?, Owner::in_place(to).as_ref())?;
+        if place.takes_over {
+            forget_keys(&part)?;
+        }
         let replaced = cluster::greatest_known(to, &part).map_or(0, |known| known.saturating_add(1));
         mark(&part, Some(moment.max(replaced)))
     });
@@ -161,6 +167,14 @@ fn mark(copy: &Path, restored_at: Option<u64>) -> Result<(), Error> {
         db.execute(set, [&number.to_be_bytes()[..]]).map_err(engine)?;
     }
     quick_check(&db)?;
+    db.close().map_err(|(_, error)| engine(error))
+}
+
+/// The store is used with other keys from now on; its next opening notes which.
+fn forget_keys(copy: &Path) -> Result<(), Error> {
+    let db = connect_plain(copy)?;
+    db.execute("DELETE FROM meta WHERE key = ?1", [SIGNING_KEY])
+        .map_err(engine)?;
     db.close().map_err(|(_, error)| engine(error))
 }
 

@@ -7,6 +7,7 @@ use rollcall_core::id::DocumentId;
 
 use crate::cursor::Cursor;
 use crate::migration::VERSION;
+use crate::owner::Misfit;
 
 /// A caller's own refusal, carried through a transaction that it rolled back.
 pub type Refusal = Box<dyn std::error::Error + Send + Sync>;
@@ -89,6 +90,9 @@ pub enum Error {
     /// The file is something else.
     #[error("the file {} is not a Rollcall store", .0.display())]
     NotAStore(PathBuf),
+    /// The backup belongs to another place (`reliability.md` 4, row 85).
+    #[error(transparent)]
+    OtherStore(#[from] Misfit),
     /// The store comes from a newer program.
     #[error("store has version {found}, this program knows {VERSION}")]
     Newer {
@@ -174,6 +178,7 @@ impl Error {
             Self::Newer { .. } => Some("STORE_NEWER"),
             Self::Corrupt(_) | Self::Damaged(_) => Some("STORE_DAMAGED"),
             Self::NotAStore(_) => Some("STORE_CHANGED"),
+            Self::OtherStore(_) => Some("BACKUP_OTHER_NODE"),
             Self::FileExists(_) => Some("FILE_EXISTS"),
             Self::FileMissing(_) => Some("FILE_MISSING"),
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {

@@ -23,6 +23,7 @@ pub mod import;
 pub mod lease;
 pub mod listing;
 mod migration;
+pub mod owner;
 pub mod quarantine;
 pub mod receipt;
 pub mod recovery;

@@ -10,6 +10,7 @@ use rollcall_replica::Replica;
 use rollcall_replica::replica::Settings;
 use rollcall_store::backup::restore;
 use rollcall_store::cursor::Grant;
+use rollcall_store::owner::Place;
 use rollcall_store::{CreateOptions, Hash, Role, Store};
 
 use crate::chance::{Chance, Seeded};
@@ -265,9 +266,17 @@ impl Office {
         self.start()
     }
 
-    /// Restores a backup over the file, as the command does.
+    /// Restores a backup over the file, as the command does; also one from before the office enrolled anew.
     fn put_back(&self, backup: &Path) -> Result<(), rollcall_store::Error> {
-        if let Some(replaced) = restore(backup, &self.file(), clock())? {
+        let place = Place {
+            role: match self.enrolment {
+                Some(_) => Role::Node,
+                None => Role::Aggregator,
+            },
+            takes_over: true,
+            ..Place::default()
+        };
+        if let Some(replaced) = restore(backup, &self.file(), &place, clock())? {
             remove_store(&replaced);
         }
         Ok(())

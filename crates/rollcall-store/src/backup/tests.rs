@@ -8,6 +8,15 @@ use super::*;
 use crate::testing::{Draft, Fixture, options};
 use crate::{CreateOptions, Hash, Role};
 
+/// Restores the backup of an aggregator.
+fn put_back(from: &Path, to: &Path, now_ms: i64) -> Result<Option<PathBuf>, Error> {
+    let place = Place {
+        role: Role::Aggregator,
+        ..Place::default()
+    };
+    restore(from, to, &place, now_ms)
+}
+
 #[test]
 fn a_backup_made_while_others_write_is_whole_and_begins_its_own_epoch_once() {
     let fixture = Fixture::new(Role::Node);
@@ -62,7 +71,7 @@ fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
     fixture.commit(Draft::new(2).edit(&[330106])).expect("commit");
     assert!(
         matches!(
-            restore(&copy, &fixture.path(), 1_700_000_000_000),
+            put_back(&copy, &fixture.path(), 1_700_000_000_000),
             Err(Error::InUse(_))
         ),
         "the store is open"
@@ -72,7 +81,7 @@ fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
     let (path, epoch) = (store.path().to_owned(), store.identity().log_epoch);
     drop(store);
     for (round, expected) in [(1, 2), (2, 1)] {
-        let replaced = restore(&copy, &path, 1_700_000_000_000)
+        let replaced = put_back(&copy, &path, 1_700_000_000_000)
             .expect("restore")
             .expect("there was a store");
         assert!(
@@ -91,7 +100,7 @@ fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
     }
     let elsewhere = folder.path().join("elsewhere.db");
     assert_eq!(
-        restore(&copy, &elsewhere, 1_700_000_000_000).expect("restore"),
+        put_back(&copy, &elsewhere, 1_700_000_000_000).expect("restore"),
         None
     );
     assert!(Store::open(&elsewhere).is_ok());
@@ -106,7 +115,7 @@ fn a_restored_aggregator_counts_before_the_one_it_replaces_and_before_its_succes
     let ahead = 4_000_000_000_000;
     store.close();
     for (now_ms, expected) in [(ahead, ahead as u64), (1_700_000_000_000, ahead as u64 + 1)] {
-        restore(&copy, &path, now_ms).expect("restored");
+        put_back(&copy, &path, now_ms).expect("restored");
         let store = Store::open(&path).expect("open");
         assert_eq!(
             store.read(|reader| reader.cluster_epoch()).expect("read"),
@@ -123,7 +132,7 @@ fn a_restored_aggregator_counts_before_the_one_it_replaces_and_before_its_succes
     let noted = store.write("noted", move |writer| writer.note_replaced(ahead as u64 + 1));
     noted.wait().expect("noted");
     store.close();
-    restore(&copy, &path, 1_700_000_000_000).expect("restored");
+    put_back(&copy, &path, 1_700_000_000_000).expect("restored");
     let store = Store::open(&path).expect("open");
     let numbers = store.read(|reader| Ok((reader.cluster_epoch()?, reader.replaced_by()?)));
     assert_eq!(numbers.expect("read"), (ahead as u64 + 2, None));
@@ -142,7 +151,7 @@ fn a_store_that_cannot_be_read_or_is_another_raises_no_number() {
         number
     };
     std::fs::write(&path, "no database at all").expect("written");
-    restore(&copy, &path, 1_000).expect("restored");
+    put_back(&copy, &path, 1_000).expect("restored");
     assert_eq!(number(&path), 1_000);
     let other = folder.path().join("other.db");
     let options = CreateOptions {
@@ -153,7 +162,16 @@ fn a_store_that_cannot_be_read_or_is_another_raises_no_number() {
     let noted = store.write("noted", |writer| writer.note_replaced(9_000));
     noted.wait().expect("noted");
     store.close();
-    restore(&copy, &other, 2_000).expect("restored");
+    let refused = put_back(&copy, &other, 2_000).expect_err("another store");
+    assert!(matches!(&refused, Error::OtherStore(_)), "{refused}");
+    assert_eq!(refused.code(), Some("BACKUP_OTHER_NODE"));
+    assert_eq!(number(&other), 0, "it is as it was");
+    let place = Place {
+        role: Role::Aggregator,
+        takes_over: true,
+        ..Place::default()
+    };
+    restore(&copy, &other, &place, 2_000).expect("taken over");
     assert_eq!(number(&other), 2_000);
 }
 
@@ -175,7 +193,7 @@ fn what_is_no_sound_backup_replaces_nothing() {
     damaged[half..half + 8_192].fill(0xee);
     std::fs::write(folder.path().join("damaged.db"), damaged).expect("write");
     std::fs::write(folder.path().join("text.db"), "no database at all").expect("write");
-    let refused = |name: &str| restore(&folder.path().join(name), &path, 0).expect_err("refused");
+    let refused = |name: &str| put_back(&folder.path().join(name), &path, 0).expect_err("refused");
     assert!(matches!(refused("damaged.db"), Error::Corrupt(_)));
     assert!(matches!(refused("text.db"), Error::NotAStore(_)));
     assert!(matches!(refused("missing.db"), Error::FileMissing(_)));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::enrolment::{EnrolmentRow, Jurisdiction};
+use crate::owner::Place;
 use crate::testing::{Draft, Fixture, federation};
 use crate::{Store, backup};
 use rollcall_core::id::StoreId;
@@ -48,7 +49,11 @@ fn restored(peers: &[EnrolmentRow]) -> (tempfile::TempDir, Store) {
     store.backup(&copy).expect("a backup");
     assert_eq!(store.read(|reader| reader.last_recovery()).expect("read"), None);
     store.close();
-    backup::restore(&copy, &path, 1_700_000_000_000).expect("restored");
+    let place = Place {
+        role: Role::Aggregator,
+        ..Place::default()
+    };
+    backup::restore(&copy, &path, &place, 1_700_000_000_000).expect("restored");
     let store = Store::open(&path).expect("opens");
     (folder, store)
 }

@@ -1,6 +1,7 @@
 //! A damaged store: found at the start after an unclean stop, read from then on and never written, saved row by row.
 
 use super::*;
+use crate::owner::Place;
 use crate::testing::{Draft, Fixture};
 use crate::{Role, Store, backup};
 
@@ -57,7 +58,7 @@ fn a_damaged_store_is_read_only_until_it_is_replaced_and_what_was_not_sent_is_sa
     let saved = salvage(&path).expect("saved");
     assert_eq!((saved.unsent.len(), saved.unreadable), (20, 0));
     assert_eq!(saved.store_id, Some(StoreId([7; 16])));
-    backup::restore(&copy, &path, 1_700_000_000_000).expect("restored");
+    backup::restore(&copy, &path, &Place::default(), 1_700_000_000_000).expect("restored");
     assert!(Store::open(&path).is_ok(), "whole again");
 
     damage(&path, "change");

@@ -23,7 +23,8 @@ const CRATES: [&str; 11] = [
 ];
 
 /// Seen on a command line only, where the program says them in full.
-const COMMAND_LINE_ONLY: [&str; 11] = [
+const COMMAND_LINE_ONLY: [&str; 12] = [
+    "BACKUP_OTHER_NODE",
     "BIND",
     "BIND_OPEN",
     "CONFIG_UNKNOWN",
