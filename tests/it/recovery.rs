@@ -572,3 +572,138 @@ fn a_change_whose_dependency_never_comes_waits_within_limits_and_is_then_kept_ap
     assert_eq!(codes, ["DEPENDENCY_MISSING", "TOO_MANY_PENDING"]);
     assert_eq!(aggregator.json(&["verify"])["faults"], json!([]));
 }
+
+#[test]
+fn damage_that_a_session_meets_is_remembered_and_nothing_more_is_written() {
+    let aggregator = Aggregator::start();
+    let node = province(&aggregator);
+    let sister = aggregator.node("330000", &["--replicas", "330000"]);
+    sync_all(&[&node, &sister]);
+    let is_damaged = || node.said(&["status", "--json"]).json()["damaged"].clone();
+
+    // A page that only taking an answer needs; the file was closed as it should be.
+    node.set(SCHOOL, "address", "一");
+    damage(&node.store());
+    std::fs::remove_file(format!("{}-wal", node.store().display())).expect("no unclean stop");
+    assert_eq!(is_damaged(), false, "nobody has met it");
+    assert_eq!(node.said(&["sync"]).code(), "STORE_DAMAGED");
+    assert_eq!(is_damaged(), true);
+    let refused = node.said(&["organisation", "set", OTHER, "address=x", "--reason", "x"]);
+    assert_eq!(refused.code(), "STORE_READONLY");
+    node.json(&["rebuild", "--from-centre"]);
+    sync_all(&[&node, &sister]);
+    assert_eq!(is_damaged(), false);
+
+    // A document whose bytes are gone, which somebody else edits.
+    let spoilt = database(&node.store())
+        .execute(
+            "UPDATE change SET bytes = zeroblob(length(bytes)) WHERE ordinal = 0",
+            [],
+        )
+        .expect("spoilt");
+    assert!(spoilt > 0);
+    sister.set(SCHOOL, "address", "二");
+    sister.sync();
+    assert_eq!(node.said(&["sync"]).code(), "DOCUMENT_DAMAGED");
+    assert_eq!(is_damaged(), true);
+    node.json(&["rebuild", "--from-centre"]);
+    sync_all(&[&node, &sister]);
+    assert_eq!(node.address(SCHOOL), "二");
+    assert_whole(&aggregator, &[&node, &sister]);
+}
+
+#[test]
+fn a_node_enrolled_after_the_backup_is_named_when_it_calls_until_it_is_enrolled_again() {
+    let mut aggregator = Aggregator::start();
+    let node = province(&aggregator);
+    sync_all(&[&node]);
+    let backup = aggregator.beside("backup.db");
+    aggregator.ok(&["backup", backup.to_str().expect("a path")]);
+    let late = aggregator.node("330106", &[]);
+    late.enter(&[
+        json!({"type": "organisation", "code": "52330106XXXX000432", "name": "求知学校",
+        "location": "330106", "responsible": "330106"}),
+    ]);
+    sync_all(&[&node, &late]);
+    let peers = aggregator.json(&["peers"]);
+    let known = peers.as_array().expect("peers").iter();
+    let named = known
+        .filter(|peer| peer["federation"] == "330106")
+        .map(|peer| peer["peer"].clone());
+    let named: Vec<Value> = named.collect();
+    aggregator.stop();
+    aggregator.ok(&["restore", backup.to_str().expect("a path")]);
+    aggregator.serve();
+    let unknown = || aggregator.json(&["recovery", "show"])["unknown"].clone();
+    assert_eq!(unknown(), json!([]), "it has not called");
+    for _ in 0..2 {
+        assert_eq!(late.said(&["sync"]).code(), "PEER_UNKNOWN");
+    }
+    let shown = unknown();
+    assert_eq!(
+        (
+            shown.as_array().map(Vec::len),
+            &shown[0]["peer"],
+            &shown[0]["first_refused"]
+        ),
+        (Some(1), &named[0], &shown[0]["last_refused"]),
+        "noted once: {shown}"
+    );
+    let told = aggregator.ok(&["recovery", "show"]);
+    assert!(told.contains(named[0].as_str().expect("a name")), "{told}");
+    let token = aggregator.token("330106", &[]);
+    late.ok(&["enrol", "--token", &token, "--aggregator", &aggregator.url()]);
+    sync_all(&[&node, &late]);
+    assert_eq!(unknown(), json!([]));
+    assert_whole(&aggregator, &[&node, &late]);
+}
+
+#[test]
+fn status_says_the_digest_peers_the_machine_and_both_what_is_large() {
+    let aggregator = Aggregator::start();
+    let token = aggregator.token("330106", &[]);
+    let data = aggregator.beside("named");
+    let data = data.to_str().expect("a path");
+    let node = |args: &[&str]| crate::harness::run("rollcall-node", &[args, &["--data", data]].concat());
+    let url = aggregator.url();
+    let made = node(&[
+        "init",
+        "--token",
+        &token,
+        "--aggregator",
+        &url,
+        "--name",
+        "西湖区 二号机",
+    ]);
+    assert_eq!(made.status, Some(0), "{}", made.err);
+    assert_eq!(aggregator.json(&["peers"])[0]["name"], "西湖区 二号机");
+    assert!(aggregator.ok(&["peers"]).contains("西湖区 二号机"));
+    let file = aggregator.beside("large.jsonl");
+    for number in 0..10 {
+        let record = json!({"type": "organisation", "code": "52330106XXXX000432", "name": "求知学校",
+            "location": "330106", "responsible": "330106", "address": format!("{number}{}", "x".repeat(28_000))});
+        std::fs::write(&file, record.to_string()).expect("written");
+        let said = node(&["import", file.to_str().expect("a path"), "--as", "records"]);
+        assert_eq!(said.status, Some(0), "{}", said.err);
+    }
+    assert_eq!(node(&["sync"]).status, Some(0));
+    let status = node(&["status", "--json"]).json();
+    let digest = status["last_receipt"]["digest"]
+        .as_str()
+        .expect("a digest")
+        .to_owned();
+    let told = node(&["status"]).out;
+    assert!(told.contains(&format!("digest {digest}")), "{told}");
+    assert_eq!(status["large_documents"], 1);
+    assert!(told.contains("1 documents are large"), "{told}");
+    for verified in [node(&["verify", "--json"]).json(), aggregator.json(&["verify"])] {
+        assert_eq!(
+            (&verified["faults"], &verified["large"][0]["name"]),
+            (&json!([]), &json!("求知学校"))
+        );
+        assert!(
+            verified["large"][0]["bytes"].as_u64() >= Some(262_144),
+            "{verified}"
+        );
+    }
+}

@@ -103,6 +103,24 @@ fn of_two_aggregators_the_one_restored_later_counts_and_the_other_fences_itself(
         assert!(!old.beside(attempt).exists());
     }
     assert_eq!(position(&old), before);
+    for args in [
+        &["figures", "--json"][..],
+        &["subsidies", "--json"],
+        &["findings", "--json"],
+        &["peers", "--json"],
+    ] {
+        let said = old.said(args);
+        assert!(
+            said.status == Some(0) && said.err.contains("AGGREGATOR_REPLACED"),
+            "{args:?}: {}",
+            said.err
+        );
+        said.json();
+    }
+    let stale = old.beside("stale.jsonl");
+    let said = old.said(&["export", stale.to_str().expect("a path")]);
+    assert!(said.err.contains("AGGREGATOR_REPLACED"), "{}", said.err);
+    assert_eq!(new.said(&["figures"]).err, "", "the other one has nothing to say");
     old.stop();
 
     // What the old one had taken comes to the new one with the node that brought it.

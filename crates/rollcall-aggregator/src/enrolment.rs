@@ -18,6 +18,10 @@ use rollcall_store::enrolment::{EnrolmentRow, Jurisdiction};
 use rollcall_store::{Error, Reader, Store, TokenFault, Writer};
 use rollcall_sync::message::ScopeGrant;
 
+use crate::unknown_peer::PEER_UNKNOWN;
+
+/// Letters of a node's name that are kept.
+const NAME_LETTERS_MAX: usize = 64;
 /// Wrong tries from one address before it has to wait.
 const TRIES_MAX: u32 = 5;
 /// How long it then waits, milliseconds.
@@ -97,7 +101,10 @@ impl Enrolments {
         let facts = CertificateFacts::read_pem(&certificate_pem)?;
         let row = EnrolmentRow {
             peer_id: peer_id.clone(),
-            jurisdiction: token.jurisdiction.clone(),
+            jurisdiction: Jurisdiction {
+                node_name: name_of(&token.jurisdiction, request.node_name.as_deref()),
+                ..token.jurisdiction.clone()
+            },
             store_id: request.store_id,
             certificate_serial: facts.serial,
             certificate_pem: certificate_pem.clone(),
@@ -174,6 +181,17 @@ impl EnrolService for EnrolHandler {
             .await
             .map_err(|error| EnrolError::Store(Box::new(error)))?
     }
+}
+
+/// The node's name for people: the token's, or else what the node calls itself.
+fn name_of(jurisdiction: &Jurisdiction, said: Option<&str>) -> String {
+    if !jurisdiction.node_name.is_empty() {
+        return jurisdiction.node_name.clone();
+    }
+    let said = said.unwrap_or_default().trim().chars();
+    said.filter(|letter| !letter.is_control())
+        .take(NAME_LETTERS_MAX)
+        .collect()
 }
 
 fn token_error(error: Error) -> EnrolError {
@@ -309,11 +327,7 @@ pub fn context_of(reader: &Reader, row: EnrolmentRow) -> Result<PeerContext, Err
 fn admitted(row: Option<EnrolmentRow>) -> Result<EnrolmentRow, Refusal> {
     let Some(row) = row else {
         let message = "This certificate is not on record here; enrol the node again.";
-        return Err(Refusal::new(
-            RefusalKind::Unauthenticated,
-            "PEER_UNKNOWN",
-            message,
-        ));
+        return Err(Refusal::new(RefusalKind::Unauthenticated, PEER_UNKNOWN, message));
     };
     match &row.revoked {
         Some((_, reason)) => Err(Refusal::new(

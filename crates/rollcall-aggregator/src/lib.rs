@@ -18,6 +18,7 @@ pub mod retry;
 pub mod router;
 pub mod serve;
 pub mod service;
+pub mod unknown_peer;
 
 use anyhow::Context;
 use cli::{Cli, Command, Config, Federation, Receipt, Recovery};
@@ -95,16 +96,16 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                 print_line(key.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
             }
         },
-        Command::Figures { data, question } => figures::run_figures(&replica(&data)?, &question),
-        Command::Subsidies { data, question } => figures::run_subsidies(&replica(&data)?, &question),
-        Command::Findings { data, question } => findings::run_findings(&replica(&data)?, &question),
+        Command::Figures { data, question } => figures::run_figures(&answering(&data)?, &question),
+        Command::Subsidies { data, question } => figures::run_subsidies(&answering(&data)?, &question),
+        Command::Findings { data, question } => findings::run_findings(&answering(&data)?, &question),
         Command::Export {
             file,
             data,
             format: _,
         } => {
             let out = std::fs::File::create(&file).with_context(|| format!("create {}", file.display()))?;
-            let count = replica(&data)?
+            let count = answering(&data)?
                 .export_records(std::io::BufWriter::new(out))
                 .context("write the records")?;
             print_line(format_args!("{count} records written"))
@@ -136,6 +137,13 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 
 fn replica(data: &Data) -> anyhow::Result<Replica> {
     Ok(Replica::new(Files::new(&data.folder).open_store()?))
+}
+
+/// For answers about the register, which stand still where another aggregator has taken the place of this one.
+fn answering(data: &Data) -> anyhow::Result<Replica> {
+    let replica = replica(data)?;
+    recovery::warn_replaced(replica.store())?;
+    Ok(replica)
 }
 
 /// Batches whose kept signature is not the node's.

@@ -14,11 +14,14 @@ use serde::Serialize;
 
 use crate::cli::Token;
 use crate::files::Files;
+use crate::recovery::warn_replaced;
 
 /// One peer as printed.
 #[derive(Debug, Serialize)]
 struct ShownPeer {
     peer: String,
+    /// What its token or it itself calls the machine; empty where neither does.
+    name: String,
     federation: FederationId,
     also: Vec<FederationId>,
     replicas: Vec<FederationId>,
@@ -82,6 +85,7 @@ pub fn run_token(args: &Token) -> anyhow::Result<()> {
 /// The store's.
 pub fn run_peers(files: &Files, json: bool) -> anyhow::Result<()> {
     let store = files.open_store()?;
+    warn_replaced(&store)?;
     let (rows, recovery) = store
         .read(|reader| Ok((reader.enrolments()?, reader.recovery()?)))
         .context("read the peers")?;
@@ -96,6 +100,7 @@ pub fn run_peers(files: &Files, json: bool) -> anyhow::Result<()> {
             heard_since_restore: heard(&row.peer_id),
             fenced: row.fenced_ms.map(time_text),
             peer: row.peer_id,
+            name: row.jurisdiction.node_name,
             federation: row.jurisdiction.federation,
             also: row.jurisdiction.also,
             replicas: row.jurisdiction.replicas,
@@ -116,9 +121,14 @@ pub fn run_peers(files: &Files, json: bool) -> anyhow::Result<()> {
     }
     for peer in peers {
         print_line(format_args!(
-            "{} {} last heard {} version {} position {} certificate until {}{}{}{}",
+            "{} {}{} last heard {} version {} position {} certificate until {}{}{}{}",
             peer.peer,
             peer.federation,
+            if peer.name.is_empty() {
+                String::new()
+            } else {
+                format!(" {}", peer.name)
+            },
             peer.last_heard.as_deref().unwrap_or("never"),
             if peer.version.is_empty() {
                 "?"

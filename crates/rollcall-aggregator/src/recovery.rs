@@ -3,12 +3,14 @@
 use anyhow::Context;
 use rollcall_command::accounts::audit;
 use rollcall_command::clock::{now_ms, time_text};
-use rollcall_command::output::{Refused, print_json, print_line};
+use rollcall_command::output::{Refused, print_json, print_line, warn};
 use rollcall_command::upkeep::refused;
+use rollcall_store::Store;
 use rollcall_store::recovery::{Recovery, RecoveryPeer};
 use serde::Serialize;
 
 use crate::files::Files;
+use crate::unknown_peer::{UnknownPeer, unknown_peers};
 
 /// `recovery show --json`.
 #[derive(Debug, Serialize)]
@@ -22,6 +24,8 @@ struct Shown {
     ended_by: Option<String>,
     heard: Vec<ShownPeer>,
     missing: Vec<ShownPeer>,
+    /// Refused since, though this authority made their certificates: they were enrolled after the backup.
+    unknown: Vec<ShownUnknown>,
     /// When the aggregator was restored that has taken the place of this one; null where there is none.
     replaced_since: Option<String>,
 }
@@ -31,6 +35,13 @@ struct ShownPeer {
     peer: String,
     federation: String,
     last_heard: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownUnknown {
+    peer: String,
+    first_refused: String,
+    last_refused: String,
 }
 
 fn moment(unix_ms: i64) -> Option<String> {
@@ -45,7 +56,12 @@ fn shown_peer(peer: &RecoveryPeer) -> ShownPeer {
     }
 }
 
-fn shown(recovery: Option<&Recovery>, replaced_by: Option<u64>) -> Shown {
+fn shown(recovery: Option<&Recovery>, replaced_by: Option<u64>, unknown: Vec<UnknownPeer>) -> Shown {
+    let unknown = unknown.into_iter().map(|peer| ShownUnknown {
+        peer: peer.name,
+        first_refused: time_text(peer.first_ms),
+        last_refused: time_text(peer.last_ms),
+    });
     let peers = |heard: bool| {
         recovery
             .into_iter()
@@ -64,8 +80,31 @@ fn shown(recovery: Option<&Recovery>, replaced_by: Option<u64>) -> Shown {
             .map(|recovery| recovery.ended_by.clone()),
         heard: peers(true),
         missing: peers(false),
-        replaced_since: replaced_by.map(|moment| time_text(i64::try_from(moment).unwrap_or(i64::MAX))),
+        unknown: unknown.collect(),
+        replaced_since: replaced_by.map(replaced_text),
     }
+}
+
+fn replaced_text(moment: u64) -> String {
+    time_text(i64::try_from(moment).unwrap_or(i64::MAX))
+}
+
+/// Says on standard error that whatever this store answers stands still, where another aggregator has taken its place.
+///
+/// # Errors
+/// The store's.
+pub fn warn_replaced(store: &Store) -> anyhow::Result<()> {
+    let replaced = store
+        .read(|reader| reader.replaced_by())
+        .context("read which aggregator counts")?;
+    if let Some(moment) = replaced {
+        let message = format!(
+            "Another aggregator, restored at {}, has taken the place of this one: what is told here stands still since.",
+            replaced_text(moment)
+        );
+        warn("AGGREGATOR_REPLACED", &message);
+    }
+    Ok(())
 }
 
 /// Runs `recovery show`.
@@ -74,10 +113,16 @@ fn shown(recovery: Option<&Recovery>, replaced_by: Option<u64>) -> Shown {
 /// The store's.
 pub fn run_show(files: &Files, json: bool) -> anyhow::Result<()> {
     let store = files.open_store()?;
-    let (recovery, replaced_by) = store
-        .read(|reader| Ok((reader.last_recovery()?, reader.replaced_by()?)))
+    let (recovery, replaced_by, unknown) = store
+        .read(|reader| {
+            Ok((
+                reader.last_recovery()?,
+                reader.replaced_by()?,
+                unknown_peers(reader)?,
+            ))
+        })
         .context("read the recovery")?;
-    let shown = shown(recovery.as_ref(), replaced_by);
+    let shown = shown(recovery.as_ref(), replaced_by, unknown);
     if json {
         return print_json(&shown);
     }
@@ -85,6 +130,12 @@ pub fn run_show(files: &Files, json: bool) -> anyhow::Result<()> {
         print_line(format_args!(
             "another aggregator, restored at {since}, has taken the place of this one: it takes nothing any more; if there is \
              no other one, restore a backup of this one over it"
+        ))?;
+    }
+    for peer in &shown.unknown {
+        print_line(format_args!(
+            "not known here: {} refused since {}, last noted {}; enrol that node again with a new token",
+            peer.peer, peer.first_refused, peer.last_refused
         ))?;
     }
     let Some(position) = shown.position else {

@@ -22,6 +22,7 @@ use crate::by_file;
 use crate::enrolment::Enrolled;
 use crate::files::Files;
 use crate::live::Live;
+use crate::unknown_peer::{PEER_UNKNOWN, UnknownPeers};
 
 /// When a relay comes back while others are answered, milliseconds.
 const CARRY_AGAIN_MS: u64 = 2_000;
@@ -35,6 +36,7 @@ pub struct SyncHandler {
     turns: Arc<Turns>,
     files: Files,
     carries: Arc<Semaphore>,
+    unknown: Arc<UnknownPeers>,
 }
 
 impl SyncHandler {
@@ -55,6 +57,7 @@ impl SyncHandler {
             turns,
             files,
             carries: Arc::new(Semaphore::new(CARRIES_MAX)),
+            unknown: Arc::default(),
         }
     }
 
@@ -64,11 +67,17 @@ impl SyncHandler {
         work: impl FnOnce(&Replica, PeerContext) -> Result<T, rollcall_replica::Error> + Send + 'static,
     ) -> Result<T, Refusal> {
         let (replica, enrolled) = (self.replica.clone(), Arc::clone(&self.enrolled));
+        let unknown = Arc::clone(&self.unknown);
         let done = tokio::task::spawn_blocking(move || {
             let peer = replica
                 .store()
                 .read(|reader| enrolled.peer(reader, &identity))
-                .map_err(|error| internal(&error))??;
+                .map_err(|error| internal(&error))?;
+            let peer = peer.inspect_err(|refusal| {
+                if refusal.code == PEER_UNKNOWN {
+                    unknown.note(replica.store(), &identity, now_ms());
+                }
+            })?;
             work(&replica, peer).map_err(|error| internal(&error))
         });
         done.await.map_err(|error| internal(&error))?

@@ -11,6 +11,7 @@ pub mod federation;
 pub mod figures;
 pub mod findings;
 pub mod fresh_file;
+pub mod large;
 pub mod logs;
 pub mod output;
 pub mod quarantine;

@@ -82,6 +82,12 @@ pub fn print_line(line: impl fmt::Display) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Says something about an answer on standard error, with a code: the answer stands alone on standard output.
+pub fn warn(code: &str, message: &str) {
+    // Nobody may be there to read it.
+    let _ = writeln!(std::io::stderr(), "{}", Refused::new(code, message));
+}
+
 /// Turns the end of a command into an exit status; says why on standard error.
 pub fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {

@@ -10,6 +10,7 @@ use rollcall_store::{Role, Store};
 use serde::Serialize;
 
 use crate::clock::now_ms;
+use crate::large::{self, Large, large_documents};
 use crate::output::{Refused, print_json, print_line};
 
 /// One fault as printed.
@@ -25,6 +26,8 @@ struct ShownFault {
 struct Verified {
     documents: u64,
     faults: Vec<ShownFault>,
+    /// No faults: documents that come near the size from which on nothing more is taken of them.
+    large: Vec<Large>,
 }
 
 /// Runs `backup`.
@@ -107,11 +110,27 @@ pub fn run_verify(
         documents => documents.map_err(|error| refused(&error))?,
     };
     let count = faults.len();
+    let large = match replica.store().read(large_documents) {
+        Err(error) if is_damage(&error) && !faults.is_empty() => Vec::new(),
+        large => large.map_err(|error| refused(&error))?,
+    };
     if json {
-        print_json(&Verified { documents, faults })?;
+        print_json(&Verified {
+            documents,
+            faults,
+            large,
+        })?;
     } else {
         for fault in &faults {
             print_line(format_args!("{} {}: {}", fault.kind, fault.place, fault.message))?;
+        }
+        for one in &large {
+            print_line(format_args!(
+                "large {} {}: {}",
+                one.document,
+                one.name,
+                large::sentence(one.bytes)
+            ))?;
         }
         print_line(format_args!("{documents} documents checked, {count} faults"))?;
     }
@@ -187,6 +206,21 @@ pub fn note_keys(store: &Store, key: impl FnOnce() -> anyhow::Result<Vec<u8>>) {
     if let Err(error) = noted {
         tracing::info!("the store could not note whose keys it is used with: {error}");
     }
+}
+
+/// Remembers damage that something else than `verify` met, as that does: a page that the engine cannot read, a value or a
+/// document whose stored bytes cannot be what was written. The store is only read from its next opening on.
+pub fn mark_if_damaged(replica: &Replica, error: &rollcall_replica::Error) {
+    let finding = match error {
+        rollcall_replica::Error::Store(error) if is_damage(error) => error.to_string(),
+        // What came may be at fault, too; only what is stored counts.
+        rollcall_replica::Error::Document { id, .. } => match replica.document(*id) {
+            Err(rollcall_replica::Error::Document { .. }) => format!("document {id} cannot be read"),
+            _ => return,
+        },
+        _ => return,
+    };
+    replica.store().mark_damaged(&[finding]);
 }
 
 fn is_damage(error: &rollcall_store::Error) -> bool {

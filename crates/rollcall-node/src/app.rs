@@ -12,6 +12,7 @@ use rollcall_web::Error;
 
 use crate::files::Files;
 use crate::pages::sync::PastSession;
+use crate::reach::Reach;
 
 /// Sync sessions that are remembered, until the program ends.
 const SESSIONS_MAX: usize = 20;
@@ -23,6 +24,8 @@ pub struct App {
     pub replica: Replica,
     /// Where it keeps things.
     pub files: Files,
+    /// Whether the background's calls are answered.
+    pub reach: Reach,
     projection: Arc<SharedProjection>,
     names: Arc<Mutex<Option<NameIndex>>>,
     sessions: Arc<Mutex<VecDeque<PastSession>>>,
@@ -34,6 +37,7 @@ impl App {
         Self {
             replica,
             files,
+            reach: Reach::default(),
             projection: Arc::default(),
             names: Arc::default(),
             sessions: Arc::default(),

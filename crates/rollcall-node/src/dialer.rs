@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use rollcall_command::clock::random;
+use rollcall_command::clock::{now_ms, random};
 use rollcall_command::output::Refused;
 use rollcall_replica::Replica;
 use rollcall_replica::runner::report::SyncReport;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::files::Files;
 use crate::link::{LiveSession, sync_until};
+use crate::reach::Reach;
 
 /// How often it looks whether something was edited while no session is open.
 const LOOK: Duration = Duration::from_millis(500);
@@ -39,12 +40,13 @@ enum Next {
 /// What went through a relay: end of the own log then, and when.
 type Sent = Option<(u64, tokio::time::Instant)>;
 
-/// Runs until `shutdown`; a session under way is finished.
+/// Runs until `shutdown`; a session under way is finished. `reach` is told what the calls come to.
 pub async fn run(
     files: Files,
     replica: Replica,
     interval: Duration,
     relay: Option<String>,
+    reach: Reach,
     shutdown: CancellationToken,
 ) {
     let mut failures: u32 = 0;
@@ -54,6 +56,7 @@ pub async fn run(
         let mut rounds = 0;
         let mut settled = |report: &SyncReport, traffic: Traffic| {
             rounds += 1;
+            reach.reached();
             tracing::info!(
                 pushed.changes_count = report.pushed.changes,
                 pulled.changes_count = report.pulled.changes,
@@ -70,9 +73,17 @@ pub async fn run(
         };
         let next = match sync_until(&files, &replica, session).await {
             Ok(None) => return,
-            Ok(Some(report)) => next(report.end.as_ref()),
+            Ok(Some(report)) => {
+                tell(&reach, report.end.as_ref(), rounds);
+                next(report.end.as_ref())
+            }
             Err(error) => {
                 tracing::info!(failures, "no sync session: {error:#}");
+                let (code, message) = match error.downcast_ref::<Refused>() {
+                    Some(refused) => (refused.code.clone(), refused.message.clone()),
+                    None => ("SYNC_FAILED".to_owned(), format!("{error:#}")),
+                };
+                reach.failed(now_ms(), code, message);
                 if let Some(relay) = relay.as_deref().filter(|_| is_out_of_reach(&error)) {
                     tokio::select! {
                         () = by_relay(&files, &replica, relay, &mut through_relay) => {}
@@ -99,6 +110,23 @@ pub async fn run(
             }
         };
         wait_or_edit(&replica, wait, (failures == 0).then_some(sent), &shutdown).await;
+    }
+}
+
+/// What the end of a session after so many rounds says about the way to the aggregator. One that it asks to come back later,
+/// or that was cut after a proof, says nothing: the next call does.
+fn tell(reach: &Reach, end: Option<&SessionEnd>, rounds: u32) {
+    match end {
+        Some(SessionEnd::InSync | SessionEnd::CaughtUp | SessionEnd::Repaired(_) | SessionEnd::Closed) => {
+            reach.reached();
+        }
+        Some(SessionEnd::Refused { code, message }) => reach.failed(now_ms(), code, message),
+        Some(SessionEnd::Diverged) => reach.failed(now_ms(), "DIVERGED", ""),
+        Some(SessionEnd::Busy { .. } | SessionEnd::GoneAway { .. }) => {}
+        Some(SessionEnd::Restart(_) | SessionEnd::LinkLost) | None if rounds == 0 => {
+            reach.failed(now_ms(), "LINK_LOST", "");
+        }
+        Some(SessionEnd::Restart(_) | SessionEnd::LinkLost) | None => {}
     }
 }
 
@@ -158,4 +186,55 @@ fn own_end(replica: &Replica) -> u64 {
         .store()
         .read(|reader| Ok(reader.origin_end()?.position))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::Config;
+    use rollcall_core::id::{LogEpoch, StoreId};
+    use rollcall_store::{CreateOptions, Role, Store};
+
+    #[tokio::test]
+    async fn a_call_that_fails_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::new(folder.path());
+        let config = Config::new("西湖区总工会".to_owned(), "330106".to_owned());
+        files.save_config(&config).expect("saved");
+        let options = CreateOptions {
+            role: Role::Node,
+            store_id: StoreId([7; 16]),
+            log_epoch: LogEpoch([2; 8]),
+            name: String::new(),
+        };
+        let store = Store::create(&files.store(), &options).expect("a store");
+        let (reach, shutdown) = (Reach::default(), CancellationToken::new());
+        let interval = Duration::from_secs(60);
+        let background = run(
+            files,
+            Replica::new(store),
+            interval,
+            None,
+            reach.clone(),
+            shutdown.clone(),
+        );
+        let told = async {
+            while reach.failing().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            shutdown.cancel();
+        };
+        let both = async { tokio::join!(background, told) };
+        let ended = tokio::time::timeout(Duration::from_secs(20), both).await;
+        assert!(ended.is_ok(), "nobody was told");
+        assert_eq!(
+            reach.failing().map(|failing| failing.code).as_deref(),
+            Some("NOT_ENROLLED")
+        );
+        tell(&reach, Some(&SessionEnd::Busy { retry_after_ms: 1 }), 0);
+        assert!(reach.failing().is_some(), "busy is no proof");
+        tell(&reach, Some(&SessionEnd::InSync), 0);
+        tell(&reach, Some(&SessionEnd::LinkLost), 1);
+        assert_eq!(reach.failing(), None);
+    }
 }

@@ -14,6 +14,7 @@ pub mod init;
 pub mod link;
 pub mod organisation;
 pub mod pages;
+pub mod reach;
 pub mod rebuild;
 pub mod relay;
 pub mod router;

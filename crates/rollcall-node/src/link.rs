@@ -69,7 +69,7 @@ pub async fn sync_now(files: &Files, replica: &Replica) -> anyhow::Result<(SyncR
     let mut dialled = dial(files).await?;
     let mut report = sync_once(replica, &mut dialled.link, &keys, VERSION, now_ms)
         .await
-        .map_err(|error| rollcall_command::upkeep::refused_replica(&error))?;
+        .map_err(|error| broken_off(replica, &error))?;
     report.connect_ms = dialled.connect_ms;
     Ok((report, dialled.link.0.close().await))
 }
@@ -125,12 +125,18 @@ pub async fn sync_until(
         report = sync_live(replica, &mut dialled.link, &keys, VERSION, now_ms, staying) => report,
         error = follow_store(files, replica, session.shutdown, &own_end, &close) => return Err(error),
     };
-    let report = report.map_err(|error| rollcall_command::upkeep::refused_replica(&error))?;
+    let report = report.map_err(|error| broken_off(replica, &error))?;
     dialled.link.0.close().await;
     Ok(Some(report))
 }
 
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why a session broke off. Damage that it met is remembered, so that `status` says so and nothing more is written.
+pub(crate) fn broken_off(replica: &Replica, error: &rollcall_replica::Error) -> Refused {
+    rollcall_command::upkeep::mark_if_damaged(replica, error);
+    rollcall_command::upkeep::refused_replica(error)
+}
 
 /// Refuses where the store is damaged: what is only read neither sends nor takes anything.
 pub(crate) fn check_writable(replica: &Replica) -> Result<(), Refused> {

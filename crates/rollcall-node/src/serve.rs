@@ -72,6 +72,7 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
         let app = app.clone();
         tokio::task::spawn_blocking(move || app.prepare())
     };
+    let reach = app.reach.clone();
     let site = Site::new(
         SiteConfig {
             program: Program::Node,
@@ -100,7 +101,14 @@ pub async fn run(args: Serve) -> anyhow::Result<()> {
     let dialer_task = syncs.then(|| {
         let interval = Duration::from_secs(config.sync_seconds.max(1));
         let (files, relay) = (files.clone(), config.relay.clone());
-        tokio::spawn(dialer::run(files, replica, interval, relay, shutdown.clone()))
+        tokio::spawn(dialer::run(
+            files,
+            replica,
+            interval,
+            relay,
+            reach,
+            shutdown.clone(),
+        ))
     });
     let relay_tasks = match relay {
         Some((listener, tls, spool)) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rollcall_command::clock::{random, time_text};
+use rollcall_command::large::large_documents;
 use rollcall_command::output::{Refused, print_json, print_line};
 use rollcall_core::id::DocumentId;
 use rollcall_replica::Replica;
@@ -83,6 +84,8 @@ struct ShownStatus {
     fenced: bool,
     /// The data file is damaged and only read.
     damaged: bool,
+    /// Documents that come near the size from which on nothing more is taken of them; `verify` names them.
+    large_documents: u64,
     self_check: ShownSelfCheck,
 }
 
@@ -413,6 +416,7 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
                 recounted: time(checked.recounted_ms),
                 corrected_scopes: checked.corrected_scopes,
             },
+            large_documents: large_documents(reader)?.len() as u64,
             federation: config.federation.clone(),
             documents: reader.documents_count()?,
             waiting: Waiting::read(reader)?,
@@ -443,12 +447,18 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
         status.federation, status.documents
     ))?;
     match &status.last_receipt {
-        Some(receipt) => print_line(format_args!(
-            "{} documents are held by the national office, proven at {}{}",
-            receipt.documents,
-            receipt.time,
-            if receipt.by == BY_FILE { " by file" } else { "" }
-        ))?,
+        Some(receipt) => {
+            print_line(format_args!(
+                "{} documents are held by the national office, proven at {}{}",
+                receipt.documents,
+                receipt.time,
+                if receipt.by == BY_FILE { " by file" } else { "" }
+            ))?;
+            print_line(format_args!(
+                "digest {} at position {}",
+                receipt.digest, receipt.position
+            ))?;
+        }
         None => print_line("no receipt yet")?,
     }
     print_line(format_args!(
@@ -459,6 +469,12 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
         "{} repairs of {} documents, {} sums corrected",
         status.self_check.repairs, status.self_check.repaired_documents, status.self_check.corrected_scopes
     ))?;
+    if status.large_documents > 0 {
+        print_line(format_args!(
+            "{} documents are large; verify names them",
+            status.large_documents
+        ))?;
+    }
     if status.rebuilding {
         print_line("the aggregator was restored and is being rebuilt; others may still hold what it lacks")?;
     }

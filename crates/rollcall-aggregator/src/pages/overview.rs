@@ -28,6 +28,7 @@ use shown::{
 };
 
 use crate::app::App;
+use crate::unknown_peer::unknown_peers;
 
 /// Months that the trend goes back.
 const TREND_MONTHS: i32 = 24;
@@ -75,6 +76,8 @@ struct Answers {
     kept_apart: u64,
     /// Another aggregator has taken the place of this one.
     replaced: bool,
+    /// Peers that were refused since a restore because they are not on record.
+    unknown: u64,
 }
 
 /// The nation.
@@ -284,13 +287,19 @@ fn answers(
         by: Some(SubsidyDimension::Kind),
         area: area.clone(),
     };
-    let (committed_ms, fenced, kept_apart, replaced) = replica.store().read(|reader| {
+    let (committed_ms, fenced, kept_apart, replaced, unknown) = replica.store().read(|reader| {
         let peers = reader.enrolments()?;
         Ok((
             reader.time_of(position)?,
             peers.iter().filter(|peer| peer.fenced_ms.is_some()).count() as u64,
             reader.documents_quarantined()?.len() as u64,
             reader.replaced_by()?.is_some(),
+            // Without a restore everybody who was enrolled is on record.
+            if reader.last_recovery()?.is_some() {
+                unknown_peers(reader)?.len() as u64
+            } else {
+                0
+            },
         ))
     })?;
     Ok(Answers {
@@ -310,5 +319,6 @@ fn answers(
         fenced,
         kept_apart,
         replaced,
+        unknown,
     })
 }

@@ -112,7 +112,7 @@ pub(super) fn view(
         stages: stages(&frame, &record, status.as_ref(), &unions, &entry_href),
         lists: lists.collect(),
         conflicts: conflicts(&frame, &document, &names, &href),
-        problems: problem_rows(&frame, &problems),
+        problems: problem_rows(&frame, replica, id, &problems)?,
         refusals: record_page::refusals(&frame, replica, id)?,
         history: history(&frame, replica, &document, &names)?,
         edit_href: (may_edit && kept_here).then(|| format!("{href}/edit")),

@@ -4,13 +4,14 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use rollcall_command::accounts::audit;
+use rollcall_command::large;
 use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::problem::Problem;
 use rollcall_core::record::Record;
 use rollcall_replica::{Error as ReplicaError, Replica};
 use rollcall_web::Error;
 use rollcall_web::form::{CheckedForm, CheckedQuery, with_notice};
-use rollcall_web::layout::Frame;
+use rollcall_web::layout::{Frame, Tone};
 use rollcall_web::login::Head;
 use rollcall_web::page::organisation::{FieldRow, ProblemRow, RefusalRow, ValueLine};
 use serde::Deserialize;
@@ -168,16 +169,29 @@ pub(super) fn field_row(field: &'static str, text: Option<String>) -> FieldRow {
     }
 }
 
-/// What is odd about a record, in words.
-pub(super) fn problem_rows(frame: &Frame, problems: &[Problem]) -> Vec<ProblemRow> {
-    problems
+/// What is odd about a record, in words; that it is large, too.
+pub(super) fn problem_rows(
+    frame: &Frame,
+    replica: &Replica,
+    id: DocumentId,
+    problems: &[Problem],
+) -> Result<Vec<ProblemRow>, ReplicaError> {
+    let row = replica.store().read(|reader| reader.document(id))?;
+    let bytes = row.map_or(0, |row| row.bytes_total);
+    let large = large::is_large(bytes).then(|| ProblemRow {
+        code: "DOCUMENT_LARGE".to_owned(),
+        tone: Tone::Waiting,
+        message: frame.sentence("DOCUMENT_LARGE", &large::sentence(bytes)),
+    });
+    Ok(problems
         .iter()
         .map(|problem| ProblemRow {
             code: problem.code.clone(),
             tone: words::tone(problem.severity),
             message: words::sentence(frame, problem),
         })
-        .collect()
+        .chain(large)
+        .collect())
 }
 
 /// Which conflict is settled.

@@ -17,7 +17,9 @@ use rollcall_sync::session::client::{ReceiptCheck, SessionEnd};
 use rollcall_web::form::{CheckedForm, see_other, with_notice};
 use rollcall_web::layout::{Frame, Tone};
 use rollcall_web::login::{Clerk, Role, SignedIn};
-use rollcall_web::page::sync::{AttentionRow, ByFile, ReceiptRow, SessionRow, Sync, SyncState, WaitingRow};
+use rollcall_web::page::sync::{
+    AttentionRow, ByFile, Failing, ReceiptRow, SessionRow, Sync, SyncState, WaitingRow,
+};
 use rollcall_web::{Error, Page};
 
 use super::import_plan::Nothing;
@@ -128,6 +130,7 @@ fn page(
         .as_ref()
         .filter(|session| session.outcome == "failed")
         .map(|session| session.begun_unix_ms);
+    let background = app.reach.failing();
     let (state, waiting, attention, receipts) = store.read(|reader| {
         let upstream = reader.upstream()?;
         let acknowledged = upstream
@@ -135,7 +138,16 @@ fn page(
             .map_or(0, |upstream| upstream.acknowledged.position);
         let lying = reader.waiting(acknowledged)?;
         let heard_ms = upstream.map_or(0, |upstream| upstream.last_heard_ms);
+        // Another process may have been answered since.
+        let background = background.as_ref().filter(|failing| heard_ms <= failing.last_ms);
         let state = SyncState {
+            failing: background.map(|failing| Failing {
+                since_unix_ms: match heard_ms {
+                    heard_ms if heard_ms > 0 && failing.is_out_of_reach() => heard_ms,
+                    _ => failing.since_ms,
+                },
+                answered: !failing.is_out_of_reach(),
+            }),
             documents: match &proven {
                 Some(receipt) => receipt.documents,
                 None => reader.documents_count()?,
@@ -148,7 +160,9 @@ fn page(
                 Some(receipt) => crate::sync::came_by(reader, receipt)? == crate::sync::BY_FILE,
                 None => false,
             },
-            connected: config.aggregator.is_some() && is_connected(heard_ms, failed_ms, now_ms, silence_max),
+            connected: config.aggregator.is_some()
+                && background.is_none()
+                && is_connected(heard_ms, failed_ms, now_ms, silence_max),
             enrolled: config.aggregator.is_some(),
         };
         let receipts = reader.receipts(store_id, ROWS_MAX)?.into_iter().map(|row| {
@@ -186,9 +200,13 @@ fn page(
             &[&locale.moment(session.begun_unix_ms), &reason.unwrap_or_default()],
         )
     });
+    let failing = state.failing.zip(background).map(|(failing, last)| {
+        let reason = format!("{} [{}]", frame.sentence(&last.code, &last.message), last.code);
+        frame.fill("sync.failing", &[&locale.moment(failing.since_unix_ms), &reason])
+    });
     Ok(Sync {
         state,
-        failure,
+        failure: failure.or(failing),
         start_action: (may_start && config.aggregator.is_some()).then(|| "/sync".to_owned()),
         by_file: (may_start && config.aggregator.is_some()).then(|| ByFile {
             file_action: "/sync/file".to_owned(),

@@ -572,3 +572,39 @@ async fn register_is_exported_in_three_forms() {
         StatusCode::BAD_REQUEST
     );
 }
+
+#[tokio::test]
+async fn sync_page_says_since_when_the_background_reaches_nobody() {
+    let node = Node::new();
+    node.name_aggregator();
+    let wang = node.sign_in("wang").await;
+    assert!(!wang.get_in_english("/sync").await.has("not been reached"));
+    // 3 January 2025, 9:00 in Beijing.
+    node.reach.failed(1_735_866_000_000, "CANNOT_CONNECT", "");
+    node.reach.failed(1_735_866_060_000, "CANNOT_CONNECT", "");
+    let page = wang.get_in_english("/sync").await;
+    assert!(
+        page.has("has not been reached since 3 Jan 2025 09:00") && page.has("CANNOT_CONNECT"),
+        "{}",
+        page.body
+    );
+    node.reach.failed(1_735_866_120_000, "KEY_REVOKED", "");
+    let page = wang.get("/sync").await;
+    assert!(page.has("未能同步") && page.has("KEY_REVOKED"), "{}", page.body);
+    node.reach.reached();
+    assert!(!wang.get("/sync").await.has("未能同步"));
+}
+
+#[tokio::test]
+async fn a_large_record_says_so_on_its_page() {
+    let node = Node::new();
+    node.import(RECORDS);
+    let wang = node.sign_in("wang").await;
+    assert!(!wang.get(&page_of(SCHOOL)).await.has("DOCUMENT_LARGE"));
+    for number in 0..10 {
+        let address = format!("{number}{}", "x".repeat(28_000));
+        let record = serde_json::json!({"type": "organisation", "code": SCHOOL, "address": address});
+        node.import(&record.to_string());
+    }
+    assert!(wang.get(&page_of(SCHOOL)).await.has("DOCUMENT_LARGE"));
+}

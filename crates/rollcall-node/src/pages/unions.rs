@@ -228,7 +228,7 @@ fn view(
         units_total: ids.len() as u64,
         cases: cases(&frame, replica, id, as_of)?,
         conflicts: conflicts(&frame, &document, &names, &href),
-        problems: problem_rows(&frame, &problems),
+        problems: problem_rows(&frame, replica, id, &problems)?,
         refusals: record_page::refusals(&frame, replica, id)?,
         history: history(&frame, replica, &document, &names)?,
         edit_href: may_write.then(|| format!("{href}/edit")),

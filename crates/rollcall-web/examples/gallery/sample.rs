@@ -934,6 +934,7 @@ pub(crate) fn sync(frame: Frame) -> Sync {
             proven_by_file: false,
             connected: false,
             enrolled: true,
+            failing: None,
         },
         failure: Some(frame.fill("sync.failed", &["8:00", &frame.sentence("CANNOT_CONNECT", "")])),
         start_action: Some("/sync".to_owned()),

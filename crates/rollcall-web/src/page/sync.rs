@@ -75,10 +75,21 @@ pub struct SyncState {
     pub connected: bool,
     /// The node has a certificate.
     pub enrolled: bool,
+    /// Calls in the background do not come to their end.
+    pub failing: Option<Failing>,
+}
+
+/// Calls that fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failing {
+    /// Since when, Unix milliseconds.
+    pub since_unix_ms: i64,
+    /// Somebody answers, and says no; else nobody does.
+    pub answered: bool,
 }
 
 impl SyncState {
-    /// The truth in one sentence. Attention comes before waiting, waiting before proof.
+    /// The truth in one sentence. Attention comes before calls that fail, these before waiting, waiting before proof.
     pub fn badge(&self, locale: &Locale) -> Badge {
         let count = |value: u64| locale.number(value);
         if self.attention > 0 {
@@ -89,6 +100,19 @@ impl SyncState {
         }
         if !self.enrolled {
             return Badge::new(Tone::Plain, locale.text("sync.not_enrolled"));
+        }
+        if let Some(failing) = self.failing {
+            let key = match (failing.answered, self.waiting_changes > 0) {
+                (false, false) => "sync.unreached",
+                (false, true) => "sync.unreached_waiting",
+                (true, false) => "sync.stopped",
+                (true, true) => "sync.stopped_waiting",
+            };
+            let since = locale.moment(failing.since_unix_ms);
+            return Badge::new(
+                Tone::Waiting,
+                locale.fill(key, &[&since, &count(self.waiting_changes)]),
+            );
         }
         if self.waiting_changes > 0 {
             let text = match self.waiting_since_unix_ms {
@@ -245,6 +269,29 @@ mod tests {
                 },
                 Tone::Plain,
                 "not enrolled",
+            ),
+            (
+                SyncState {
+                    failing: Some(Failing {
+                        since_unix_ms: 1_735_870_269_000,
+                        answered: false,
+                    }),
+                    ..proven
+                },
+                Tone::Waiting,
+                "has not been reached since 3 Jan 2025 10:11",
+            ),
+            (
+                SyncState {
+                    failing: Some(Failing {
+                        since_unix_ms: 1_735_870_269_000,
+                        answered: true,
+                    }),
+                    waiting_changes: 14,
+                    ..proven
+                },
+                Tone::Waiting,
+                "has not worked since 3 Jan 2025 10:11; 14 changes waiting",
             ),
             (
                 SyncState {

@@ -33,6 +33,7 @@ pub(super) fn notes(answers: &Answers, frame: &Frame) -> Vec<OverviewNote> {
     }
     for (key, count) in [
         ("overview.fenced", answers.fenced),
+        ("overview.unknown", answers.unknown),
         ("overview.kept_apart", answers.kept_apart),
     ] {
         if count > 0 {

@@ -34,7 +34,8 @@ pub(super) struct Node {
     pub(super) replica: Replica,
     router: Router,
     clock: Arc<AtomicI64>,
-    _folder: tempfile::TempDir,
+    pub(super) reach: crate::reach::Reach,
+    folder: tempfile::TempDir,
 }
 
 /// An answer with its body read.
@@ -102,9 +103,10 @@ impl Node {
         let app = App::new(replica.clone(), files);
         Self {
             replica,
+            reach: app.reach.clone(),
             router: site.wrap(router::pages(app)),
             clock,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -140,6 +142,14 @@ impl Node {
             writer.set_password(&account.account_id, &account.password_hash, true)
         };
         store.write("reset password", work).wait().expect("a reset");
+    }
+
+    /// Names an aggregator in the configuration, as an enrolment does.
+    pub(super) fn name_aggregator(&self) {
+        let files = Files::new(self.folder.path());
+        let mut config = files.load_config().expect("a configuration");
+        config.aggregator = Some("https://127.0.0.1:1".to_owned());
+        files.save_config(&config).expect("saved");
     }
 
     /// Lets time pass.
