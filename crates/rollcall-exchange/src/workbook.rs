@@ -3,6 +3,7 @@
 //! Never asks the reader for a whole range: two far cells make it allocate everything between them.
 
 use std::io::Cursor;
+use std::panic::catch_unwind;
 
 use calamine::{DataRef, Dimensions, Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 use rollcall_core::problem::Problem;
@@ -21,8 +22,14 @@ pub(crate) struct SheetRead {
     pub(crate) merged_rows: Vec<(u64, u64)>,
 }
 
-/// Reads one sheet of a workbook.
+/// Reads one sheet of a workbook. The library computes places of cells unchecked: where that overflows it stops, which
+/// is caught and told like any other damage.
 pub(crate) fn read_workbook(bytes: &[u8], asked: Option<&str>) -> Result<SheetRead, Problem> {
+    catch_unwind(|| read(bytes, asked))
+        .unwrap_or_else(|_| Err(unreadable("a value in it is none that a sheet can hold")))
+}
+
+fn read(bytes: &[u8], asked: Option<&str>) -> Result<SheetRead, Problem> {
     let inspection = archive::inspect(bytes)?;
     let mut workbook: Workbook<'_> = Xlsx::new(Cursor::new(bytes)).map_err(damaged)?;
     let name = choose_sheet(&mut workbook, asked)?;
@@ -43,11 +50,12 @@ fn damaged(error: XlsxError) -> Problem {
     if matches!(error, XlsxError::Password) {
         return crate::file_type::encrypted_file();
     }
-    Problem::error(
-        "FILE_DAMAGED",
-        "",
-        format!("The workbook cannot be read ({error}). Open it and save it again."),
-    )
+    unreadable(&error.to_string())
+}
+
+fn unreadable(why: &str) -> Problem {
+    let message = format!("The workbook cannot be read ({why}). Open it and save it again.");
+    Problem::error("FILE_DAMAGED", "", message)
 }
 
 /// The sheet asked for, or the only one that holds anything.

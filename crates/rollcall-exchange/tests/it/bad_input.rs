@@ -348,6 +348,13 @@ fn archives_that_are_unsafe_or_no_workbook_are_refused() {
         ("35", sheet(&many_attributes), "file FILE_DAMAGED"),
         ("35", sheet(&"<a>".repeat(65)), "file FILE_DAMAGED"),
         ("35", sheet("<worksheet><sheetData><row"), "file FILE_DAMAGED"),
+        (
+            "35, a cell beyond every sheet",
+            sheet(
+                r#"<worksheet><sheetData><row r="1"><c r="AAAAAAAAA1"><v>1</v></c></row></sheetData></worksheet>"#,
+            ),
+            "file FILE_DAMAGED",
+        ),
     ] {
         assert_eq!(
             verdict(&archive(&parts), "list.xlsx", &ReadOptions::default()),

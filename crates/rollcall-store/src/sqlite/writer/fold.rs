@@ -43,10 +43,11 @@ impl Folding {
     }
 
     fn fold_long(&mut self, db: &Connection) -> rusqlite::Result<()> {
-        if checkpoint(db, "NOOP")?.pages < self.due_pages {
+        if checkpoint(db, "PRAGMA wal_checkpoint(NOOP)")?.pages < self.due_pages {
             return Ok(());
         }
-        let Checkpoint { busy, pages } = checkpoint_waiting(db, "RESTART", WAIT_BETWEEN_GROUPS)?;
+        let Checkpoint { busy, pages } =
+            checkpoint_waiting(db, "PRAGMA wal_checkpoint(RESTART)", WAIT_BETWEEN_GROUPS)?;
         if busy {
             tracing::debug!(pages, "somebody reads for long: the write-ahead log goes on");
         }
@@ -56,7 +57,7 @@ impl Folding {
 
     /// Folds the log and empties its file.
     pub(super) fn when_idle(&mut self, db: &Connection, wal: &Path) {
-        let folded = checkpoint_waiting(db, "TRUNCATE", WAIT_WHEN_IDLE);
+        let folded = checkpoint_waiting(db, "PRAGMA wal_checkpoint(TRUNCATE)", WAIT_WHEN_IDLE);
         let size_bytes = std::fs::metadata(wal).map_or(0, |metadata| metadata.len());
         match folded {
             Ok(Checkpoint { busy: false, .. }) => *self = Self::default(),
@@ -80,15 +81,15 @@ struct Checkpoint {
     pages: u64,
 }
 
-fn checkpoint_waiting(db: &Connection, mode: &str, wait: Duration) -> rusqlite::Result<Checkpoint> {
+fn checkpoint_waiting(db: &Connection, sql: &str, wait: Duration) -> rusqlite::Result<Checkpoint> {
     db.busy_timeout(wait)?;
-    let done = checkpoint(db, mode);
+    let done = checkpoint(db, sql);
     db.busy_timeout(BUSY_TIMEOUT)?;
     done
 }
 
-fn checkpoint(db: &Connection, mode: &str) -> rusqlite::Result<Checkpoint> {
-    let mut statement = db.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
+fn checkpoint(db: &Connection, sql: &str) -> rusqlite::Result<Checkpoint> {
+    let mut statement = db.prepare_cached(sql)?;
     statement.query_row([], |row| {
         Ok(Checkpoint {
             busy: row.get::<_, i64>(0)? != 0,
