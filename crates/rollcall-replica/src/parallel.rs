@@ -9,13 +9,26 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// Fewer items are not worth another thread.
 const SHARED_FROM: usize = 4;
 
+/// How far the threads that judge stand back behind all others, which somebody waits for: weight a ninth, on Linux.
+#[cfg(target_os = "linux")]
+const JUDGES_NICE: i32 = 10;
+
 /// The threads that judge batches, one for each core.
 static JUDGES: LazyLock<ThreadPool> = LazyLock::new(|| {
     ThreadPoolBuilder::new()
         .thread_name(|number| format!("judge-{number}"))
+        .start_handler(|_| stand_back())
         .build()
         .expect("threads can be started")
 });
+
+/// Lets this thread stand back; elsewhere than on Linux, where priorities are those of processes, it does not.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, JUDGES_NICE) {
+        tracing::debug!("a thread that judges does not stand back: {error}");
+    }
+}
 
 /// Applies `work` to every item.
 pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {

@@ -40,7 +40,7 @@ pub const REPAIRS_MAX: u32 = 2;
 /// Batches judged at a time at the aggregator, for each core.
 pub const APPLYING_PER_CORE: usize = 2;
 /// Sessions under way at a time, those whose batches are judged and those that wait; above it peers come back later.
-pub const SESSIONS_UNDER_WAY_MAX: usize = 256;
+pub const SESSIONS_UNDER_WAY_MAX: usize = 128;
 /// Of those, sessions of one peer.
 pub const SESSIONS_PER_PEER_MAX: usize = 2;
 /// Longest wait that a peer is told, milliseconds.
