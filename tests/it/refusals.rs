@@ -207,8 +207,8 @@ fn above_its_limit_the_aggregator_says_when_to_come_back_and_nodes_do() {
     aggregator.stop();
     let config = aggregator.data().join("aggregator.toml");
     let text = std::fs::read_to_string(&config).expect("a configuration");
-    let limited = text.replace("sessions_max = 128", "sessions_max = 1");
-    assert_ne!(text, limited, "the setting is written with its default");
+    let setting = text.lines().find(|line| line.starts_with("sessions_max = "));
+    let limited = text.replace(setting.expect("written with its default"), "sessions_max = 1");
     std::fs::write(&config, limited).expect("a configuration");
     aggregator.serve();
 

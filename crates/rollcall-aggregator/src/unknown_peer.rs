@@ -17,7 +17,7 @@ const ENROLLED: &str = "enrolled";
 const NOTED_MAX: usize = 1_000;
 /// One that calls again and again is noted again after so long, milliseconds: a day.
 const NOTE_AGAIN_MS: i64 = 24 * 60 * 60 * 1_000;
-/// Entries of the audit trail that are looked through for them, the newest.
+/// Entries of the audit trail about enrolments and refusals that are looked through for them, the newest.
 const AUDIT_LOOKED_MAX: usize = 10_000;
 
 /// Which of them were noted, and when. In memory: after a start each is noted once more.
@@ -71,21 +71,19 @@ pub struct UnknownPeer {
 pub fn unknown_peers(reader: &Reader) -> Result<Vec<UnknownPeer>, Error> {
     let mut enrolled_later: HashSet<String> = HashSet::new();
     let mut unknown: BTreeMap<String, UnknownPeer> = BTreeMap::new();
-    for row in reader.audit(None, AUDIT_LOOKED_MAX)? {
+    for row in reader.audit_of([ENROLLED, NOTED], AUDIT_LOOKED_MAX)? {
         let (at_ms, name) = (row.entry.at_ms, row.entry.detail);
         if row.entry.action == ENROLLED {
             enrolled_later.insert(federation_of(&name).to_owned());
-        } else if row.entry.action == NOTED {
-            if let Some(known) = unknown.get_mut(&name) {
-                known.first_ms = at_ms;
-            } else if !enrolled_later.contains(federation_of(&name)) && reader.enrolment(&name)?.is_none() {
-                let peer = UnknownPeer {
-                    name: name.clone(),
-                    first_ms: at_ms,
-                    last_ms: at_ms,
-                };
-                unknown.insert(name, peer);
-            }
+        } else if let Some(known) = unknown.get_mut(&name) {
+            known.first_ms = at_ms;
+        } else if !enrolled_later.contains(federation_of(&name)) && reader.enrolment(&name)?.is_none() {
+            let peer = UnknownPeer {
+                name: name.clone(),
+                first_ms: at_ms,
+                last_ms: at_ms,
+            };
+            unknown.insert(name, peer);
         }
     }
     Ok(unknown.into_values().collect())

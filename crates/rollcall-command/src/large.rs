@@ -4,9 +4,6 @@ use rollcall_store::{Error, Reader};
 use rollcall_sync::limits::{DOCUMENT_BYTES_MAX, DOCUMENT_BYTES_WARN};
 use serde::Serialize;
 
-/// Documents read at a time.
-const PAGE: usize = 1_000;
-
 /// A large document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Large {
@@ -38,20 +35,16 @@ pub fn sentence(bytes: u64) -> String {
 /// # Errors
 /// The store's.
 pub fn large_documents(reader: &Reader) -> Result<Vec<Large>, Error> {
-    let (mut after, mut large) = (None, Vec::new());
-    loop {
-        let page = reader.documents(after, PAGE)?;
-        let Some(last) = page.last() else {
-            return Ok(large);
-        };
-        after = Some(last.document_id);
-        for row in page.iter().filter(|row| is_large(row.bytes_total)) {
-            let listed = reader.listing(row.document_id)?;
-            large.push(Large {
-                document: row.document_id.to_string(),
-                name: listed.map(|row| row.listing.name).unwrap_or_default(),
-                bytes: row.bytes_total,
-            });
-        }
-    }
+    let rows = reader
+        .documents_from_bytes(DOCUMENT_BYTES_WARN as u64)?
+        .into_iter();
+    rows.map(|row| {
+        let listed = reader.listing(row.document_id)?;
+        Ok(Large {
+            document: row.document_id.to_string(),
+            name: listed.map(|row| row.listing.name).unwrap_or_default(),
+            bytes: row.bytes_total,
+        })
+    })
+    .collect()
 }

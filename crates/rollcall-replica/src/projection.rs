@@ -70,16 +70,6 @@ impl Projection {
         })
     }
 
-    /// Takes in what has changed since, by this process or another; whether anything had.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn follow(&mut self, replica: &Replica) -> Result<bool, Error> {
-        let before = self.revision;
-        while !self.advance(replica)? {}
-        Ok(self.revision != before)
-    }
-
     /// Takes in a part of what has changed; whether that was all. Until it is, the cube is not as the store was at any
     /// moment: of a document that changed twice the earlier facts are gone.
     fn advance(&mut self, replica: &Replica) -> Result<bool, Error> {
@@ -122,14 +112,11 @@ impl SharedProjection {
     /// The store's; `Facts` where stored facts are of another program version.
     pub fn ask<T>(&self, replica: &Replica, question: impl FnOnce(&Projection) -> T) -> Result<T, Error> {
         let mut held = self.0.blocking_lock();
-        let projection = match &mut *held {
-            Some(projection) => {
-                projection.follow(replica)?;
-                projection
+        loop {
+            if let Some(projection) = advance(&mut held, replica)? {
+                return Ok(question(projection));
             }
-            none => none.insert(Projection::build(replica)?),
-        };
-        Ok(question(projection))
+        }
     }
 
     /// The same for somebody who does not wait longer than this for others who ask, and for what has come in since;
@@ -149,18 +136,14 @@ impl SharedProjection {
         };
         let replica = replica.clone();
         blocking(move || {
-            let projection = match &mut *held {
-                Some(projection) => {
-                    while !projection.advance(&replica)? {
-                        if Instant::now() >= until {
-                            return Ok(None);
-                        }
-                    }
-                    projection
+            loop {
+                if let Some(projection) = advance(&mut held, &replica)? {
+                    return question(&replica, projection).map(Some);
                 }
-                none => none.insert(Projection::build(&replica)?),
-            };
-            question(&replica, projection).map(Some)
+                if Instant::now() >= until {
+                    return Ok(None);
+                }
+            }
         })
         .await
     }
@@ -171,12 +154,15 @@ impl SharedProjection {
     /// The store's; `Facts` where stored facts are of another program version.
     pub fn advance(&self, replica: &Replica) -> Result<bool, Error> {
         let mut held = self.0.blocking_lock();
-        match &mut *held {
-            Some(projection) => projection.advance(replica),
-            none => {
-                *none = Some(Projection::build(replica)?);
-                Ok(true)
-            }
-        }
+        Ok(advance(&mut held, replica)?.is_some())
     }
+}
+
+/// Builds the cube, or takes in a part of what has changed; the cube where it is up to date then.
+fn advance<'h>(held: &'h mut Option<Projection>, replica: &Replica) -> Result<Option<&'h Projection>, Error> {
+    let Some(projection) = held else {
+        return Ok(Some(held.insert(Projection::build(replica)?)));
+    };
+    let is_whole = projection.advance(replica)?;
+    Ok(is_whole.then_some(&*projection))
 }

@@ -66,6 +66,16 @@ impl Reader {
             audit_row,
         )
     }
+
+    /// Entries of two sorts, newest first.
+    pub fn audit_of(&self, actions: [&str; 2], limit: usize) -> Result<Vec<AuditRow>, Error> {
+        self.all(
+            "SELECT seq, at_ms, account, action, detail, chain FROM audit WHERE action IN (?1, ?2) \
+             ORDER BY seq DESC LIMIT ?3",
+            (actions[0], actions[1], to_i64(limit as u64)),
+            audit_row,
+        )
+    }
 }
 
 impl Writer {

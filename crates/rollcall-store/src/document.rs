@@ -102,6 +102,12 @@ impl Reader {
         self.all(sql, (after, to_i64(limit as u64)), document_row)
     }
 
+    /// The documents whose changes take so many bytes or more, by id.
+    pub fn documents_from_bytes(&self, bytes: u64) -> Result<Vec<DocumentRow>, Error> {
+        let sql = select_document!("WHERE bytes_total >= ?1 ORDER BY document_id");
+        self.all(sql, [to_i64(bytes)], document_row)
+    }
+
     /// The documents in another state than clean.
     pub fn documents_not_clean(&self) -> Result<Vec<DocumentRow>, Error> {
         let sql = select_document!("WHERE state <> 0 ORDER BY document_id");

@@ -19,7 +19,7 @@ use rollcall_web::login::{Role, SignedIn};
 use rollcall_web::page::organisations::{OrganisationFilter, OrganisationRow, Organisations, StandingFilter};
 use rollcall_web::{Error, Page};
 
-use super::{offered, record_page, today};
+use super::{offered, record_page, today, words};
 use crate::app::App;
 
 /// Characters of a search that are looked at.
@@ -139,10 +139,7 @@ pub(super) fn all_found(
 /// Letters and digits of either width and case are the same.
 pub(super) fn fold(text: &str) -> String {
     let half = |character: char| match character {
-        '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ' => {
-            char::from_u32(u32::from(character) - 0xFEE0).unwrap_or(character)
-        }
-        '\u{3000}' => ' ',
+        '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ' | '\u{3000}' => words::half_width(character),
         other => other,
     };
     let text: String = text.chars().take(SEARCH_CHARACTERS_MAX).map(half).collect();

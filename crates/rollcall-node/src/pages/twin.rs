@@ -279,11 +279,7 @@ fn namesakes(
 
 /// A name without width, case and blanks: 求知学校（东区） is 求知学校 (东区).
 fn letters(name: &str) -> impl Iterator<Item = char> {
-    let half = |character: char| match character {
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(character) - 0xFEE0).unwrap_or(character),
-        other => other,
-    };
-    let folded = name.chars().map(half).flat_map(char::to_lowercase);
+    let folded = name.chars().map(words::half_width).flat_map(char::to_lowercase);
     folded.filter(|character| !character.is_whitespace())
 }
 

@@ -176,6 +176,15 @@ pub(super) fn date(frame: &Frame, text: &str) -> String {
         .map_or_else(|_| text.to_owned(), |date| frame.locale.partial_date(date))
 }
 
+/// A character of double width, as Chinese input writes letters, digits and signs, as that of single width.
+pub(super) fn half_width(character: char) -> char {
+    match character {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(character) - 0xFEE0).unwrap_or(character),
+        '\u{3000}' => ' ',
+        other => other,
+    }
+}
+
 /// A division code with its name: `330106 西湖区`.
 pub(super) fn division(code: &str) -> String {
     let number = code.split('/').next().and_then(|digits| digits.parse().ok());
