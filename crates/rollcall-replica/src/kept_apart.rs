@@ -4,6 +4,7 @@ use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_doc::gate;
 use rollcall_store::Writer;
 use rollcall_store::quarantine::{PendingChange, Refused};
+use rollcall_sync::fingerprint::change_hash;
 
 use crate::prepare::Origin;
 use crate::replica::PROGRAM;
@@ -37,7 +38,7 @@ pub(crate) fn keep_rest(
             &Refused {
                 document_id,
                 kind,
-                hash: refused.hash,
+                hash: Some(refused.hash.unwrap_or_else(|| change_hash(&refused.bytes))),
                 bytes: refused.bytes.clone(),
                 code: refused.code.to_owned(),
                 message: refused.message.clone(),

@@ -24,7 +24,7 @@ pub(crate) fn make_receipt(
     now_ms: i64,
 ) -> Result<Receipt, Error> {
     let mut apart: BTreeSet<DocumentId> = reader
-        .documents_quarantined()?
+        .documents_in_doubt()?
         .into_iter()
         .filter(|id| {
             reader
@@ -35,7 +35,7 @@ pub(crate) fn make_receipt(
     // What was refused of a document as a whole left it in none of the peer's scopes here, but in its own.
     // The same of the stores whose place the peer took: it holds what they held.
     for store in std::iter::once(&peer.store_id).chain(&peer.former_stores) {
-        apart.extend(reader.documents_quarantined_of(*store)?);
+        apart.extend(reader.documents_in_doubt_of(*store)?);
     }
     apart.extend(left_out);
     let held = reader

@@ -15,7 +15,6 @@ use rollcall_sync::message::{
 use crate::error::Error;
 use crate::peer::PeerContext;
 use crate::replica::Replica;
-use crate::rescue::FORKED;
 use crate::send_down::peer_scopes;
 use crate::take_down::Taken;
 
@@ -139,8 +138,8 @@ impl Replica {
     }
 
     /// The aggregator's answer to hashes: what the node lacks, and what is wanted of it. Documents beyond what fits
-    /// are left for a further request. A change whose number was lost to another is wanted although it is kept apart: the
-    /// node may not have heard of it, and writes it again as soon as it has (R4).
+    /// are left for a further request. A change that is kept apart is not wanted, but where only the sender can mend it and
+    /// may not have heard of it.
     ///
     /// # Errors
     /// The store's.
@@ -294,7 +293,7 @@ fn resolve_one(
     let Some((row, changes)) = reader.load(id)? else {
         let mut wanted = Vec::new();
         for hash in theirs {
-            if !reader.has_apart(id, hash, peer.store_id, FORKED)? {
+            if !reader.has_apart(id, hash, peer.store_id)? {
                 wanted.push(*hash);
             }
         }
@@ -307,7 +306,7 @@ fn resolve_one(
         .collect();
     let mut wanted = Vec::new();
     for hash in theirs {
-        if !own.contains_key(hash) && !reader.has_apart(id, hash, peer.store_id, FORKED)? {
+        if !own.contains_key(hash) && !reader.has_apart(id, hash, peer.store_id)? {
             wanted.push(*hash);
         }
     }

@@ -41,7 +41,7 @@ pub struct Refused {
     pub document_id: DocumentId,
     /// Of which kind, as it was sent.
     pub kind: DocumentKind,
-    /// Of the chunk, where the frame was sound.
+    /// Of the chunk, as if its frame were sound; `None` in rows of versions that did not ask.
     pub hash: Option<Hash>,
     /// What came.
     pub bytes: Vec<u8>,
@@ -178,7 +178,7 @@ impl Reader {
         )
     }
 
-    /// The documents with something kept apart and not released: what a receipt claims nothing about. Sorted.
+    /// The documents with something kept apart and not released. Sorted.
     pub fn documents_quarantined(&self) -> Result<Vec<DocumentId>, Error> {
         self.all(
             "SELECT DISTINCT document_id FROM quarantine WHERE released_ms IS NULL ORDER BY 1",
@@ -187,12 +187,23 @@ impl Reader {
         )
     }
 
-    /// The documents of which something that a store sent is kept apart: open, or discarded, which the sender may still
-    /// hold. Sorted.
-    pub fn documents_quarantined_of(&self, origin_store: StoreId) -> Result<Vec<DocumentId>, Error> {
+    /// The same without those whose changes were only damaged on the way: what a receipt claims nothing about. Damage says
+    /// nothing about a document, and a receipt that was silent about it would hide that the change itself has not come.
+    pub fn documents_in_doubt(&self) -> Result<Vec<DocumentId>, Error> {
+        self.all(
+            "SELECT DISTINCT document_id FROM quarantine WHERE released_ms IS NULL AND code <> 'ENVELOPE_DAMAGED' \
+             ORDER BY 1",
+            [],
+            |row| row.document_id(0),
+        )
+    }
+
+    /// The documents in doubt by something that a store sent: open, or discarded, which the sender may still hold. Sorted.
+    pub fn documents_in_doubt_of(&self, origin_store: StoreId) -> Result<Vec<DocumentId>, Error> {
         self.all(
             "SELECT DISTINCT q.document_id FROM quarantine_sender s JOIN quarantine q USING (quarantine_id) \
-             WHERE s.origin_store = ?1 AND (q.released_ms IS NULL OR q.outcome = 'discarded') ORDER BY 1",
+             WHERE s.origin_store = ?1 AND q.code <> 'ENVELOPE_DAMAGED' \
+             AND (q.released_ms IS NULL OR q.outcome = 'discarded') ORDER BY 1",
             [origin_store.as_bytes()],
             |row| row.document_id(0),
         )
@@ -200,14 +211,13 @@ impl Reader {
 
     /// Whether this change of a document waits here, or came from this store and is kept apart or was discarded: whoever
     /// has it need not send it again. One that waits for nothing any more is wanted again (`protocol.md` R6): what it
-    /// waited for came from another store, and only its own sender can hand it in. So is one that is kept apart under the
-    /// code `except`.
+    /// waited for came from another store, and only its own sender can hand it in. So is one that lost its number: its
+    /// sender writes it again once it has heard (R4). And so is one that was damaged on the way.
     pub fn has_apart(
         &self,
         document_id: DocumentId,
         hash: &Hash,
         origin_store: StoreId,
-        except: &str,
     ) -> Result<bool, Error> {
         let waits_for = self.one(
             "SELECT missing FROM pending_change WHERE document_id = ?1 AND hash = ?2",
@@ -221,9 +231,9 @@ impl Reader {
         }
         let found = self.one(
             "SELECT 1 FROM quarantine q JOIN quarantine_sender s USING (quarantine_id) \
-             WHERE q.document_id = ?1 AND q.hash = ?2 AND s.origin_store = ?3 \
-             AND (q.outcome = 'discarded' OR (q.released_ms IS NULL AND q.code <> ?4)) LIMIT 1",
-            (document_id.as_bytes(), hash, origin_store.as_bytes(), except),
+             WHERE q.document_id = ?1 AND q.hash = ?2 AND s.origin_store = ?3 AND q.code <> 'ENVELOPE_DAMAGED' \
+             AND (q.outcome = 'discarded' OR (q.released_ms IS NULL AND q.code <> 'FORKED')) LIMIT 1",
+            (document_id.as_bytes(), hash, origin_store.as_bytes()),
             |_| Ok(()),
         )?;
         Ok(found.is_some())

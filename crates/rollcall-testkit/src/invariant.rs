@@ -62,12 +62,13 @@ fn standing(replica: &Replica) -> Result<BTreeMap<DocumentId, Standing>, Failure
     })
 }
 
-/// Changes that are kept apart, or wait for one that is.
+/// Changes that are kept apart, or wait for one that is. What was only damaged on the way must have come again.
 fn apart(replica: &Replica) -> Result<Changes, Failure> {
     ask(replica, |reader| {
         let mut apart: Changes = reader
             .quarantine_all(100_000)?
             .into_iter()
+            .filter(|row| row.refused.code != "ENVELOPE_DAMAGED")
             .filter_map(|row| Some((row.refused.document_id, row.refused.hash?)))
             .collect();
         for id in reader.documents_pending()? {

@@ -85,6 +85,10 @@ fn seeds_that_once_failed_are_sound() {
             26_078,
             "a node in sync without a receipt was never heard by a recovery",
         ),
+        (
+            61_939,
+            "a change damaged on the way, whose answer was lost, never came again",
+        ),
     ] {
         assert_eq!(run(&Scenario::draw(seed), false).failure, None, "{seed}: {what}");
     }

@@ -60,7 +60,7 @@ impl Replica {
             self.rotate_epoch()?;
         }
         let (differs, mut apart) =
-            self.read(|reader| Ok((reader.is_marked(Mark::Differs)?, reader.documents_quarantined()?)))?;
+            self.read(|reader| Ok((reader.is_marked(Mark::Differs)?, reader.documents_in_doubt()?)))?;
         apart.truncate(APART_MAX);
         let whole = whole || differs;
         let hello = self.hello(by.version)?;

@@ -3,6 +3,7 @@
 use rollcall_core::id::{ActorId, DocumentId};
 use rollcall_core::record::Record;
 use rollcall_doc::{Document, EditBy};
+use rollcall_store::Reader;
 use rollcall_sync::fingerprint::{change_hash, origin_chain};
 use rollcall_sync::keys::Sign;
 use rollcall_sync::message::{Batch, ChangeEntry, Cursor, DocumentChanges, Outcome, ResolveRequest};
@@ -52,6 +53,48 @@ fn every_change_that_is_acknowledged_is_held() {
         assert!(stated.0 > 0, "it was taken");
         assert_eq!(held.expect("read"), Some(*stated));
     }
+    assert_eq!(country.centre.verify().expect("checked"), []);
+}
+
+/// Magic and checksum of a change lie outside its hash, so no chain and no signature covers them.
+#[test]
+fn a_change_whose_frame_was_bent_on_the_way_is_wanted_until_it_has_come_whole() {
+    let country = Country::new(500);
+    let id = two_edits(&country);
+    let mut bent = country.batch_up(0);
+    bent.documents[0].changes[0].bytes[1] ^= 0x20;
+    bent.documents[0].changes[1].bytes[6] ^= 0x01;
+    let peer = country.peer(0);
+    Replica::check_batch(&peer, &bent, &Cursor::default(), &Cursor::default(), &Seals).expect("chain holds");
+    let ack = country.centre.take_up(&peer, &bent, NOW).expect("taken");
+    assert_eq!(
+        ack.outcomes[0].outcome,
+        Outcome::Quarantined("ENVELOPE_DAMAGED".to_owned())
+    );
+    assert_eq!(ack.cursor.position, bent.to, "the log goes on");
+
+    country.node(0).take_ack(&bent, &ack, NOW).expect("stored");
+
+    // The receipt that follows is not silent about the document, and the repair brings it.
+    let of_centre = |ask: fn(&Reader) -> Result<Vec<DocumentId>, rollcall_store::Error>| {
+        country.centre.store().read(ask).expect("read")
+    };
+    assert_eq!(of_centre(Reader::documents_quarantined), [id]);
+    assert_eq!(of_centre(Reader::documents_in_doubt), []);
+    let hashes = country.node(0).store().read(|reader| reader.change_hashes(id));
+    let request = ResolveRequest {
+        documents: vec![(id, hashes.expect("read"))],
+    };
+    let answer = country.centre.resolve_answer(&peer, &request).expect("answered");
+    assert_eq!(answer.wanted[0].1.len(), 2);
+    let sent = country.node(0).send_wanted(&answer.wanted, NOW).expect("stored");
+    assert_eq!(sent, (Vec::new(), true), "they go into the node's log once more");
+    assert_eq!(country.up(0)[0].1.outcomes[0].outcome, Outcome::Applied);
+    assert_eq!(
+        of_centre(Reader::documents_quarantined),
+        [],
+        "nothing needs attention"
+    );
     assert_eq!(country.centre.verify().expect("checked"), []);
 }
 

@@ -166,7 +166,7 @@ fn what_copies_of_a_store_sent_is_kept_once_and_apart_of_each() {
             .expect("saved");
     }
     for (store, apart) in [(5, vec![id(1)]), (6, vec![id(1)]), (7, Vec::new())] {
-        let of = |r: &crate::Reader| r.documents_quarantined_of(StoreId([store; 16]));
+        let of = |r: &crate::Reader| r.documents_in_doubt_of(StoreId([store; 16]));
         assert_eq!(fixture.store.read(of).expect("read"), apart, "store {store}");
     }
 }
