@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::process::Programs;
+use crate::process::{Programs, is_release};
 use crate::say;
 
 mod bootstrap;
@@ -179,7 +179,11 @@ impl Report {
         let machine = Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_mb: memory_kb.unwrap_or_default() / 1024,
-            profile: "dev (opt-level 3, pages and command lines 0, overflow checks)",
+            profile: if is_release() {
+                "release (opt-level 3, linked as one piece, overflow checks)"
+            } else {
+                "dev (opt-level 3, pages and command lines 0, overflow checks)"
+            },
         };
         Self {
             bench,

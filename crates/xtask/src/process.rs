@@ -48,7 +48,13 @@ pub(crate) fn cargo_command(root: &Path, arguments: &[&str], environment: &[(&st
     command
 }
 
-/// The two programs, built once by the workspace's own profile.
+/// Whether this program was built as the two are delivered (`cargo run --release`): what it builds and measures then is, too.
+pub(crate) fn is_release() -> bool {
+    std::env::current_exe()
+        .is_ok_and(|own| own.parent().and_then(Path::file_name) == Some(OsStr::new("release")))
+}
+
+/// The two programs, built once by this program's own profile.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
     pub(crate) node: PathBuf,
@@ -59,7 +65,9 @@ impl Programs {
     /// Builds both and names where they lie: beside this very program.
     pub(crate) fn build(root: &Path) -> Result<Self> {
         // The same choice as the tests', so that no library is built twice with other features.
-        cargo(root, &["build", "--locked", "--workspace", "--bins"])?;
+        let mut build = vec!["build", "--locked", "--workspace", "--bins"];
+        build.extend(is_release().then_some("--release"));
+        cargo(root, &build)?;
         Self::built()
     }
 
