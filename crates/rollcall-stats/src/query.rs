@@ -143,6 +143,7 @@ impl Cube {
                 rows.append(answered);
             }
         }
+        self.headlines.keep(query, &headlines);
         target_dates.retain(|date| !headlines.contains_key(date));
         headlines.extend(self.headlines_at(query, target_dates, &heard));
         if total.is_none() {

@@ -276,11 +276,13 @@ fn answers(
         };
         cube.figures(&query, &heard)
     };
+    // First: most days of the targets are among its months, and what they came to is kept for the questions after it.
     let months = FiguresQuery {
         area: area.clone(),
         series: Some((as_of.plus_months(-TREND_MONTHS).next(), as_of)),
         ..FiguresQuery::at(as_of)
     };
+    let months = cube.figures(&months, &heard)?;
     let subsidies = SubsidiesQuery {
         from: Some(period.0),
         to: Some(period.1),
@@ -307,7 +309,7 @@ fn answers(
         parts: figures(by)?,
         stages: figures(Dimension::Stage)?,
         groups: figures(Dimension::Group)?,
-        months: cube.figures(&months, &heard)?,
+        months,
         subsidies: cube.subsidies(&subsidies)?,
         known: Known {
             position,

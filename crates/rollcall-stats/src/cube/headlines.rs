@@ -44,6 +44,9 @@ impl Headlines {
 
     /// Keeps headlines of a question.
     pub(crate) fn keep(&self, query: &FiguresQuery, headlines: &BTreeMap<Day, BoundedRate>) {
+        if headlines.is_empty() {
+            return;
+        }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let question = Question::of(query);
         if known.len() >= QUESTIONS_MAX && !known.contains_key(&question) {
