@@ -64,16 +64,26 @@ fn a_backup_made_while_others_write_is_whole_and_begins_its_own_epoch_once() {
 
 #[test]
 fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
-    let fixture = Fixture::new(Role::Aggregator);
+    for role in [Role::Aggregator, Role::Node] {
+        restore_twice(role);
+    }
+}
+
+fn restore_twice(role: Role) {
+    let fixture = Fixture::new(role);
     fixture.commit(Draft::new(1).edit(&[330106])).expect("commit");
     let copy = fixture.folder.path().join("backup.db");
     fixture.store.backup(&copy).expect("backup");
     fixture.commit(Draft::new(2).edit(&[330106])).expect("commit");
+    let put_back = |to: &Path| {
+        let place = Place {
+            role,
+            ..Place::default()
+        };
+        restore(&copy, to, &place, 1_700_000_000_000)
+    };
     assert!(
-        matches!(
-            put_back(&copy, &fixture.path(), 1_700_000_000_000),
-            Err(Error::InUse(_))
-        ),
+        matches!(put_back(&fixture.path()), Err(Error::InUse(_))),
         "the store is open"
     );
     fixture.store.clone().close();
@@ -81,16 +91,14 @@ fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
     let (path, epoch) = (store.path().to_owned(), store.identity().log_epoch);
     drop(store);
     for (round, expected) in [(1, 2), (2, 1)] {
-        let replaced = put_back(&copy, &path, 1_700_000_000_000)
-            .expect("restore")
-            .expect("there was a store");
+        let replaced = put_back(&path).expect("restore").expect("there was a store");
         assert!(
             replaced
                 .to_string_lossy()
                 .ends_with(&format!(".replaced-{round}"))
         );
         let restored = Store::open(&path).expect("open");
-        assert_ne!(restored.identity().log_epoch, epoch);
+        assert_ne!(restored.identity().log_epoch, epoch, "{role:?}");
         assert_eq!(restored.read(|reader| reader.documents_count()).expect("read"), 1);
         let old = Store::open(&replaced).expect("open the replaced one");
         assert_eq!(
@@ -99,10 +107,7 @@ fn restoring_keeps_the_replaced_store_beside_the_restored_one() {
         );
     }
     let elsewhere = folder.path().join("elsewhere.db");
-    assert_eq!(
-        put_back(&copy, &elsewhere, 1_700_000_000_000).expect("restore"),
-        None
-    );
+    assert_eq!(put_back(&elsewhere).expect("restore"), None);
     assert!(Store::open(&elsewhere).is_ok());
 }
 
