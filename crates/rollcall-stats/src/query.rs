@@ -143,7 +143,6 @@ impl Cube {
                 rows.append(answered);
             }
         }
-        self.headlines.keep(query, &headlines);
         target_dates.retain(|date| !headlines.contains_key(date));
         headlines.extend(self.headlines_at(query, target_dates, &heard));
         if total.is_none() {
@@ -187,6 +186,21 @@ impl Cube {
             },
             targets: targets.collect(),
         })
+    }
+
+    /// The headline at each date of a question, without rows: a fraction of what those cost. What is found is kept for the
+    /// questions that follow, until the next document.
+    ///
+    /// # Errors
+    /// As of [`Cube::figures`].
+    pub fn headlines(
+        &self,
+        query: &FiguresQuery,
+        heard: &Heard,
+    ) -> Result<BTreeMap<Day, BoundedRate>, Error> {
+        query.check()?;
+        let heard = HeardPlaces::new(self, &self.located(query.as_of).order, heard);
+        Ok(self.headlines_at(query, query.dates()?, &heard))
     }
 
     /// The headline of a question at some days; what is not known from another of the same area and filters is counted.

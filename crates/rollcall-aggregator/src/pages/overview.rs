@@ -1,12 +1,14 @@
 //! `/` and `/areas/{code}`: the headline against the targets, the table of the area's parts with completeness, stages,
 //! subsidies by kind. The nation, a province, a prefecture and a county are the same page.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
 use rollcall_command::clock::today;
 use rollcall_core::date::Day;
 use rollcall_core::division::Divisions;
 use rollcall_core::figure::{
-    Dimension, FiguresAnswer, Rebuilding, SubsidiesAnswer, SubsidyDimension, SubsidyFigures,
+    BoundedRate, Dimension, FiguresAnswer, Rebuilding, SubsidiesAnswer, SubsidyDimension, SubsidyFigures,
 };
 use rollcall_core::id::FederationId;
 use rollcall_core::term::{Level, SubsidyKind};
@@ -64,7 +66,8 @@ struct Answers {
     parts: FiguresAnswer,
     stages: FiguresAnswer,
     groups: FiguresAnswer,
-    months: FiguresAnswer,
+    /// The headline at month ends.
+    months: BTreeMap<Day, BoundedRate>,
     subsidies: SubsidiesAnswer,
     known: Known,
     /// A position was asked for that lies before the present one.
@@ -276,13 +279,13 @@ fn answers(
         };
         cube.figures(&query, &heard)
     };
-    // First: most days of the targets are among its months, and what they came to is kept for the questions after it.
+    // First: most days of the targets are among these, and are not counted again for the answers below.
     let months = FiguresQuery {
         area: area.clone(),
         series: Some((as_of.plus_months(-TREND_MONTHS).next(), as_of)),
         ..FiguresQuery::at(as_of)
     };
-    let months = cube.figures(&months, &heard)?;
+    let months = cube.headlines(&months, &heard)?;
     let subsidies = SubsidiesQuery {
         from: Some(period.0),
         to: Some(period.1),

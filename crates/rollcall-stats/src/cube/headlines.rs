@@ -1,4 +1,5 @@
-//! Headlines at the days of the campaign's targets, which every answer states beside its own figures.
+//! Headlines at the days of the campaign's targets, which every answer states beside its own figures, and at those of a
+//! series that was asked for alone.
 //! Owns how long they are kept: until the next document is taken in. What they are is computed in `query`.
 
 use std::collections::{BTreeMap, HashMap};
@@ -44,9 +45,6 @@ impl Headlines {
 
     /// Keeps headlines of a question.
     pub(crate) fn keep(&self, query: &FiguresQuery, headlines: &BTreeMap<Day, BoundedRate>) {
-        if headlines.is_empty() {
-            return;
-        }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let question = Question::of(query);
         if known.len() >= QUESTIONS_MAX && !known.contains_key(&question) {

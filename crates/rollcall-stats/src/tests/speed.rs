@@ -162,6 +162,9 @@ fn speed_of_questions_on_a_generated_country() {
             say(&format!("{what}, {} rows, {run}", answer.rows.len()), start);
         }
     }
+    let start = Instant::now();
+    let headlines = cube.headlines(&questions[4].1, &heard).expect("a plain question");
+    say(&format!("{} headlines alone", headlines.len()), start);
     // What two threads find side by side is what one finds in a part of the country.
     let country = ask(&questions[2].1);
     let province = FiguresQuery {

@@ -128,19 +128,21 @@ fn a_snapshot_does_not_move_while_others_write() {
 fn two_handles_on_one_file_see_each_other_and_take_turns() {
     let fixture = Fixture::new(Role::Aggregator);
     let second = Store::open(&fixture.path()).expect("open again");
+    let commit = |store: &Store, number: u32| {
+        let commit = Draft::new(number).edit(&[330106]);
+        let committed = store.write("half", move |writer| writer.commit_document(&commit));
+        committed.wait().expect("commit");
+    };
+    // One after the other, so that each has known a position that is not the last any more; then both at once.
+    for n in 0..10 {
+        commit(&fixture.store, n);
+        commit(&second, 1_000 + n);
+    }
     let writers: Vec<_> = [fixture.store.clone(), second.clone()]
         .into_iter()
         .enumerate()
         .map(|(half, store)| {
-            std::thread::spawn(move || {
-                for n in 0..50 {
-                    let commit = Draft::new(half as u32 * 1_000 + n).edit(&[330106]);
-                    store
-                        .write("half", move |writer| writer.commit_document(&commit))
-                        .wait()
-                        .expect("commit");
-                }
-            })
+            std::thread::spawn(move || (10..50).for_each(|n| commit(&store, half as u32 * 1_000 + n)))
         })
         .collect();
     for writer in writers {

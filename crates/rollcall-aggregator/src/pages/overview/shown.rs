@@ -2,7 +2,7 @@
 
 use rollcall_core::date::Day;
 use rollcall_core::figure::{
-    Completeness as Answered, Dimension, Figures, FiguresAnswer, MembershipRate, SubsidyFigures,
+    BoundedRate, Completeness as Answered, Dimension, Figures, FiguresAnswer, MembershipRate, SubsidyFigures,
     TargetVerdict,
 };
 use rollcall_core::ratio::Ratio;
@@ -85,8 +85,7 @@ pub(super) fn headline(total: &Figures, answers: &Answers, as_of: Day) -> Figure
 
 /// The headline at the month ends before, and on the day itself.
 pub(super) fn trend(answers: &Answers, as_of: Day, href: impl Fn(Day) -> String) -> Trend {
-    let point = |date: Day, figures: &Figures| {
-        let rate = &figures.establishment_rate;
+    let point = |date: Day, rate: &BoundedRate| {
         let percent = standing_target(&answers.parts.targets, date);
         TrendPoint {
             date,
@@ -99,14 +98,10 @@ pub(super) fn trend(answers: &Answers, as_of: Day, href: impl Fn(Day) -> String)
             href: href(date),
         }
     };
-    let ends = answers
-        .months
-        .rows
-        .iter()
-        .filter_map(|row| Some(point(row.as_of?, &row.figures)));
+    let ends = answers.months.iter().map(|(date, rate)| point(*date, rate));
     let mut points: Vec<TrendPoint> = ends.collect();
     if points.last().is_none_or(|last| last.date != as_of) {
-        points.push(point(as_of, &answers.parts.total.figures));
+        points.push(point(as_of, &answers.parts.total.figures.establishment_rate));
     }
     Trend { points }
 }
