@@ -108,8 +108,9 @@ mod tests {
     #[test]
     fn the_log_begins_anew_while_readers_overlap() {
         let fixture = Fixture::new(Role::Aggregator);
-        let wal = crate::store::beside(&fixture.path(), "-wal");
-        let (stop, mut largest) = (std::sync::atomic::AtomicBool::new(false), 0);
+        let beside = Connection::open(fixture.path()).expect("a connection");
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let (mut rounds, mut before, mut is_anew) = (0, 0, false);
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
@@ -122,11 +123,12 @@ mod tests {
                     }
                 });
             }
-            for round in 0..60 {
+            // Where the machine is so busy that the readers are not through in time, it is tried again further on.
+            while !is_anew && rounds < 300 {
                 // A page each, and more: the list of what comes in is written as a whole.
                 let commits: Vec<_> = (0..100)
                     .map(|number| {
-                        let commit = Draft::new(round * 100 + number).edit(&[330106]);
+                        let commit = Draft::new(rounds * 100 + number).edit(&[330106]);
                         fixture
                             .store
                             .write("commit", move |writer| writer.commit_document(&commit))
@@ -135,7 +137,10 @@ mod tests {
                 for commit in commits {
                     commit.wait().expect("committed");
                 }
-                largest = largest.max(std::fs::metadata(&wal).map_or(0, |metadata| metadata.len()));
+                let log = checkpoint(&beside, "PRAGMA wal_checkpoint(NOOP)").expect("a look");
+                is_anew = log.pages < before;
+                before = log.pages;
+                rounds += 1;
             }
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
         });
@@ -143,7 +148,7 @@ mod tests {
             .store
             .read(|reader| reader.documents_count())
             .expect("read");
-        assert_eq!(written, 6_000);
-        assert!(largest < 3 * WAL_BYTES_WARN / 4, "{largest} bytes");
+        assert_eq!(written, u64::from(rounds) * 100);
+        assert!(is_anew, "{before} pages after {rounds} rounds");
     }
 }
