@@ -56,6 +56,7 @@ pub(crate) fn run(root: &Path, only: &[String], draw: Draw) -> Result<Report> {
         let sabotage = &chosen[index];
         say::note(format!("drill: the whole suite against {}", sabotage.id));
         let (whole, seconds) = planted(&tree, sabotage, || suite::whole(&tree))?;
+        say::note(format!("drill: the whole suite: {}", whole.verdict.said()));
         report.add_whole(sabotage, whole, seconds);
     }
     Ok(report)
