@@ -188,7 +188,7 @@ impl Cube {
         })
     }
 
-    /// The headline at each date of a question, without rows: a fraction of what those cost. What is found is kept for the
+    /// The headline at each date of a question, without rows. What is found is kept for the
     /// questions that follow, until the next document.
     ///
     /// # Errors

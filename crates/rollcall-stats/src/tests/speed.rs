@@ -162,9 +162,16 @@ fn speed_of_questions_on_a_generated_country() {
             say(&format!("{what}, {} rows, {run}", answer.rows.len()), start);
         }
     }
+    let series = FiguresQuery {
+        by: Vec::new(),
+        ..questions[4].1.clone()
+    };
     let start = Instant::now();
-    let headlines = cube.headlines(&questions[4].1, &heard).expect("a plain question");
+    let headlines = cube.headlines(&series, &heard).expect("a plain question");
     say(&format!("{} headlines alone", headlines.len()), start);
+    let start = Instant::now();
+    let rows = ask(&series).rows.len();
+    say(&format!("{rows} rows at the same days"), start);
     // What two threads find side by side is what one finds in a part of the country.
     let country = ask(&questions[2].1);
     let province = FiguresQuery {

@@ -170,3 +170,48 @@ fn what_copies_of_a_store_sent_is_kept_once_and_apart_of_each() {
         assert_eq!(fixture.store.read(of).expect("read"), apart, "store {store}");
     }
 }
+
+#[test]
+fn a_change_is_wanted_again_where_only_its_sender_can_mend_it() {
+    let sender = StoreId([5; 16]);
+    for (code, outcome, is_apart, in_doubt) in [
+        ("FOREIGN_AREA", "", true, true),
+        ("FOREIGN_AREA", "taken", false, false),
+        ("FOREIGN_AREA", "discarded", true, true),
+        ("FORKED", "", false, true),
+        ("FORKED", "discarded", true, true),
+        ("ENVELOPE_DAMAGED", "", false, false),
+        // What was damaged is set aside; the change itself is as good as any.
+        ("ENVELOPE_DAMAGED", "discarded", false, false),
+    ] {
+        let fixture = Fixture::new(Role::Aggregator);
+        let refused = Refused {
+            document_id: id(1),
+            kind: DocumentKind::Organisation,
+            hash: Some([1; 32]),
+            bytes: vec![1, 2, 3],
+            code: code.to_owned(),
+            message: "not taken".to_owned(),
+            origin_store: sender,
+            program: "0.1.0".to_owned(),
+        };
+        let keep = move |writer: &mut Writer| {
+            let kept = writer.save_quarantine(&refused, 50)?;
+            if outcome.is_empty() {
+                Ok(())
+            } else {
+                writer.settle_quarantine(kept, outcome, "", 60)
+            }
+        };
+        fixture.store.write("keep", keep).wait().expect("kept");
+        let found = fixture.store.read(|reader| {
+            Ok((
+                reader.has_apart(id(1), &[1; 32], sender)?,
+                reader.documents_in_doubt_of(sender)? == [id(1)],
+                reader.documents_in_doubt()? == [id(1)],
+            ))
+        });
+        let expected = (is_apart, in_doubt, in_doubt && outcome.is_empty());
+        assert_eq!(found.expect("read"), expected, "{code} {outcome}");
+    }
+}

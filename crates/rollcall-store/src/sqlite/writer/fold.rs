@@ -124,7 +124,7 @@ mod tests {
                 });
             }
             // Where the machine is so busy that the readers are not through in time, it is tried again further on.
-            while !is_anew && rounds < 300 {
+            while !is_anew && rounds < 100 {
                 // A page each, and more: the list of what comes in is written as a whole.
                 let commits: Vec<_> = (0..100)
                     .map(|number| {
