@@ -37,6 +37,9 @@ pub const APART_MAX: usize = 10_000;
 pub const DIGEST_BUCKETS: usize = 2048;
 /// Repairs of one session before it gives up.
 pub const REPAIRS_MAX: u32 = 2;
+/// Receipts in a row that may state less of the node's log than was sent, with nothing left to send; one may have been on
+/// its way. The next one leads to a repair.
+pub const RECEIPTS_BEHIND_MAX: u32 = 3;
 /// Batches judged at a time at the aggregator, for each core.
 pub const APPLYING_PER_CORE: usize = 2;
 /// Sessions under way at a time, those whose batches are judged and those that wait; above it peers come back later.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use rollcall_core::id::DocumentId;
 
-use crate::limits::{BATCHES_IN_FLIGHT_MAX, REPAIRS_MAX};
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, RECEIPTS_BEHIND_MAX, REPAIRS_MAX};
 use crate::message::{
     Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hash, Hello, HelloAck, Receipt, RepairReason,
     ServerFrame, SetSum, Verdict,
@@ -163,6 +163,8 @@ pub struct ClientSession {
     ended: bool,
     repair: Option<RepairReason>,
     repairs: u32,
+    /// Receipts in a row that state less than the own log holds, with nothing to send in between.
+    behind: u32,
     owed: Option<Owed>,
     changed: bool,
     up_next: Cursor,
@@ -201,6 +203,7 @@ impl ClientSession {
             ended: false,
             repair: None,
             repairs: 0,
+            behind: 0,
             owed: None,
             changed: false,
             up_loading: false,
@@ -499,6 +502,9 @@ impl ClientSession {
             }
             self.ignore_acks_until = None;
         }
+        if batch.to > self.up_next.position {
+            self.behind = 0;
+        }
         self.up_next = Cursor {
             position: batch.to,
             chain: batch.end_chain,
@@ -529,10 +535,16 @@ impl ClientSession {
                 (None, true) => SessionEnd::CaughtUp,
                 (None, false) => SessionEnd::InSync,
             }),
-            ReceiptCheck::NewerEdits => {
+            ReceiptCheck::NewerEdits if self.behind < RECEIPTS_BEHIND_MAX => {
+                // What is on its way was not there yet when the receipt was made.
+                if self.in_flight == 0 && !self.up_loading {
+                    self.behind += 1;
+                }
                 self.up_drained = false;
                 self.load_more();
             }
+            // Everything was sent and answered, and yet it is not held there: one more round would be like the last.
+            ReceiptCheck::NewerEdits => self.handle_check(ReceiptCheck::Different),
             ReceiptCheck::Different if self.repairs < REPAIRS_MAX => {
                 self.repairs += 1;
                 self.repair.get_or_insert(RepairReason::DigestMismatch);
@@ -583,7 +595,7 @@ impl ClientSession {
             self.finish(end);
             return;
         }
-        (self.repair, self.repairs, self.changed) = (None, 0, false);
+        (self.repair, self.repairs, self.behind, self.changed) = (None, 0, 0, false);
         self.sums_differ = false;
         // An edit of this moment is on its way already; its receipt settles again.
         self.settled = self.in_flight == 0 && self.storing == 0 && self.applying == 0;

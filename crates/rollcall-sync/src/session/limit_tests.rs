@@ -3,7 +3,7 @@
 use super::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
 use super::live_tests::{answer, batch, hello, next, receipt, state};
 use super::server::{ServerEffect, ServerEvent, ServerSession};
-use crate::limits::{BATCHES_IN_FLIGHT_MAX, PROTOCOL_VERSION, REPAIRS_MAX};
+use crate::limits::{BATCHES_IN_FLIGHT_MAX, PROTOCOL_VERSION, RECEIPTS_BEHIND_MAX, REPAIRS_MAX};
 use crate::message::{Ack, Batch, ClientFrame, Cursor, Hello, HelloAck, ServerFrame, Verdict};
 
 /// A node with a long log, one position a batch.
@@ -143,6 +143,65 @@ fn a_difference_that_outlives_all_repairs_ends_the_session() {
     );
     let end = next(&mut session, ClientEvent::ReceiptChecked(ReceiptCheck::Different));
     assert_eq!(end, Some(ClientEffect::Finish(SessionEnd::Diverged)));
+}
+
+/// One round with an aggregator that answers what it is sent and states in its receipt that it does not hold it.
+fn round_behind(session: &mut ClientSession, from: u64, to: u64) -> Option<ClientEffect> {
+    next(
+        session,
+        ClientEvent::Frame(ServerFrame::Receipt(Box::new(receipt(5)))),
+    );
+    let mut effect = next(session, ClientEvent::ReceiptChecked(ReceiptCheck::NewerEdits));
+    if matches!(effect, Some(ClientEffect::LoadUp(_))) {
+        let loaded = ClientEvent::UpLoaded(Box::new(batch(from, to, usize::from(to > from))));
+        let sent = next(session, loaded);
+        assert!(matches!(sent, Some(ClientEffect::Send(ClientFrame::Batch(_)))));
+        let ack = Ack {
+            cursor: Cursor::default(),
+            outcomes: Vec::new(),
+        };
+        effect = next(session, ClientEvent::Frame(ServerFrame::Ack(Box::new(ack))));
+        next(session, ClientEvent::AckStored);
+    }
+    effect
+}
+
+#[test]
+fn an_aggregator_that_never_holds_what_it_answered_does_not_keep_a_node_for_ever() {
+    let mut session = super::live_tests::settled();
+    let sent = round_behind(&mut session, 3, 4);
+    assert!(matches!(sent, Some(ClientEffect::StoreAck(_))), "{sent:?}");
+    let (mut repairs, mut rounds) = (0, 0);
+    loop {
+        rounds += 1;
+        match round_behind(&mut session, 4, 4) {
+            Some(ClientEffect::Repair) => {
+                repairs += 1;
+                let repaired = ClientEvent::Repaired {
+                    lacking: Vec::new(),
+                    apart: Vec::new(),
+                    resent: false,
+                };
+                next(&mut session, repaired);
+            }
+            Some(ClientEffect::Finish(end)) => {
+                assert_eq!(end, SessionEnd::Diverged);
+                break;
+            }
+            other => assert!(matches!(other, Some(ClientEffect::StoreAck(_))), "{other:?}"),
+        }
+        assert!(rounds < 100, "the session goes on");
+    }
+    assert_eq!((repairs, rounds), (REPAIRS_MAX, RECEIPTS_BEHIND_MAX + REPAIRS_MAX + 1));
+}
+
+#[test]
+fn a_node_that_is_written_to_all_the_while_goes_on_sending() {
+    let mut session = super::live_tests::settled();
+    for position in 3..3 + 10 * u64::from(RECEIPTS_BEHIND_MAX) {
+        let effect = round_behind(&mut session, position, position + 1);
+        assert!(matches!(effect, Some(ClientEffect::StoreAck(_))), "{effect:?}");
+    }
 }
 
 #[test]
