@@ -45,21 +45,19 @@ pub fn run_findings(replica: &Replica, args: &FindingsArgs) -> anyhow::Result<()
     let projection = Projection::build(replica)?;
     let mut shown = Vec::new();
     for finding in projection.cube().findings(as_of) {
-        let (listed, other) = replica.store().read(|reader| {
-            let other = match finding.other {
-                Some(other) => reader.listing(other)?,
-                None => None,
-            };
-            Ok((reader.listing(finding.document)?, other))
-        })?;
+        let called = replica.called(finding.document)?;
+        let other = match finding.other {
+            Some(other) => Some(replica.called(other)?),
+            None => None,
+        };
         shown.push(ShownFinding {
             rule: finding.rule.to_string(),
             document: finding.document.to_string(),
-            code: listed.as_ref().and_then(|row| row.listing.code.clone()),
-            name: listed.map(|row| row.listing.name).unwrap_or_default(),
+            code: called.code,
+            name: called.name,
             other: finding.other.map(|other| other.to_string()),
-            other_code: other.as_ref().and_then(|row| row.listing.code.clone()),
-            other_name: other.map(|row| row.listing.name),
+            other_code: other.as_ref().and_then(|other| other.code.clone()),
+            other_name: other.map(|other| other.name),
             message: finding.message.clone(),
         });
     }
@@ -84,24 +82,20 @@ pub fn run_findings(replica: &Replica, args: &FindingsArgs) -> anyhow::Result<()
 
 /// What is kept apart, and what was written again because its number was taken: somebody should look at both edits.
 fn apart(replica: &Replica) -> anyhow::Result<Vec<ShownFinding>> {
-    let rows = replica.store().read(|reader| {
-        let mut rows = Vec::new();
-        for row in reader.quarantine_all(APART_MAX)? {
-            let rescued = row.outcome == "rescued" && row.refused.code == "FORKED";
-            if row.released_ms.is_none() || rescued {
-                let listed = reader.listing(row.refused.document_id)?;
-                rows.push((row, listed));
-            }
-        }
-        Ok(rows)
-    })?;
-    Ok(rows
-        .into_iter()
-        .map(|(row, listed)| ShownFinding {
+    let rows = replica
+        .store()
+        .read(|reader| reader.quarantine_all(APART_MAX))?;
+    let open = rows.into_iter().filter(|row| {
+        let rescued = row.outcome == "rescued" && row.refused.code == "FORKED";
+        row.released_ms.is_none() || rescued
+    });
+    let shown = open.map(|row| {
+        let called = replica.called(row.refused.document_id)?;
+        Ok(ShownFinding {
             rule: row.refused.code.clone(),
             document: row.refused.document_id.to_string(),
-            code: listed.as_ref().and_then(|row| row.listing.code.clone()),
-            name: listed.map(|row| row.listing.name).unwrap_or_default(),
+            code: called.code,
+            name: called.name,
             other: None,
             other_code: None,
             other_name: None,
@@ -110,5 +104,6 @@ fn apart(replica: &Replica) -> anyhow::Result<Vec<ShownFinding>> {
                 note => format!("{} {}: {note}", row.refused.message, row.outcome),
             },
         })
-        .collect())
+    });
+    shown.collect()
 }

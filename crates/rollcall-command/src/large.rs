@@ -1,5 +1,7 @@
 //! Documents that are large (`protocol.md` 1.18): a warning long before nothing more is taken of them.
 
+use rollcall_replica::Replica;
+use rollcall_store::document::DocumentRow;
 use rollcall_store::{Error, Reader};
 use rollcall_sync::limits::{DOCUMENT_BYTES_MAX, DOCUMENT_BYTES_WARN};
 use serde::Serialize;
@@ -30,21 +32,24 @@ pub fn sentence(bytes: u64) -> String {
     )
 }
 
-/// Every large document, by id.
+/// Every large document, by id. One whose name cannot be read is listed without.
 ///
 /// # Errors
 /// The store's.
-pub fn large_documents(reader: &Reader) -> Result<Vec<Large>, Error> {
-    let rows = reader
-        .documents_from_bytes(DOCUMENT_BYTES_WARN as u64)?
-        .into_iter();
-    rows.map(|row| {
-        let listed = reader.listing(row.document_id)?;
-        Ok(Large {
-            document: row.document_id.to_string(),
-            name: listed.map(|row| row.listing.name).unwrap_or_default(),
-            bytes: row.bytes_total,
-        })
-    })
-    .collect()
+pub fn large_documents(replica: &Replica) -> Result<Vec<Large>, Error> {
+    let rows = replica.store().read(large_rows)?.into_iter();
+    let large = rows.map(|row| Large {
+        document: row.document_id.to_string(),
+        name: replica.called(row.document_id).unwrap_or_default().name,
+        bytes: row.bytes_total,
+    });
+    Ok(large.collect())
+}
+
+/// Rows of the large documents, by id.
+///
+/// # Errors
+/// The store's.
+pub fn large_rows(reader: &Reader) -> Result<Vec<DocumentRow>, Error> {
+    reader.documents_from_bytes(DOCUMENT_BYTES_WARN as u64)
 }

@@ -93,15 +93,12 @@ fn hex(bytes: &[u8]) -> String {
 
 fn shown(replica: &Replica, row: &QuarantineRow) -> anyhow::Result<Shown> {
     let refused = &row.refused;
-    let listed = replica
-        .store()
-        .read(|reader| reader.listing(refused.document_id))
-        .context("read the name")?;
+    let called = replica.called(refused.document_id).context("read the name")?;
     Ok(Shown {
         id: row.quarantine_id,
         document: refused.document_id.to_string(),
         kind: refused.kind.name(),
-        name: listed.map(|row| row.listing.name).unwrap_or_default(),
+        name: called.name,
         code: refused.code.clone(),
         message: refused.message.clone(),
         since: time_text(row.first_seen_ms),

@@ -110,7 +110,7 @@ pub fn run_verify(
         documents => documents.map_err(|error| refused(&error))?,
     };
     let count = faults.len();
-    let large = match replica.store().read(large_documents) {
+    let large = match large_documents(replica) {
         Err(error) if is_damage(&error) && !faults.is_empty() => Vec::new(),
         large => large.map_err(|error| refused(&error))?,
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rollcall_command::clock::{random, time_text};
-use rollcall_command::large::large_documents;
+use rollcall_command::large::large_rows;
 use rollcall_command::output::{Refused, print_json, print_line};
 use rollcall_core::id::DocumentId;
 use rollcall_replica::Replica;
@@ -416,7 +416,7 @@ pub fn run_status(args: &cli::Status) -> anyhow::Result<()> {
                 recounted: time(checked.recounted_ms),
                 corrected_scopes: checked.corrected_scopes,
             },
-            large_documents: large_documents(reader)?.len() as u64,
+            large_documents: large_rows(reader)?.len() as u64,
             federation: config.federation.clone(),
             documents: reader.documents_count()?,
             waiting: Waiting::read(reader)?,

@@ -16,7 +16,7 @@ pub mod import;
 mod judge;
 pub mod jurisdiction;
 mod kept_apart;
-mod listed;
+pub mod listed;
 pub mod name_index;
 mod parallel;
 pub mod peer;

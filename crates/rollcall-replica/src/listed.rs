@@ -1,7 +1,10 @@
-//! What lists and search show of a document, read from its facts.
+//! What lists and search show of a document, read from its facts. Only nodes keep rows of it (decision 23).
 
 use rollcall_core::fact::{Agreed, DatedFact, Facts};
-use rollcall_core::id::FederationId;
+use rollcall_core::id::{DocumentId, FederationId};
+
+use crate::error::Error;
+use crate::replica::Replica;
 
 /// The columns of a list that do not depend on a date.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +14,33 @@ pub(crate) struct Listed {
     pub(crate) search: String,
     pub(crate) home: Option<FederationId>,
     pub(crate) conflicts: u32,
+}
+
+/// What people call a document by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Called {
+    /// Its valid credit code.
+    pub code: Option<String>,
+    /// Its name, or what stands for one where its kind has none; empty where nothing of it is held.
+    pub name: String,
+}
+
+impl Replica {
+    /// What a document is called, at either end; nothing where it is not held, or its facts are of another program
+    /// version and not rebuilt yet.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn called(&self, id: DocumentId) -> Result<Called, Error> {
+        match self.facts(id) {
+            Ok(facts) => {
+                let Listed { code, name, .. } = read(&facts);
+                Ok(Called { code, name })
+            }
+            Err(Error::NoDocument(_) | Error::Facts(_)) => Ok(Called::default()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Reads them.

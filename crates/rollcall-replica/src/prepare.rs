@@ -221,7 +221,7 @@ impl Prepared {
         places
     }
 
-    /// The commit at the aggregator, which gives the position itself.
+    /// The commit at the aggregator, which gives the position itself and keeps no lists (decision 23).
     pub(crate) fn commit_here(&self, origin: Origin, now_ms: i64) -> Option<DocumentCommit> {
         let facts = vec![(UNSENT, codec::encode(self.facts.as_ref()?))];
         self.commit(origin, now_ms, |_| (0, 0), facts, Vec::new())
@@ -272,7 +272,11 @@ impl Prepared {
             .filter(|position| *position >= first)
             .collect();
         let facts = facts_by_position(document, now, &all, &moved)?;
-        Ok(self.commit(origin, now_ms, position_of, facts, incoming.scopes.clone()))
+        let commit = self.commit(origin, now_ms, position_of, facts, incoming.scopes.clone());
+        Ok(commit.map(|commit| DocumentCommit {
+            listing: Some(listing(now, now_ms)),
+            ..commit
+        }))
     }
 
     fn commit(
@@ -313,7 +317,7 @@ impl Prepared {
             names: self.mentions.names.clone(),
             aliases: self.mentions.aliases.clone(),
             facts,
-            listing: self.facts.as_ref().map(|facts| listing(facts, now_ms)),
+            listing: None,
             scopes_given,
             now_ms,
         })

@@ -1,7 +1,7 @@
 //! Facts and lists dropped and read from the documents again; and checking what is stored against itself.
 
 use rollcall_core::id::DocumentId;
-use rollcall_store::Writer;
+use rollcall_store::{Role, Writer};
 use rollcall_store::verify::Fault;
 
 use crate::codec;
@@ -23,13 +23,14 @@ pub struct Rebuilt {
 }
 
 impl Replica {
-    /// Reads facts and lists of every document anew. Those of a document that cannot be read stay as they are, so that no
+    /// Reads facts of every document, and at a node the lists, anew. Those of a document that cannot be read stay as they are, so that no
     /// figure goes with it.
     ///
     /// # Errors
     /// The store's.
     pub fn rebuild(&self, now_ms: i64) -> Result<Rebuilt, Error> {
         let (mut after, mut rebuilt) = (None, Rebuilt::default());
+        let lists = self.store().identity().role == Role::Node;
         loop {
             let page = self.read(|reader| Ok(reader.documents(after, PAGE)?))?;
             let Some(last) = page.last() else {
@@ -39,7 +40,7 @@ impl Replica {
             let rows = parallel::map(page, |row| {
                 let held = self.held(row.document_id, row.kind)?;
                 let facts = all_facts(&held)?;
-                let shown = listing(&held.document.facts().0, now_ms);
+                let shown = lists.then(|| listing(&held.document.facts().0, now_ms));
                 Ok((row.document_id, row.kind, facts, shown))
             });
             let (read, unread): (Vec<_>, Vec<_>) = rows.into_iter().partition(Result::is_ok);
@@ -51,7 +52,9 @@ impl Replica {
                     writer.drop_facts(*id)?;
                     writer.drop_listing(*id)?;
                     writer.save_facts(*id, facts)?;
-                    writer.save_listing(*id, *kind, shown)?;
+                    if let Some(shown) = shown {
+                        writer.save_listing(*id, *kind, shown)?;
+                    }
                 }
                 Ok(())
             };

@@ -82,7 +82,8 @@ impl Replica {
                 return Ok(None);
             }
             let rows = reader.origin_rows(after.position, ROWS_MAX)?;
-            let end = reader.origin_end()?;
+            // Fewer than were asked for: nothing comes after them.
+            let mut drained = rows.len() < ROWS_MAX;
             let mut gathered = Gathered::default();
             let mut to = Cursor {
                 position: after.position,
@@ -94,6 +95,7 @@ impl Replica {
                 let full = gathered.bytes + change.len() > BATCH_RAW_BYTES_TARGET;
                 let many = new && gathered.order.len() == self.batch_documents_max();
                 if !gathered.order.is_empty() && (full || many) {
+                    drained = false;
                     break;
                 }
                 gathered.push(reader, &row, change)?;
@@ -108,7 +110,7 @@ impl Replica {
                 end_chain: to.chain,
                 signature: Vec::new(),
                 documents: gathered.into_documents(),
-                drained: to.position == end.position,
+                drained,
             };
             keys.sign_batch(origin.store, origin.epoch, &mut batch);
             Ok(Some(batch))

@@ -6,11 +6,12 @@ use rusqlite::Connection;
 use crate::error::{Error, engine};
 
 /// Every version's statements, in order; the first makes version 1.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_log.sql"),
     include_str!("../migrations/0002_office.sql"),
     include_str!("../migrations/0003_recovery.sql"),
     include_str!("../migrations/0004_batch_file.sql"),
+    include_str!("../migrations/0005_lists.sql"),
 ];
 
 /// The version this program writes.
@@ -95,6 +96,29 @@ mod tests {
                 .expect("commit");
             assert_eq!(store.read(|reader| reader.verify()).expect("verify"), []);
             assert_eq!(store.identity().name, "old");
+        }
+    }
+
+    #[test]
+    fn lists_that_an_earlier_program_wrote_go_at_the_aggregator_only() {
+        for (role, left) in [("aggregator", 0), ("node", 1)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("store.db");
+            store_of_version(&path, 4);
+            let db = connect(&path, Use::Write).expect("connect");
+            db.execute(
+                "UPDATE meta SET value = CAST(?1 AS BLOB) WHERE key = 'role'",
+                [role],
+            )
+            .expect("update");
+            db.execute_batch(
+                "INSERT INTO listing (document_id, kind, name, search, conflicts, updated_at_ms, position, columns) \
+                 VALUES (zeroblob(16), 1, 'a', 'a', 0, 7, 1, '{}')",
+            )
+            .expect("insert");
+            migrate(&db).expect("migrated");
+            let count = db.query_row("SELECT count(*) FROM listing", [], |row| row.get::<_, i64>(0));
+            assert_eq!(count.expect("count"), left, "{role}");
         }
     }
 

@@ -196,9 +196,12 @@ impl Country {
 
     /// Everything that a node has goes up and is acknowledged; what was sent with what was answered.
     pub(super) fn up(&self, number: usize) -> Vec<(Batch, Ack)> {
-        let mut answered = Vec::new();
+        let mut answered: Vec<(Batch, Ack)> = Vec::new();
         loop {
             let batch = self.batch_up(number);
+            if let Some((before, _)) = answered.last() {
+                assert_eq!(batch.from, before.to, "it goes on where it was answered");
+            }
             let ack = self
                 .centre
                 .take_up(&self.peer(number), &batch, NOW)

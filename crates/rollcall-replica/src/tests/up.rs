@@ -56,6 +56,20 @@ fn every_change_that_is_acknowledged_is_held() {
     assert_eq!(country.centre.verify().expect("checked"), []);
 }
 
+#[test]
+fn the_aggregator_keeps_no_lists_and_knows_what_documents_are_called() {
+    let country = Country::new(500);
+    let id = two_edits(&country);
+    country.up(0);
+    let listed = |replica: &Replica| replica.store().read(|reader| reader.listing(id)).expect("read");
+    assert!(listed(country.node(0)).is_some() && listed(&country.centre).is_none());
+    assert_eq!(country.centre.called(id).expect("read").name, "second");
+    assert_eq!(country.centre.rebuild(NOW).expect("rebuilt").documents, 1);
+    assert_eq!(listed(&country.centre), None, "not after a rebuild either");
+    let nobody = country.centre.called(DocumentId([9; 16])).expect("read");
+    assert_eq!(nobody.name, "");
+}
+
 /// Magic and checksum of a change lie outside its hash, so no chain and no signature covers them.
 #[test]
 fn a_change_whose_frame_was_bent_on_the_way_is_wanted_until_it_has_come_whole() {
