@@ -82,9 +82,7 @@ pub fn run_findings(replica: &Replica, args: &FindingsArgs) -> anyhow::Result<()
 
 /// What is kept apart, and what was written again because its number was taken: somebody should look at both edits.
 fn apart(replica: &Replica) -> anyhow::Result<Vec<ShownFinding>> {
-    let rows = replica
-        .store()
-        .read(|reader| reader.quarantine_all(APART_MAX))?;
+    let rows = replica.store().read(|reader| reader.quarantine_all(APART_MAX))?;
     let open = rows.into_iter().filter(|row| {
         let rescued = row.outcome == "rescued" && row.refused.code == "FORKED";
         row.released_ms.is_none() || rescued

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::gate;
 use crate::gate::frame::{self, CHANGE_BYTES_MAX};
 use crate::gate::walker::{self, DEPENDENCIES_MAX, OPERATIONS_MAX};
+use crate::genesis::Genesis;
 use crate::handover::Handovers;
 use crate::history::{self, HistoryEntry};
 use crate::mention::{self, Mentions};
@@ -32,7 +33,8 @@ pub struct Document {
     kind: DocumentKind,
     id: DocumentId,
     /// Made when it is first needed: a document that only waits for its first changes is made with them.
-    automerge: OnceLock<Automerge>,
+    /// In a box, because it is large and documents are handed on.
+    automerge: OnceLock<Box<Automerge>>,
     /// What stands in it, read when it is first asked for.
     content: OnceLock<Content>,
 }
@@ -126,7 +128,7 @@ impl Document {
     pub fn heads(&self) -> Vec<[u8; 32]> {
         match self.automerge.get() {
             Some(automerge) => automerge.get_heads().into_iter().map(|head| head.0).collect(),
-            None => vec![genesis::hash(self.kind, self.id)],
+            None => vec![Genesis::of(self.kind, self.id).hash],
         }
     }
 
@@ -285,14 +287,14 @@ impl Document {
             automerge
                 .apply_changes([genesis])
                 .expect("the genesis change depends on nothing");
-            automerge
+            Box::new(automerge)
         })
     }
 
     /// A copy with further changes applied, for the gate's trial. Heads are the caller's to compare.
     pub(crate) fn with_changes(&self, mut changes: Vec<Change>) -> Result<Self, AutomergeError> {
         let mut automerge = match self.automerge.get() {
-            Some(automerge) => automerge.clone(),
+            Some(automerge) => Automerge::clone(automerge),
             None => {
                 changes.insert(0, genesis::change(self.kind, self.id));
                 Automerge::new()
@@ -307,7 +309,7 @@ impl Document {
         Self {
             kind,
             id,
-            automerge: OnceLock::from(automerge),
+            automerge: OnceLock::from(Box::new(automerge)),
             content: OnceLock::new(),
         }
     }
@@ -319,9 +321,9 @@ impl Document {
         // Whatever the library makes of this form, the changes can still be applied.
         let automerge = catch_unwind(|| Automerge::load(&bytes)).ok()?.ok()?;
         let document = Self {
-            kind: form.kind(),
-            id: form.id(),
-            automerge: OnceLock::from(automerge),
+            kind: form.genesis().kind,
+            id: form.genesis().id,
+            automerge: OnceLock::from(Box::new(automerge)),
             content: OnceLock::from(form.content()),
         };
         document.heads().iter().eq(form.heads()).then_some(document)
@@ -332,5 +334,5 @@ impl Document {
 fn saved(kind: DocumentKind, id: DocumentId, changes: &[&[u8]]) -> Option<Document> {
     let walked = gate::walk_stored(changes)?;
     let named = walked.iter().map(|checked| checked.named()).collect();
-    Document::from_saved(&SavedForm::of(kind, id, named)?)
+    Document::from_saved(&SavedForm::of(Genesis::of(kind, id), named)?)
 }

@@ -31,8 +31,45 @@ pub(crate) fn actor(id: DocumentId) -> ActorId {
     ActorId(actor)
 }
 
+/// A document and the change that it begins with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Genesis {
+    /// What the document is about.
+    pub(crate) kind: DocumentKind,
+    /// The document's name.
+    pub(crate) id: DocumentId,
+    /// The change's actor.
+    pub(crate) actor: ActorId,
+    /// The change's name.
+    pub(crate) hash: [u8; 32],
+}
+
+impl Genesis {
+    /// Of a document.
+    pub(crate) fn of(kind: DocumentKind, id: DocumentId) -> Self {
+        let actor = actor(id);
+        let hash = framed(kind, actor).1;
+        Self {
+            kind,
+            id,
+            actor,
+            hash,
+        }
+    }
+
+    /// Last operation of the change: there is one for each container.
+    pub(crate) fn max_op(&self) -> u64 {
+        schema::of(self.kind).containers.len() as u64
+    }
+}
+
 /// The genesis change of a document, as raw bytes.
 pub(crate) fn bytes(kind: DocumentKind, id: DocumentId) -> Vec<u8> {
+    framed(kind, actor(id)).0
+}
+
+/// The genesis change by this actor, as raw bytes, and its name.
+fn framed(kind: DocumentKind, actor: ActorId) -> (Vec<u8>, [u8; 32]) {
     let mut bytes = TEMPLATES[usize::from(kind.number()) - 1].clone();
     // Up to the actor: the length (7 bits a byte), no dependencies, the length of the actor.
     let length_size = 1 + bytes[LENGTH_AT..]
@@ -45,20 +82,15 @@ pub(crate) fn bytes(kind: DocumentKind, id: DocumentId) -> Vec<u8> {
         [0, 16],
         "the actor stands where the format has it"
     );
-    bytes[actor_at..actor_at + 16].copy_from_slice(&actor(id).0);
-    let digest = Sha256::digest(&bytes[HASHED_FROM..]);
-    bytes[4..8].copy_from_slice(&digest[..4]);
-    bytes
+    bytes[actor_at..actor_at + 16].copy_from_slice(&actor.0);
+    let hash: [u8; 32] = Sha256::digest(&bytes[HASHED_FROM..]).into();
+    bytes[4..8].copy_from_slice(&hash[..4]);
+    (bytes, hash)
 }
 
 /// The genesis change of a document.
 pub(crate) fn change(kind: DocumentKind, id: DocumentId) -> Change {
     Change::from_bytes(bytes(kind, id)).expect("the template is a change")
-}
-
-/// The name of a document's genesis change.
-pub(crate) fn hash(kind: DocumentKind, id: DocumentId) -> [u8; 32] {
-    Sha256::digest(&bytes(kind, id)[HASHED_FROM..]).into()
 }
 
 /// The container at this position of the schema.

@@ -10,13 +10,13 @@ mod column;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 use sha2::{Digest, Sha256};
 
 use crate::content::{Cell, Content, Held, OpName};
 use crate::gate::walker::PlainChange;
+use crate::genesis::Genesis;
 use crate::scalar::{Scalar, ScalarRef};
-use crate::{genesis, schema};
+use crate::schema;
 
 use column::{deltas, put_signed, put_text, put_unsigned, put_unsigned_of, run_lengths, signed_deltas};
 
@@ -38,8 +38,7 @@ pub(crate) struct Named<'a> {
 
 /// The genesis change of a document and others after it, as a whole.
 pub(crate) struct SavedForm<'a> {
-    kind: DocumentKind,
-    id: DocumentId,
+    genesis: Genesis,
     changes: Vec<Named<'a>>,
     /// Of each change, those it follows; the genesis change is number 0.
     follows: Vec<Vec<u64>>,
@@ -71,13 +70,11 @@ struct Row<'a> {
 impl<'a> SavedForm<'a> {
     /// The form of these changes, which come in an order that respects what they follow; `None` where they have none
     /// that is surely right: something is missing, or is of another shape than what is written here.
-    pub(crate) fn of(kind: DocumentKind, id: DocumentId, changes: Vec<Named<'a>>) -> Option<Self> {
-        let founder = genesis::actor(id);
-        let genesis = genesis::hash(kind, id);
-        let made = schema::of(kind).containers.len() as u64;
+    pub(crate) fn of(genesis: Genesis, changes: Vec<Named<'a>>) -> Option<Self> {
+        let founder = genesis.actor;
         // Number and last operation of each change.
-        let mut known = HashMap::from([(genesis, (0, made))]);
-        let mut heads = Heads::from([(genesis, 0)]);
+        let mut known = HashMap::from([(genesis.hash, (0, genesis.max_op()))]);
+        let mut heads = Heads::from([(genesis.hash, 0)]);
         let mut follows = Vec::with_capacity(changes.len());
         for (number, Named { change, hash }) in (1..).zip(&changes) {
             let mut floor = 0;
@@ -102,10 +99,9 @@ impl<'a> SavedForm<'a> {
             .chain(changes.iter().map(|named| named.change.actor))
             .collect();
         let actors: Vec<[u8; 16]> = actors.into_iter().collect();
-        let rows = rows(kind, founder, &actors, &changes)?;
+        let rows = rows(&genesis, &actors, &changes)?;
         Some(Self {
-            kind,
-            id,
+            genesis,
             changes,
             follows,
             heads,
@@ -114,14 +110,9 @@ impl<'a> SavedForm<'a> {
         })
     }
 
-    /// What the document is about.
-    pub(crate) fn kind(&self) -> DocumentKind {
-        self.kind
-    }
-
-    /// The document's name.
-    pub(crate) fn id(&self) -> DocumentId {
-        self.id
+    /// Which document it is the form of.
+    pub(crate) fn genesis(&self) -> &Genesis {
+        &self.genesis
     }
 
     /// Hashes of the latest changes, ascending.
@@ -162,7 +153,7 @@ impl<'a> SavedForm<'a> {
 
     /// What stands in the document. Automerge shows of a key the latest value that none replaced.
     pub(crate) fn content(&self) -> Content {
-        let mut content = Content::empty(self.kind, self.id);
+        let mut content = Content::empty(self.genesis.kind, self.genesis.id);
         let standing = self
             .rows
             .iter()
@@ -209,9 +200,9 @@ impl<'a> SavedForm<'a> {
     }
 
     fn change_columns(&self) -> Columns {
-        let made = schema::of(self.kind).containers.len() as u64;
+        let made = self.genesis.max_op();
         let plain = || self.changes.iter().map(|named| named.change);
-        let founder = genesis::actor(self.id).0;
+        let founder = self.genesis.actor.0;
         let authors = std::iter::once(founder).chain(plain().map(|change| change.actor));
         let messages = std::iter::once("").chain(plain().map(|change| change.message));
         let messages: Vec<Option<&str>> = messages
@@ -265,7 +256,7 @@ impl<'a> SavedForm<'a> {
 
     fn operation_columns(&self) -> Columns {
         let rows = &self.rows;
-        let founder = self.position_of(genesis::actor(self.id).0);
+        let founder = self.position_of(self.genesis.actor.0);
         let at_root_only = rows.iter().all(|row| row.container.is_none());
         let unless_all_at_root = |column: Vec<u8>| if at_root_only { Vec::new() } else { column };
         let (mut kinds, mut values) = (Vec::with_capacity(rows.len()), Vec::new());
@@ -350,13 +341,9 @@ fn position_of(actors: &[[u8; 16]], actor: [u8; 16]) -> u64 {
 }
 
 /// All operations in the document's order: container by container, key by key, the earlier first.
-fn rows<'a>(
-    kind: DocumentKind,
-    founder: ActorId,
-    actors: &[[u8; 16]],
-    changes: &[Named<'a>],
-) -> Option<Vec<Row<'a>>> {
-    let containers = schema::of(kind).containers;
+fn rows<'a>(genesis: &Genesis, actors: &[[u8; 16]], changes: &[Named<'a>]) -> Option<Vec<Row<'a>>> {
+    let founder = genesis.actor;
+    let containers = schema::of(genesis.kind).containers;
     let operations: usize = changes.iter().map(|named| named.change.operations.len()).sum();
     let mut rows = Vec::with_capacity(containers.len() + operations);
     let by_founder = position_of(actors, founder.0);

@@ -1,8 +1,8 @@
 //! Facts and lists dropped and read from the documents again; and checking what is stored against itself.
 
 use rollcall_core::id::DocumentId;
-use rollcall_store::{Role, Writer};
 use rollcall_store::verify::Fault;
+use rollcall_store::{Role, Writer};
 
 use crate::codec;
 use crate::error::Error;

@@ -12,8 +12,9 @@ use super::walker::{self, PlainChange};
 use super::{AcceptedChange, Admission, PendingChange, Refusal, RefusedChange, rules};
 use crate::document::Document;
 use crate::error::Error;
+use crate::genesis::Genesis;
 use crate::saved_form::Named;
-use crate::{genesis, mention, rescue, schema};
+use crate::{mention, rescue};
 
 /// How far operation numbers may run ahead of what a change depends on.
 const OPERATIONS_AHEAD_MAX: u64 = 1_000_000;
@@ -51,14 +52,14 @@ pub(crate) fn walk_stored<'a>(stored: &[&'a [u8]]) -> Option<Vec<Checked<'a>>> {
 /// `incoming` plain chunks in any order.
 pub fn admit(held: &Document, held_hashes: &HashSet<[u8; 32]>, incoming: &[&[u8]]) -> Admission {
     let mut admission = Admission::default();
-    let of = (held.kind(), held.id());
-    let waiting = sift(of, held_hashes, incoming, &mut admission);
+    let genesis = Genesis::of(held.kind(), held.id());
+    let waiting = sift(&genesis, held_hashes, incoming, &mut admission);
     if waiting.is_empty() {
         return admission;
     }
-    let ready = order(&mut History::of(held), waiting, &mut admission);
+    let ready = order(&mut History::of(held, &genesis), waiting, &mut admission);
     if !ready.is_empty() {
-        admission.settle(of, trial::run(held, ready));
+        admission.settle(&genesis, trial::run(held, ready));
     }
     admission
 }
@@ -80,15 +81,16 @@ pub fn admit_stored(
         return Ok(admit(&load()?, held_hashes, incoming));
     };
     let mut admission = Admission::default();
-    let waiting = sift((kind, id), held_hashes, incoming, &mut admission);
+    let genesis = Genesis::of(kind, id);
+    let waiting = sift(&genesis, held_hashes, incoming, &mut admission);
     if waiting.is_empty() {
         return Ok(admission);
     }
-    let mut history = History::begun(kind, id);
+    let mut history = History::begun(&genesis);
     held.iter().for_each(|checked| history.add(checked));
     let ready = order(&mut history, waiting, &mut admission);
     if !ready.is_empty() {
-        let outcome = match trial::whole(kind, id, &held, &ready) {
+        let outcome = match trial::whole(&genesis, &held, &ready) {
             Some(document) => trial::Outcome {
                 document: Some(document),
                 passed: ready,
@@ -96,14 +98,14 @@ pub fn admit_stored(
             },
             None => trial::run(&load()?, ready),
         };
-        admission.settle((kind, id), outcome);
+        admission.settle(&genesis, outcome);
     }
     Ok(admission)
 }
 
 /// New changes that pass frame, walker and schema; the rest is refused.
 fn sift<'a>(
-    of: (DocumentKind, DocumentId),
+    genesis: &Genesis,
     held_hashes: &HashSet<[u8; 32]>,
     incoming: &[&'a [u8]],
     admission: &mut Admission,
@@ -115,7 +117,7 @@ fn sift<'a>(
             Ok(Frame { hash, .. }) if held_hashes.contains(&hash) || !seen.insert(hash) => {
                 admission.duplicates += 1
             }
-            Ok(Frame { hash, body }) => match check(of, body) {
+            Ok(Frame { hash, body }) => match check(genesis, body) {
                 Ok(change) => waiting.push(Checked { bytes, hash, change }),
                 Err(refusal) => admission.refuse(Some(hash), bytes, refusal, false),
             },
@@ -125,10 +127,9 @@ fn sift<'a>(
     waiting
 }
 
-fn check((kind, id): (DocumentKind, DocumentId), body: &[u8]) -> Result<PlainChange<'_>, Refusal> {
+fn check<'a>(genesis: &Genesis, body: &'a [u8]) -> Result<PlainChange<'a>, Refusal> {
     let change = walker::walk(body)?;
-    let genesis = genesis::actor(id);
-    if change.actor == genesis.0 {
+    if change.actor == genesis.actor.0 {
         return Err(Refusal::new(
             "ACTOR_FOREIGN",
             "the genesis actor makes no other change",
@@ -140,7 +141,7 @@ fn check((kind, id): (DocumentKind, DocumentId), body: &[u8]) -> Result<PlainCha
             "the change follows nothing, not even the genesis change",
         ));
     }
-    rules::check(kind, genesis, &change)?;
+    rules::check(genesis.kind, genesis.actor, &change)?;
     Ok(change)
 }
 
@@ -195,7 +196,7 @@ fn order<'a>(
 
 impl Admission {
     /// Puts every change that was tried in its place.
-    fn settle(&mut self, (kind, id): (DocumentKind, DocumentId), outcome: trial::Outcome<'_>) {
+    fn settle(&mut self, genesis: &Genesis, outcome: trial::Outcome<'_>) {
         let trial::Outcome {
             document,
             passed,
@@ -218,7 +219,6 @@ impl Admission {
                 self.pend(&checked, missing);
             }
         }
-        let genesis = genesis::actor(id);
         self.accepted.extend(
             passed
                 .into_iter()
@@ -228,7 +228,7 @@ impl Admission {
                     seq: change.seq,
                     bytes: bytes.to_vec(),
                     rescues: rescue::rescued(change.message),
-                    mentions: mention::of_change(kind, genesis, &change),
+                    mentions: mention::of_change(genesis.kind, genesis.actor, &change),
                 }),
         );
     }
@@ -271,23 +271,22 @@ struct Last {
 
 impl History {
     /// Of a document that holds its genesis change only.
-    fn begun(kind: DocumentKind, id: DocumentId) -> Self {
-        let hash = genesis::hash(kind, id);
+    fn begun(genesis: &Genesis) -> Self {
         let known = Known {
             deps: Vec::new(),
-            max_op: schema::of(kind).containers.len() as u64,
+            max_op: genesis.max_op(),
         };
         let mut history = Self {
-            changes: HashMap::from([(hash, known)]),
+            changes: HashMap::from([(genesis.hash, known)]),
             last_by_actor: HashMap::new(),
         };
-        history.note_last(genesis::actor(id).0, 1, hash);
+        history.note_last(genesis.actor.0, 1, genesis.hash);
         history
     }
 
-    fn of(document: &Document) -> Self {
+    fn of(document: &Document, genesis: &Genesis) -> Self {
         if document.is_blank() {
-            return Self::begun(document.kind(), document.id());
+            return Self::begun(genesis);
         }
         let mut history = Self {
             changes: HashMap::new(),

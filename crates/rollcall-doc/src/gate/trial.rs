@@ -8,11 +8,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::{Automerge, Change, ExpandedChange, ReadDoc};
-use rollcall_core::id::{DocumentId, DocumentKind};
 
 use super::Refusal;
 use super::admit::Checked;
 use crate::document::Document;
+use crate::genesis::Genesis;
 use crate::saved_form::SavedForm;
 
 /// Trials of one bundle: enough to single out a few poisoned changes, too few to be kept busy by many.
@@ -50,14 +50,9 @@ pub(super) fn run<'a>(held: &Document, ready: Vec<Checked<'a>>) -> Outcome<'a> {
 
 /// Tries changes together with everything that is held, in the saved form of all; `None` where that has none or does not
 /// hold, and each must be tried on the document as it is.
-pub(super) fn whole(
-    kind: DocumentKind,
-    id: DocumentId,
-    held: &[Checked<'_>],
-    ready: &[Checked<'_>],
-) -> Option<Document> {
+pub(super) fn whole(genesis: &Genesis, held: &[Checked<'_>], ready: &[Checked<'_>]) -> Option<Document> {
     let all = held.iter().chain(ready).map(Checked::named).collect();
-    Document::from_saved(&SavedForm::of(kind, id, all)?)
+    Document::from_saved(&SavedForm::of(*genesis, all)?)
 }
 
 /// What may still be tried.
@@ -142,7 +137,10 @@ fn try_all(held: &Document, part: &[Checked<'_>]) -> Result<Document, Refusal> {
 
 fn trial(held: &Document, part: &[Checked<'_>]) -> Result<Document, &'static str> {
     if held.is_blank()
-        && let Some(form) = SavedForm::of(held.kind(), held.id(), part.iter().map(Checked::named).collect())
+        && let Some(form) = SavedForm::of(
+            Genesis::of(held.kind(), held.id()),
+            part.iter().map(Checked::named).collect(),
+        )
     {
         return Document::from_saved(&form).ok_or("its saved form cannot be loaded");
     }

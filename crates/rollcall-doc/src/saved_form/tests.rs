@@ -1,18 +1,20 @@
 //! The saved form against what Automerge makes of the same changes.
 
 use automerge::{Automerge, Change};
+use rollcall_core::id::{DocumentId, DocumentKind};
 
 use super::*;
 use crate::document::Document;
 use crate::fuzz::corpus::histories;
 use crate::gate::walk_stored;
+use crate::genesis;
 use crate::samples::{by, empty, import, parse, sample, write};
 
 /// The saved form of changes; what it says stands in the document is compared with what Automerge reads.
 fn form_of(kind: DocumentKind, id: DocumentId, changes: &[&[u8]], applied: &Automerge) -> Option<Vec<u8>> {
     let walked = walk_stored(changes).expect("changes");
     let named = walked.iter().map(|checked| checked.named()).collect();
-    let form = SavedForm::of(kind, id, named)?;
+    let form = SavedForm::of(Genesis::of(kind, id), named)?;
     assert_eq!(form.content(), Content::read(kind, id, applied), "{kind:?}");
     Some(form.bytes())
 }

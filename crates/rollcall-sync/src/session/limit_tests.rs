@@ -192,7 +192,10 @@ fn an_aggregator_that_never_holds_what_it_answered_does_not_keep_a_node_for_ever
         }
         assert!(rounds < 100, "the session goes on");
     }
-    assert_eq!((repairs, rounds), (REPAIRS_MAX, RECEIPTS_BEHIND_MAX + REPAIRS_MAX + 1));
+    assert_eq!(
+        (repairs, rounds),
+        (REPAIRS_MAX, RECEIPTS_BEHIND_MAX + REPAIRS_MAX + 1)
+    );
 }
 
 #[test]
