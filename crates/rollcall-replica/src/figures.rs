@@ -90,20 +90,12 @@ impl Replica {
             let mut last_heard_ms: BTreeMap<FederationId, i64> = BTreeMap::new();
             match reader.identity().role {
                 Role::Aggregator => {
-                    for peer in reader
-                        .enrolments()?
-                        .into_iter()
-                        .filter(|peer| peer.revoked.is_none())
-                    {
-                        let writes =
-                            std::iter::once(peer.jurisdiction.federation).chain(peer.jurisdiction.also);
-                        for scope in writes {
-                            if peer.last_heard_ms > 0 {
-                                let heard = last_heard_ms.entry(scope.clone()).or_default();
-                                *heard = (*heard).max(peer.last_heard_ms);
-                            }
-                            enrolled.insert(scope);
+                    for (scope, heard_ms) in reader.scopes_heard()? {
+                        if heard_ms > 0 {
+                            let heard = last_heard_ms.entry(scope.clone()).or_default();
+                            *heard = (*heard).max(heard_ms);
                         }
+                        enrolled.insert(scope);
                     }
                 }
                 Role::Node => {

@@ -160,6 +160,21 @@ impl Reader {
         )
     }
 
+    /// The scopes that peers write, revoked ones left out, each with when its peer was last heard of, 0 if never. A scope
+    /// of several peers comes several times.
+    pub fn scopes_heard(&self) -> Result<Vec<(FederationId, i64)>, Error> {
+        let peers = self.all(
+            "SELECT federation, also, last_heard_ms FROM enrolment WHERE revoked_ms IS NULL",
+            [],
+            |row| Ok((row.federation(0)?, row.federations(1)?, row.i64(2)?)),
+        )?;
+        let scopes = peers.into_iter().flat_map(|(federation, also, heard_ms)| {
+            let writes = std::iter::once(federation).chain(also);
+            writes.map(move |scope| (scope, heard_ms))
+        });
+        Ok(scopes.collect())
+    }
+
     /// Grows whenever a peer is enrolled, changed, fenced or revoked.
     pub fn enrolments_revision(&self) -> Result<u64, Error> {
         Ok(self.counter(REVISION)?.unsigned_abs())

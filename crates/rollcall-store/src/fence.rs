@@ -19,6 +19,11 @@ impl Reader {
             |row| Ok((row.log_epoch(0)?, row.u64(1)?)),
         )
     }
+
+    /// How many peers are fenced.
+    pub fn fenced_count(&self) -> Result<u64, Error> {
+        self.number("SELECT count(*) FROM enrolment WHERE fenced_ms IS NOT NULL", [])
+    }
 }
 
 impl Writer {

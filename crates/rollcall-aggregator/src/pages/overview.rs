@@ -11,6 +11,7 @@ use rollcall_core::figure::{
     BoundedRate, Dimension, FiguresAnswer, Rebuilding, SubsidiesAnswer, SubsidyDimension, SubsidyFigures,
 };
 use rollcall_core::id::FederationId;
+use rollcall_core::ratio::Ratio;
 use rollcall_core::term::{Level, SubsidyKind};
 use rollcall_replica::Replica;
 use rollcall_replica::projection::Projection;
@@ -65,7 +66,8 @@ struct Answers {
     name: String,
     parts: FiguresAnswer,
     stages: FiguresAnswer,
-    groups: FiguresAnswer,
+    /// Rate of those in group A.
+    group_a: Ratio,
     /// The headline at month ends.
     months: BTreeMap<Day, BoundedRate>,
     subsidies: SubsidiesAnswer,
@@ -286,6 +288,12 @@ fn answers(
         ..FiguresQuery::at(as_of)
     };
     let months = cube.headlines(&months, &heard)?;
+    let group_a = FiguresQuery {
+        area: area.clone(),
+        filters: vec![(Dimension::Group, "A".to_owned())],
+        ..FiguresQuery::at(as_of)
+    };
+    let group_a = cube.headlines(&group_a, &heard)?.remove(&as_of);
     let subsidies = SubsidiesQuery {
         from: Some(period.0),
         to: Some(period.1),
@@ -293,10 +301,9 @@ fn answers(
         area: area.clone(),
     };
     let (committed_ms, fenced, kept_apart, replaced, unknown) = replica.store().read(|reader| {
-        let peers = reader.enrolments()?;
         Ok((
             reader.time_of(position)?,
-            peers.iter().filter(|peer| peer.fenced_ms.is_some()).count() as u64,
+            reader.fenced_count()?,
             reader.documents_quarantined()?.len() as u64,
             reader.replaced_by()?.is_some(),
             // Without a restore everybody who was enrolled is on record.
@@ -311,7 +318,7 @@ fn answers(
         name,
         parts: figures(by)?,
         stages: figures(Dimension::Stage)?,
-        groups: figures(Dimension::Group)?,
+        group_a: group_a.map(|rate| rate.rate.ratio).unwrap_or_default(),
         months,
         subsidies: cube.subsidies(&subsidies)?,
         known: Known {

@@ -171,7 +171,8 @@ async fn overview_shows_the_figures_of_the_test_vector_with_their_basis() {
     for text in [
         "6 / 7 = 85.71%",
         "Completeness",
-        "Group A: registered at province or above",
+        "Group A: registered at province or above 2 / 3 66.67%",
+        "31 Oct 2023: 3 / 7 = 42.86% 30 Nov 2023: 4 / 7 = 57.14% 31 Dec 2023: 4 / 7 = 57.14%",
         "Membership rate",
     ] {
         assert!(words.contains(text), "{text}: {words}");

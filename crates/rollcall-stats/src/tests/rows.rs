@@ -56,6 +56,13 @@ proptest! {
         let of_rows = rows.iter().map(|row| (row.as_of.expect("dated"), row.figures.establishment_rate));
         prop_assert_eq!(headlines, of_rows.collect());
         prop_assert_eq!(&ask(&cube, &alone), &expected);
+        // A row has the rate that a question for its value alone has.
+        let of_a = FiguresQuery { filters: vec![(Dimension::Group, "A".to_owned())], ..alone.clone() };
+        let of_a = cube.headlines(&of_a, &heard()).expect("a plain question").remove(&alone.as_of);
+        let groups = ask(&cube, &FiguresQuery { by: vec![Dimension::Group], ..alone }).rows;
+        let row = groups.iter().find(|row| row.key.value(Dimension::Group) == Some("A"));
+        let row = row.map(|row| row.figures.establishment_rate);
+        prop_assert_eq!(of_a.filter(|_| row.is_some()), row);
     }
 
     #[test]

@@ -204,6 +204,14 @@ fn groups_are_those_worked_out_by_hand() {
         let pair = |ratio: rollcall_core::ratio::Ratio| (ratio.numerator, ratio.denominator);
         let headline = |group| pair(row(&answer, Some(group)).figures.establishment_rate.rate.ratio);
         assert_eq!((headline("A"), headline("B")), (a, b), "{as_of}");
+        let of_a = FiguresQuery {
+            filters: vec![(Dimension::Group, "A".to_owned())],
+            ..FiguresQuery::at(day(as_of))
+        };
+        let of_a = cube
+            .headlines(&of_a, &Heard::default())
+            .expect("a plain question");
+        assert_eq!(pair(of_a[&day(as_of)].rate.ratio), a, "{as_of}");
         assert_eq!(
             pair(row(&answer, Some("B")).figures.strict_rate.rate.ratio),
             strict_b,

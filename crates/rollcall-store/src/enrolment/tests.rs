@@ -112,6 +112,15 @@ fn a_peer_is_found_by_its_present_certificate_and_revoked_for_good() {
     };
     heard("a", 50).expect("heard");
     heard("a", 40).expect("heard");
+    let scopes = || fixture.store.read(|r| r.scopes_heard()).expect("read");
+    let written = std::iter::once(jurisdiction().federation).chain(jurisdiction().also);
+    let written: Vec<(FederationId, i64)> = written.map(|scope| (scope, 50)).collect();
+    assert_eq!(scopes(), written);
+    let fenced = || fixture.store.read(|r| r.fenced_count()).expect("read");
+    assert_eq!(fenced(), 0);
+    let fence = |w: &mut Writer| w.fence_enrolment("a", 55);
+    fixture.store.write("fence", fence).wait().expect("fenced");
+    assert_eq!(fenced(), 1);
     assert!(matches!(heard("b", 50), Err(Error::Missing("peer"))));
     for reason in ["lost", "found again"] {
         let revoke = move |w: &mut Writer| w.revoke_enrolment("a", reason, 60);
@@ -126,6 +135,7 @@ fn a_peer_is_found_by_its_present_certificate_and_revoked_for_good() {
         (row.last_heard_ms, row.position, row.revoked),
         (50, 12, Some((60, "lost".to_owned())))
     );
+    assert_eq!(scopes(), [], "who is revoked writes nothing");
     let unknown = fixture
         .store
         .write("revoke", |w| w.revoke_enrolment("b", "", 1))

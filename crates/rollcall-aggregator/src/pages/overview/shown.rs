@@ -108,15 +108,6 @@ pub(super) fn trend(answers: &Answers, as_of: Day, href: impl Fn(Day) -> String)
 
 pub(super) fn lines(answers: &Answers, frame: &Frame) -> Vec<FigureLine> {
     let total = &answers.parts.total.figures;
-    let group = |name: &str| {
-        let row = answers
-            .groups
-            .rows
-            .iter()
-            .find(|row| row.key.value(Dimension::Group) == Some(name));
-        row.map(|row| share(row.figures.establishment_rate.rate.ratio))
-            .unwrap_or_default()
-    };
     let line = |name_key, share| FigureLine {
         name_key,
         share,
@@ -134,7 +125,7 @@ pub(super) fn lines(answers: &Answers, frame: &Frame) -> Vec<FigureLine> {
     vec![
         line("figure.identified_rate", share(total.identified_rate.rate.ratio)),
         line("figure.strict_rate", share(total.strict_rate.rate.ratio)),
-        line("figure.group_a_rate", group("A")),
+        line("figure.group_a_rate", share(answers.group_a)),
         line(
             "figure.group_b_rate",
             share(answers.parts.total.group_b_all.ratio),
