@@ -45,9 +45,9 @@ pub fn run_findings(replica: &Replica, args: &FindingsArgs) -> anyhow::Result<()
     let projection = Projection::build(replica)?;
     let mut shown = Vec::new();
     for finding in projection.cube().findings(as_of) {
-        let called = replica.called(finding.document)?;
+        let called = replica.called(finding.document)?.unwrap_or_default();
         let other = match finding.other {
-            Some(other) => Some(replica.called(other)?),
+            Some(other) => replica.called(other)?,
             None => None,
         };
         shown.push(ShownFinding {
@@ -88,7 +88,7 @@ fn apart(replica: &Replica) -> anyhow::Result<Vec<ShownFinding>> {
         row.released_ms.is_none() || rescued
     });
     let shown = open.map(|row| {
-        let called = replica.called(row.refused.document_id)?;
+        let called = replica.called(row.refused.document_id)?.unwrap_or_default();
         Ok(ShownFinding {
             rule: row.refused.code.clone(),
             document: row.refused.document_id.to_string(),

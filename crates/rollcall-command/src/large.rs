@@ -40,7 +40,12 @@ pub fn large_documents(replica: &Replica) -> Result<Vec<Large>, Error> {
     let rows = replica.store().read(large_rows)?.into_iter();
     let large = rows.map(|row| Large {
         document: row.document_id.to_string(),
-        name: replica.called(row.document_id).unwrap_or_default().name,
+        name: replica
+            .called(row.document_id)
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+            .name,
         bytes: row.bytes_total,
     });
     Ok(large.collect())

@@ -94,11 +94,12 @@ fn hex(bytes: &[u8]) -> String {
 fn shown(replica: &Replica, row: &QuarantineRow) -> anyhow::Result<Shown> {
     let refused = &row.refused;
     let called = replica.called(refused.document_id).context("read the name")?;
+    let name = called.unwrap_or_default().name;
     Ok(Shown {
         id: row.quarantine_id,
         document: refused.document_id.to_string(),
         kind: refused.kind.name(),
-        name: called.name,
+        name,
         code: refused.code.clone(),
         message: refused.message.clone(),
         since: time_text(row.first_seen_ms),

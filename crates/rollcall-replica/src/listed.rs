@@ -21,23 +21,23 @@ pub(crate) struct Listed {
 pub struct Called {
     /// Its valid credit code.
     pub code: Option<String>,
-    /// Its name, or what stands for one where its kind has none; empty where nothing of it is held.
+    /// Its name, or what stands for one where its kind has none.
     pub name: String,
 }
 
 impl Replica {
-    /// What a document is called, at either end; nothing where it is not held, or its facts are of another program
+    /// What a document is called, at either end; `None` where it is not held, or its facts are of another program
     /// version and not rebuilt yet.
     ///
     /// # Errors
     /// The store's.
-    pub fn called(&self, id: DocumentId) -> Result<Called, Error> {
+    pub fn called(&self, id: DocumentId) -> Result<Option<Called>, Error> {
         match self.facts(id) {
             Ok(facts) => {
                 let Listed { code, name, .. } = read(&facts);
-                Ok(Called { code, name })
+                Ok(Some(Called { code, name }))
             }
-            Err(Error::NoDocument(_) | Error::Facts(_)) => Ok(Called::default()),
+            Err(Error::NoDocument(_) | Error::Facts(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }

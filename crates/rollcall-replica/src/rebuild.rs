@@ -23,8 +23,8 @@ pub struct Rebuilt {
 }
 
 impl Replica {
-    /// Reads facts of every document, and at a node the lists, anew. Those of a document that cannot be read stay as they are, so that no
-    /// figure goes with it.
+    /// Reads facts of every document, and at a node the lists, anew. Those of a document that cannot be read stay as they
+    /// are, so that no figure goes with it.
     ///
     /// # Errors
     /// The store's.
@@ -50,9 +50,9 @@ impl Replica {
             let work = move |writer: &mut Writer| {
                 for (id, kind, facts, shown) in &rows {
                     writer.drop_facts(*id)?;
-                    writer.drop_listing(*id)?;
                     writer.save_facts(*id, facts)?;
                     if let Some(shown) = shown {
+                        writer.drop_listing(*id)?;
                         writer.save_listing(*id, *kind, shown)?;
                     }
                 }

@@ -81,9 +81,10 @@ impl Replica {
             if reader.origin_chain_at(after.position)? != Some(after.chain) {
                 return Ok(None);
             }
-            let rows = reader.origin_rows(after.position, ROWS_MAX)?;
-            // Fewer than were asked for: nothing comes after them.
-            let mut drained = rows.len() < ROWS_MAX;
+            // One more than may go says whether anything comes after them.
+            let mut rows = reader.origin_rows(after.position, ROWS_MAX + 1)?;
+            let mut drained = rows.len() <= ROWS_MAX;
+            rows.truncate(ROWS_MAX);
             let mut gathered = Gathered::default();
             let mut to = Cursor {
                 position: after.position,

@@ -392,9 +392,7 @@ impl Writer {
             self.write_facts(id, commit.kind, &commit.facts, fresh)?;
         }
         if let Some(listing) = &commit.listing {
-            let position = if outcome.position > 0 {
-                outcome.position
-            } else if fresh {
+            let position = if fresh && outcome.position == 0 {
                 let positions = commit.new_changes.iter().map(|change| change.position);
                 let placed = positions.map(|position| if position == 0 { UNSENT } else { position });
                 placed.max().unwrap_or(0)
