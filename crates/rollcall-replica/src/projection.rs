@@ -1,7 +1,7 @@
 //! A cube that follows the store: built from stored facts, then kept up by revision (`design.md` 5).
 //! Owns nothing that cannot be built again.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rollcall_core::campaign::Settings;
@@ -103,7 +103,41 @@ impl Projection {
 
 /// A cube for everybody who asks: built by the first, brought up to date by each.
 #[derive(Default)]
-pub struct SharedProjection(Arc<Mutex<Option<Projection>>>);
+pub struct SharedProjection {
+    held: Arc<Mutex<Option<Projection>>>,
+    building: Building,
+}
+
+/// Since when the cube is being built, while it is.
+#[derive(Clone, Default)]
+struct Building(Arc<std::sync::Mutex<Option<Instant>>>);
+
+impl Building {
+    /// Until what is returned is dropped.
+    fn begin(&self, since: Instant) -> Underway<'_> {
+        self.set(Some(since));
+        Underway(self)
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// Whether it has taken so long already.
+    fn has_taken(&self, long: Duration) -> bool {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() >= long)
+    }
+}
+
+/// The cube is being built; ends where it is built, fails or falls over.
+struct Underway<'a>(&'a Building);
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        self.0.set(None);
+    }
+}
 
 impl SharedProjection {
     /// Asks the cube as it is now. Blocks, as long as others ask as well; not from within a task.
@@ -111,16 +145,16 @@ impl SharedProjection {
     /// # Errors
     /// The store's; `Facts` where stored facts are of another program version.
     pub fn ask<T>(&self, replica: &Replica, question: impl FnOnce(&Projection) -> T) -> Result<T, Error> {
-        let mut held = self.0.blocking_lock();
+        let mut held = self.held.blocking_lock();
         loop {
-            if let Some(projection) = advance(&mut held, replica)? {
+            if let Some(projection) = advance(&mut held, &self.building, replica)? {
                 return Ok(question(projection));
             }
         }
     }
 
     /// The same for somebody who does not wait longer than this for others who ask, and for what has come in since;
-    /// `None` then. Whoever comes first builds it all the same.
+    /// `None` then, at once where it has been built for so long already. Whoever comes first builds it all the same.
     ///
     /// # Errors
     /// The store's; `Facts` where stored facts are of another program version.
@@ -130,14 +164,17 @@ impl SharedProjection {
         replica: &Replica,
         question: impl FnOnce(&Replica, &Projection) -> Result<T, Error> + Send + 'static,
     ) -> Result<Option<T>, Error> {
+        if self.building.has_taken(patience) {
+            return Ok(None);
+        }
         let until = Instant::now() + patience;
-        let Ok(mut held) = timeout(patience, Arc::clone(&self.0).lock_owned()).await else {
+        let Ok(mut held) = timeout(patience, Arc::clone(&self.held).lock_owned()).await else {
             return Ok(None);
         };
-        let replica = replica.clone();
+        let (replica, building) = (replica.clone(), self.building.clone());
         blocking(move || {
             loop {
-                if let Some(projection) = advance(&mut held, &replica)? {
+                if let Some(projection) = advance(&mut held, &building, &replica)? {
                     return question(&replica, projection).map(Some);
                 }
                 if Instant::now() >= until {
@@ -153,16 +190,60 @@ impl SharedProjection {
     /// # Errors
     /// The store's; `Facts` where stored facts are of another program version.
     pub fn advance(&self, replica: &Replica) -> Result<bool, Error> {
-        let mut held = self.0.blocking_lock();
-        Ok(advance(&mut held, replica)?.is_some())
+        let mut held = self.held.blocking_lock();
+        Ok(advance(&mut held, &self.building, replica)?.is_some())
     }
 }
 
 /// Builds the cube, or takes in a part of what has changed; the cube where it is up to date then.
-fn advance<'h>(held: &'h mut Option<Projection>, replica: &Replica) -> Result<Option<&'h Projection>, Error> {
+fn advance<'h>(
+    held: &'h mut Option<Projection>,
+    building: &Building,
+    replica: &Replica,
+) -> Result<Option<&'h Projection>, Error> {
     let Some(projection) = held else {
+        let _underway = building.begin(Instant::now());
         return Ok(Some(held.insert(Projection::build(replica)?)));
     };
     let is_whole = projection.advance(replica)?;
     Ok(is_whole.then_some(&*projection))
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_core::id::{LogEpoch, StoreId};
+    use rollcall_store::{CreateOptions, Role, Store};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_when_the_cube_has_long_been_built_does_not_wait_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options = CreateOptions {
+            role: Role::Aggregator,
+            store_id: StoreId([1; 16]),
+            log_epoch: LogEpoch([1; 8]),
+            name: "centre".to_owned(),
+        };
+        let store = Store::create(&folder.path().join("store.db"), &options).expect("a store");
+        let (replica, shared) = (Replica::new(store), SharedProjection::default());
+        let ask = async |patience, for_at_most| {
+            let asked = shared.ask_within(patience, &replica, |_, projection| Ok(projection.position()));
+            let answer = timeout(for_at_most, asked).await;
+            answer.map(|answer| answer.expect("a store that can be read"))
+        };
+        let (patience, soon) = (Duration::from_secs(10), Duration::from_secs(5));
+        let builder = shared.held.lock().await;
+        let underway = shared.building.begin(Instant::now());
+        let waits = ask(patience, Duration::from_millis(50)).await;
+        assert!(waits.is_err(), "{waits:?}");
+        drop(underway);
+        let long_ago = Instant::now()
+            .checked_sub(patience)
+            .expect("the machine runs longer");
+        let underway = shared.building.begin(long_ago);
+        assert_eq!(ask(patience, soon).await, Ok(None));
+        drop((underway, builder));
+        assert_eq!(ask(patience, soon).await, Ok(Some(0)));
+    }
 }

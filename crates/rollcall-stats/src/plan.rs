@@ -70,7 +70,58 @@ impl Plan {
         place_row * self.profile_rows as u32 + self.targets[target as usize].row
     }
 
+    /// Where the row parts and targets of this plan stand in one that asks for the same organisations by fewer dimensions.
+    pub(crate) fn within(&self, coarser: &Self) -> Within {
+        let mut places = vec![NONE; self.place_rows.max(1)];
+        for (mine, theirs) in self.place_row.iter().zip(&coarser.place_row) {
+            if *mine != NONE {
+                places[*mine as usize] = *theirs;
+            }
+        }
+        let mut targets = vec![NONE; self.targets.len()];
+        for (mine, theirs) in self.ways.iter().zip(&coarser.ways) {
+            if let (Some(mine), Some(theirs)) = (mine.target(), theirs.target()) {
+                targets[mine as usize] = theirs;
+            }
+        }
+        let mut profiles = vec![NONE; self.profile_rows.max(1)];
+        for (mine, theirs) in self.targets.iter().zip(&targets) {
+            profiles[mine.row as usize] = coarser.targets[*theirs as usize].row;
+        }
+        Within {
+            places,
+            targets,
+            profiles,
+            coarser_profiles: coarser.profile_rows as u32,
+        }
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.place_rows * self.profile_rows
+    }
+}
+
+/// Where the parts of a plan stand in a coarser one.
+pub(crate) struct Within {
+    /// By row part of places.
+    places: Vec<u32>,
+    /// By target.
+    targets: Vec<u32>,
+    /// By row part of profiles.
+    profiles: Vec<u32>,
+    coarser_profiles: u32,
+}
+
+impl Within {
+    /// Where a target in a row part of places stands.
+    pub(crate) fn key(&self, (place, target): (u32, u32)) -> (u32, u32) {
+        (self.places[place as usize], self.targets[target as usize])
+    }
+
+    /// Where a row stands.
+    pub(crate) fn row(&self, row: u32) -> u32 {
+        let width = self.profiles.len() as u32;
+        let (place, profile) = (row / width, row % width);
+        self.places[place as usize] * self.coarser_profiles + self.profiles[profile as usize]
     }
 }

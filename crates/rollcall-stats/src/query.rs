@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rollcall_core::campaign::Target;
 use rollcall_core::date::Day;
 use rollcall_core::figure::{
-    BoundedRate, Dimension, FiguresAnswer, FiguresTable, FiguresTotal, TargetVerdict,
+    BoundedRate, Dimension, FiguresAnswer, FiguresTable, FiguresTotal, SettingsInForce, TargetVerdict,
 };
 use rollcall_core::id::FederationId;
 use rollcall_core::ratio::Ratio;
@@ -94,6 +94,29 @@ impl FiguresQuery {
     }
 }
 
+/// What an answer states beside its rows.
+#[derive(Clone)]
+struct Beside {
+    settings: SettingsInForce,
+    total: FiguresTotal,
+    targets: Vec<TargetVerdict>,
+}
+
+impl Beside {
+    fn answer(self, as_of: Day, by: Vec<Dimension>, rows: FiguresTable) -> FiguresAnswer {
+        FiguresAnswer {
+            as_of,
+            rebuilding: None,
+            known_at: None,
+            settings: self.settings,
+            by,
+            rows,
+            total: self.total,
+            targets: self.targets,
+        }
+    }
+}
+
 impl Cube {
     /// Answers a question. `known_at` of the answer is left for the caller to fill in.
     ///
@@ -102,14 +125,7 @@ impl Cube {
     pub fn figures(&self, query: &FiguresQuery, heard: &Heard) -> Result<FiguresAnswer, Error> {
         query.check()?;
         let row_dates = query.dates()?;
-        let targets = self.targets(query.as_of);
-        let mut target_dates: Vec<Day> = targets
-            .iter()
-            .map(|target| target.date)
-            .filter(|date| *date < query.as_of)
-            .collect();
-        target_dates.sort_unstable();
-        target_dates.dedup();
+        let target_dates = self.target_dates(query.as_of);
         let heard = HeardPlaces::new(self, &self.located(query.as_of).order, heard);
         let mut headlines: BTreeMap<Day, BoundedRate> = BTreeMap::new();
         let mut rows = FiguresTable::default();
@@ -124,7 +140,7 @@ impl Cube {
                 let dates = span.dates.iter().enumerate().filter(|(_, day)| asked(day));
                 let in_one_row = |(date, day): (usize, &Day)| {
                     let of_total = Layout::new(self, query, &[], &span.on(*day), &heard);
-                    let tally = tally.in_one_row(&layout.plan, &of_total.plan, date);
+                    let tally = tally.within(&layout.plan, &of_total.plan, date);
                     (*day, of_total, tally)
                 };
                 let totals: Vec<(Day, Layout, Tally)> = dates.map(in_one_row).collect();
@@ -143,8 +159,6 @@ impl Cube {
                 rows.append(answered);
             }
         }
-        target_dates.retain(|date| !headlines.contains_key(date));
-        headlines.extend(self.headlines_at(query, target_dates, &heard));
         if total.is_none() {
             for span in self.spans(query, &[], &[query.as_of], &heard) {
                 let layout = Layout::new(self, query, &[], &span, &heard);
@@ -152,16 +166,58 @@ impl Cube {
                 total = Some((answer.table(false), answer.group_b()));
             }
         }
-        let (total, group_b) = total.expect("a day has one hierarchy");
+        let total = total.expect("a day has one hierarchy");
+        if only_total {
+            rows = total.0.clone();
+        }
+        let beside = self.beside(query, total, headlines, &heard);
+        Ok(beside.answer(query.as_of, query.by.clone(), rows))
+    }
+
+    /// Answers a question at its day once for each of its dimensions, as if asked by that alone; all are counted together.
+    ///
+    /// # Errors
+    /// As of [`Cube::figures`].
+    pub fn figures_by_each(&self, query: &FiguresQuery, heard: &Heard) -> Result<Vec<FiguresAnswer>, Error> {
+        query.check()?;
+        let heard = HeardPlaces::new(self, &self.located(query.as_of).order, heard);
+        let mut spans = self.spans(query, &query.by, &[query.as_of], &heard);
+        let span = spans.pop().expect("a day has one hierarchy");
+        let layout = Layout::new(self, query, &query.by, &span, &heard);
+        let tally = scan(self, &layout.plan);
+        let asked_by = |by: &[Dimension]| Layout::new(self, query, by, &span, &heard);
+        let within = |of: &Layout| tally.within(&layout.plan, &of.plan, 0);
+        let of_total = asked_by(&[]);
+        let total = Answer::new(self, &of_total, within(&of_total));
+        let total = (total.table(false), total.group_b());
+        let beside = self.beside(query, total, BTreeMap::new(), &heard);
+        let each = query.by.iter().map(|dimension| {
+            let by = vec![*dimension];
+            let of_one = asked_by(&by);
+            let rows = Answer::new(self, &of_one, within(&of_one)).table(false);
+            beside.clone().answer(query.as_of, by, rows)
+        });
+        Ok(each.collect())
+    }
+
+    /// What stands beside the rows of a question: its total, given with group B in full, and the targets, of whose days
+    /// some headlines are known.
+    fn beside(
+        &self,
+        query: &FiguresQuery,
+        (total, group_b): (FiguresTable, Ratio),
+        mut headlines: BTreeMap<Day, BoundedRate>,
+        heard: &HeardPlaces,
+    ) -> Beside {
+        let mut unknown = self.target_dates(query.as_of);
+        unknown.retain(|date| !headlines.contains_key(date));
+        headlines.extend(self.headlines_at(query, unknown, heard));
         let figures = total
             .get(0)
             .expect("a table that is not split has one row")
             .figures;
-        if only_total {
-            rows = total;
-        }
         headlines.insert(query.as_of, figures.establishment_rate.clone());
-        let targets = targets.into_iter().map(|target| {
+        let targets = self.targets(query.as_of).into_iter().map(|target| {
             let rate = headlines.get(&target.date);
             TargetVerdict {
                 date: target.date,
@@ -173,19 +229,14 @@ impl Cube {
                 high_met: rate.and_then(|rate| rate.high.reaches(target.percent)),
             }
         });
-        Ok(FiguresAnswer {
-            as_of: query.as_of,
-            rebuilding: None,
-            known_at: None,
+        Beside {
             settings: (&self.settings).into(),
-            by: query.by.clone(),
-            rows,
             total: FiguresTotal {
                 group_b_all: group_b.into(),
                 figures,
             },
             targets: targets.collect(),
-        })
+        }
     }
 
     /// The headline at each date of a question, without rows. What is found is kept for the
@@ -226,6 +277,15 @@ impl Cube {
             self.headlines.keep(query, &headlines);
         }
         headlines
+    }
+
+    /// Days of the targets before a day, ascending, distinct.
+    fn target_dates(&self, as_of: Day) -> Vec<Day> {
+        let dates = self.targets(as_of).into_iter().map(|target| target.date);
+        let mut dates: Vec<Day> = dates.filter(|date| *date < as_of).collect();
+        dates.sort_unstable();
+        dates.dedup();
+        dates
     }
 
     /// The campaign's targets; after the last of them its line at every month end up to a day (edge rule 12), at most as many

@@ -158,26 +158,21 @@ impl Tally {
         self
     }
 
-    /// One of the dates as one row: what a scan for `total` would find, whose question differs only in the date, given
-    /// by its index, and in not being split.
-    pub(crate) fn in_one_row(&self, plan: &Plan, total: &Plan, date: usize) -> Self {
-        let width = plan.dates.len();
-        let targets: Vec<usize> = plan
-            .targets
-            .iter()
-            .map(|of| total.targets.partition_point(|target| target.class < of.class))
-            .collect();
-        let mut sums = vec![Cell::default(); total.targets.len()];
+    /// One of the dates, given by its index, in a coarser plan: what a scan for that would find, whose question differs
+    /// only in the date and in being asked by fewer dimensions.
+    pub(crate) fn within(&self, plan: &Plan, coarser: &Plan, date: usize) -> Self {
+        let (width, within) = (plan.dates.len(), plan.within(coarser));
+        let mut cells: Vec<((u32, u32), Cell)> = Vec::new();
         for found in self.found.iter().chain([&self.strays]) {
-            for ((_, target), cells) in found.keys.iter().zip(found.cells.chunks_exact(width)) {
-                sums[targets[*target as usize]].add(&cells[date]);
-            }
+            let of_date = found.cells.iter().skip(date).step_by(width);
+            let counted = found.keys.iter().zip(of_date);
+            let counted = counted.filter(|(_, cell)| cell.organisations > 0);
+            cells.extend(counted.map(|(key, cell)| (within.key(*key), *cell)));
         }
+        cells.sort_by_key(|(key, _)| *key);
         let mut found = Found::default();
-        for (target, cell) in (0..).zip(sums) {
-            if cell.organisations > 0 {
-                found.push((0, target), &[cell]);
-            }
+        for (key, cell) in cells {
+            found.push(key, &[cell]);
         }
         Self {
             found: vec![found],
@@ -189,7 +184,7 @@ impl Tally {
                 .step_by(width)
                 .copied()
                 .collect(),
-            unions: self.unions.in_one_row(date),
+            unions: self.unions.within(date, |row| within.row(row)),
             conflicts: self
                 .conflicts
                 .iter()

@@ -62,19 +62,23 @@ impl UnionTally {
         }
     }
 
-    /// One of the dates, given by its index, with row 0 in the place of every row.
-    pub(crate) fn in_one_row(&self, date: usize) -> Self {
+    /// One of the dates, given by its index, with other rows in the place of those counted in.
+    pub(crate) fn within(&self, date: usize, row_of: impl Fn(u32) -> u32) -> Self {
         let date = mask(date, date + 1);
-        let one = |dates: u32| {
-            if dates & date == 0 { (NONE, 0) } else { (0, 1) }
+        let one = |(row, dates): &(u32, u32)| {
+            if dates & date == 0 {
+                (NONE, 0)
+            } else {
+                (row_of(*row), 1)
+            }
         };
         let mut tally = Self {
-            first: self.first.iter().map(|(_, dates)| one(*dates)).collect(),
+            first: self.first.iter().map(one).collect(),
             ..Self::default()
         };
-        for (_, union, dates) in self.others.iter().chain(&self.fresh) {
+        for (row, union, dates) in self.others.iter().chain(&self.fresh) {
             if dates & date != 0 {
-                tally.count(*union, 0, 1);
+                tally.count(*union, row_of(*row), 1);
             }
         }
         tally
@@ -140,22 +144,27 @@ mod tests {
     }
 
     #[test]
-    fn in_one_row_each_union_is_found_once() {
+    fn in_coarser_rows_each_union_is_found_once() {
         let mut tally = UnionTally::new(3);
         let mut few = UnionTally::new(0);
-        for (union, row, date) in [(0, 5, 0), (0, 6, 0), (2, 6, 1), (2, 5, 0), (0, 6, 1)] {
+        for (union, row, date) in [(0, 5, 0), (0, 6, 0), (2, 6, 1), (2, 5, 0), (0, 8, 0), (0, 6, 1)] {
             tally.count(union, row, mask(date, date + 1));
             few.count(union, row, mask(date, date + 1));
         }
         for tally in [tally, few] {
-            for (date, expected) in [(0, vec![0, 2]), (1, vec![0, 2]), (2, vec![])] {
+            for (date, expected) in [
+                (0, vec![(0, 1), (0, 2), (2, 1)]),
+                (1, vec![(0, 1), (2, 1)]),
+                (2, vec![]),
+            ] {
                 let mut read = Vec::new();
-                let mut one_row = tally.in_one_row(date);
-                one_row.finish();
-                one_row.each(|union, row, dates| {
-                    assert_eq!((row, dates), (0, 1));
-                    read.push(union);
+                let mut coarser = tally.within(date, |row| row / 4);
+                coarser.finish();
+                coarser.each(|union, row, dates| {
+                    assert_eq!(dates, 1);
+                    read.push((union, row));
                 });
+                read.sort_unstable();
                 assert_eq!(read, expected, "{date}");
             }
         }

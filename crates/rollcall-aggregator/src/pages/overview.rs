@@ -273,14 +273,6 @@ fn answers(
     let heard = replica.heard(today())?;
     let name = cube.directory().name_at(area, as_of);
     let area = Some(area.clone()).filter(|area| *area != FederationId::national());
-    let figures = |dimension| {
-        let query = FiguresQuery {
-            by: vec![dimension],
-            area: area.clone(),
-            ..FiguresQuery::at(as_of)
-        };
-        cube.figures(&query, &heard)
-    };
     // First: most days of the targets are among these, and are not counted again for the answers below.
     let months = FiguresQuery {
         area: area.clone(),
@@ -294,6 +286,13 @@ fn answers(
         ..FiguresQuery::at(as_of)
     };
     let group_a = cube.headlines(&group_a, &heard)?.remove(&as_of);
+    let by_each = FiguresQuery {
+        by: vec![by, Dimension::Stage],
+        area: area.clone(),
+        ..FiguresQuery::at(as_of)
+    };
+    let by_each: Result<[FiguresAnswer; 2], _> = cube.figures_by_each(&by_each, &heard)?.try_into();
+    let [parts, stages] = by_each.expect("an answer for each of two dimensions");
     let subsidies = SubsidiesQuery {
         from: Some(period.0),
         to: Some(period.1),
@@ -316,8 +315,8 @@ fn answers(
     })?;
     Ok(Answers {
         name,
-        parts: figures(by)?,
-        stages: figures(Dimension::Stage)?,
+        parts,
+        stages,
         group_a: group_a.map(|rate| rate.rate.ratio).unwrap_or_default(),
         months,
         subsidies: cube.subsidies(&subsidies)?,

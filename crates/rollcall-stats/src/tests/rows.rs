@@ -66,6 +66,23 @@ proptest! {
     }
 
     #[test]
+    fn by_each_dimension_the_answer_is_that_of_the_question_by_it_alone(seed in any::<u64>(), on in 19_000..20_200_i32) {
+        let (cube, alone) = (build(&world(seed, 1, true), 0), build(&world(seed, 1, true), 0));
+        let by = [Dimension::Province, Dimension::Stage, Dimension::County, Dimension::Size];
+        let in_nation = FiguresQuery { by: by.to_vec(), ..FiguresQuery::at(Day(on)) };
+        let in_area = FiguresQuery { area: "330000".parse().ok(), ..in_nation.clone() };
+        let of_b = FiguresQuery { filters: vec![(Dimension::Group, "B".to_owned())], ..in_nation.clone() };
+        for query in [in_nation, in_area, of_b] {
+            let each = cube.figures_by_each(&query, &heard()).expect("a plain question");
+            prop_assert_eq!(each.len(), by.len());
+            for (dimension, answer) in by.into_iter().zip(each) {
+                let query = FiguresQuery { by: vec![dimension], ..query.clone() };
+                prop_assert_eq!(answer, alone.figures(&query, &heard()).expect("a plain question"));
+            }
+        }
+    }
+
+    #[test]
     fn rows_come_in_the_order_of_their_values(seed in any::<u64>(), on in 19_000..20_200_i32) {
         let cube = build(&world(seed, 1, true), 0);
         let by = [Dimension::Stage, Dimension::County, Dimension::Category, Dimension::Province];
