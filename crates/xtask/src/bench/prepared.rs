@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rollcall_command::clock::random;
 use rollcall_core::id::{DocumentId, FederationId, LogEpoch, StoreId};
 use rollcall_core::record::OrganisationRecord;
+use rollcall_doc::Document;
 use rollcall_rpc::{Client, Traffic};
 use rollcall_sync::backoff::delay_ms;
 use rollcall_sync::fingerprint::{grants_hash, scope_root};
@@ -93,6 +94,15 @@ impl Prepared {
         self.digests.extend(&log.digests);
         self.now = log;
         true
+    }
+
+    /// Loads every document of the session to come, once.
+    pub(crate) fn load_each(&self) -> Result<()> {
+        for document in self.now.batches.values().flat_map(|batch| &batch.documents) {
+            let changes = document.changes.iter().map(|change| change.bytes.as_ref());
+            Document::load(document.kind, document.document_id, changes).context("load a document")?;
+        }
+        Ok(())
     }
 
     /// How many documents it has made.
