@@ -162,14 +162,27 @@ impl Tally {
     /// only in the date and in being asked by fewer dimensions.
     pub(crate) fn within(&self, plan: &Plan, coarser: &Plan, date: usize) -> Self {
         let (width, within) = (plan.dates.len(), plan.within(coarser));
+        // Row parts stand together in what was found, so that most is summed up before anything is put in order.
+        let mut sums = vec![Cell::default(); coarser.targets.len()];
         let mut cells: Vec<((u32, u32), Cell)> = Vec::new();
+        let mut put = |sums: &mut [Cell], place: u32| {
+            let counted = (0..).zip(sums).filter(|(_, sum)| sum.organisations > 0);
+            cells.extend(counted.map(|(target, sum)| ((place, target), std::mem::take(sum))));
+        };
+        let mut at = 0;
         for found in self.found.iter().chain([&self.strays]) {
             let of_date = found.cells.iter().skip(date).step_by(width);
-            let counted = found.keys.iter().zip(of_date);
-            let counted = counted.filter(|(_, cell)| cell.organisations > 0);
-            cells.extend(counted.map(|(key, cell)| (within.key(*key), *cell)));
+            for (key, cell) in found.keys.iter().zip(of_date) {
+                let (place, target) = within.key(*key);
+                if place != at {
+                    put(&mut sums, at);
+                    at = place;
+                }
+                sums[target as usize].add(cell);
+            }
         }
-        cells.sort_by_key(|(key, _)| *key);
+        put(&mut sums, at);
+        cells.sort_unstable_by_key(|(key, _)| *key);
         let mut found = Found::default();
         for (key, cell) in cells {
             found.push(key, &[cell]);
