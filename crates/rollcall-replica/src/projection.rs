@@ -211,24 +211,16 @@ fn advance<'h>(
 
 #[cfg(test)]
 mod tests {
-    use rollcall_core::id::{LogEpoch, StoreId};
-    use rollcall_store::{CreateOptions, Role, Store};
-
     use super::*;
+    use crate::tests::country::Country;
 
     #[tokio::test]
     async fn who_comes_when_the_cube_has_long_been_built_does_not_wait_again() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let options = CreateOptions {
-            role: Role::Aggregator,
-            store_id: StoreId([1; 16]),
-            log_epoch: LogEpoch([1; 8]),
-            name: "centre".to_owned(),
-        };
-        let store = Store::create(&folder.path().join("store.db"), &options).expect("a store");
-        let (replica, shared) = (Replica::new(store), SharedProjection::default());
+        let (country, shared) = (Country::new(1), SharedProjection::default());
         let ask = async |patience, for_at_most| {
-            let asked = shared.ask_within(patience, &replica, |_, projection| Ok(projection.position()));
+            let asked = shared.ask_within(patience, &country.centre, |_, projection| {
+                Ok(projection.position())
+            });
             let answer = timeout(for_at_most, asked).await;
             answer.map(|answer| answer.expect("a store that can be read"))
         };

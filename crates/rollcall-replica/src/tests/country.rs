@@ -29,8 +29,8 @@ pub(super) const FOREIGN: &str = "330200";
 pub(super) const CENTRE_KEY: &[u8] = b"the centre's key";
 
 /// The aggregator and its nodes.
-pub(super) struct Country {
-    pub(super) centre: Replica,
+pub(crate) struct Country {
+    pub(crate) centre: Replica,
     nodes: [Replica; 2],
     _folder: TempDir,
 }
@@ -91,7 +91,7 @@ pub(super) fn federation(code: &str) -> FederationId {
 
 impl Country {
     /// Makes the stores; batches of the aggregator hold at most so many documents.
-    pub(super) fn new(batch_documents_max: usize) -> Self {
+    pub(crate) fn new(batch_documents_max: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let replica = |number: u8, role: Role| {
             let options = CreateOptions {

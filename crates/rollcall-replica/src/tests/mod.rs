@@ -1,7 +1,7 @@
 //! What a replica owes the other end, apart from sessions: each test hands batches over by itself.
 
 mod ahead;
-mod country;
+pub(crate) mod country;
 mod down;
 mod handover;
 mod up;

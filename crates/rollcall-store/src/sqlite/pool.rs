@@ -9,8 +9,8 @@ use super::{Reader, Use, connect};
 use crate::error::{Error, engine};
 use crate::store::Identity;
 
-/// Most snapshots at once: enough that a page does not stand behind all the sessions of a month's end, which read as well
-/// (with 6, `cargo xtask bench storm` showed waits of half a second); each keeps 2 MB of pages (`connection`).
+/// Most snapshots at once: enough that a page does not stand behind all the sessions of a month's end, which read as well;
+/// each keeps pages in memory (`connection`).
 const READERS_MAX: usize = 24;
 /// A snapshot should not last longer (`reliability.md` 5.2).
 const READ_LONG: Duration = Duration::from_secs(5);
