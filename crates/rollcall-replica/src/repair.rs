@@ -129,12 +129,16 @@ impl Replica {
                     }
                 }
             }
-            let mut documents = Vec::new();
-            for id in differing {
-                documents.push((id, reader.change_hashes(id)?));
-            }
-            Ok(in_requests(documents))
+            requests_for(reader, differing)
         })
+    }
+
+    /// Asks about these documents by the hashes of all their changes here; in requests that fit.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn requests_for(&self, documents: Vec<DocumentId>) -> Result<Vec<ResolveRequest>, Error> {
+        self.read(|reader| requests_for(reader, documents))
     }
 
     /// The aggregator's answer to hashes: what the node lacks, and what is wanted of it. Documents beyond what fits
@@ -366,11 +370,15 @@ fn sums(entries: &[(DocumentId, Hash)], buckets: usize) -> Vec<[u8; 8]> {
 }
 
 /// Splits documents so that each request stays well within a message.
-fn in_requests(documents: Vec<(DocumentId, Vec<Hash>)>) -> Vec<ResolveRequest> {
+fn requests_for(
+    reader: &Reader,
+    documents: impl IntoIterator<Item = DocumentId>,
+) -> Result<Vec<ResolveRequest>, Error> {
     const HASHES_MAX: usize = 8_000;
     let mut requests = Vec::new();
     let (mut part, mut hashes) = (Vec::new(), 0);
-    for document in documents {
+    for id in documents {
+        let document = (id, reader.change_hashes(id)?);
         let more = document.1.len() + 1;
         if !part.is_empty() && hashes + more > HASHES_MAX {
             requests.push(ResolveRequest {
@@ -384,5 +392,5 @@ fn in_requests(documents: Vec<(DocumentId, Vec<Hash>)>) -> Vec<ResolveRequest> {
     if !part.is_empty() {
         requests.push(ResolveRequest { documents: part });
     }
-    requests
+    Ok(requests)
 }

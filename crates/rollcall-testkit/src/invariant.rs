@@ -377,6 +377,7 @@ impl World<'_> {
             return Ok(());
         };
         let mut own = standing(replica)?;
+        let apart = apart(replica)?;
         for (id, document) in centre {
             let scopes: BTreeSet<_> = document
                 .scopes
@@ -385,10 +386,24 @@ impl World<'_> {
                 .cloned()
                 .collect();
             let mine = own.remove(id);
-            if scopes.is_empty() || doubtful.contains(id) {
+            if scopes.is_empty() {
                 continue;
             }
             let place = |what: &str| format!("{} of {}: {what}", short(id.as_bytes()), office.name);
+            if doubtful.contains(id) {
+                // What is kept apart may be held here; what stands there must be.
+                let lacking = document.changes.keys().find(|hash| {
+                    let stands = mine.as_ref().is_some_and(|mine| mine.changes.contains_key(*hash));
+                    !stands && !apart.contains(&(*id, **hash))
+                });
+                if let Some(hash) = lacking {
+                    return Err(Failure::new(
+                        "every node holds what it may read",
+                        place(&format!("{} is missing", short(hash))),
+                    ));
+                }
+                continue;
+            }
             let Some(mine) = mine else {
                 return Err(Failure::new(
                     "every node holds what it may read",

@@ -92,4 +92,20 @@ fn seeds_that_once_failed_are_sound() {
     ] {
         assert_eq!(run(&Scenario::draw(seed), false).failure, None, "{seed}: {what}");
     }
+    for (seed, what) in [
+        (
+            9_701_738,
+            "what was damaged on the way up never came again, because a receipt is silent about a document in doubt",
+        ),
+        (
+            9_800_702,
+            "nor did what was damaged on the way down to a node that holds something in doubt",
+        ),
+    ] {
+        assert_eq!(
+            run(&Scenario::hostile(seed), false).failure,
+            None,
+            "F4 {seed}: {what}"
+        );
+    }
 }

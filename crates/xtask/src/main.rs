@@ -78,6 +78,9 @@ enum Task {
         /// Every move of it.
         #[arg(long, requires = "seed")]
         trace: bool,
+        /// The session of that seed that fuzz target F4 runs: three stores, hardly a frame arrives as it was sent.
+        #[arg(long, requires = "seed")]
+        hostile: bool,
     },
     /// Plants bugs in a copy of the tree, one at a time, and says which of them the tests find.
     Drill {
@@ -171,8 +174,9 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Soak {
             seed: Some(seed),
             trace,
+            hostile,
             ..
-        } => soak::seed(seed, trace),
+        } => soak::seed(seed, hostile, trace),
         Task::Soak { seeds, from, .. } => soak::seeds(from, seeds),
         Task::Drill {
             only,

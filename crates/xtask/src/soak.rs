@@ -48,15 +48,22 @@ pub(crate) fn seeds(from: u64, seeds: u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs one seed; move by move if `trace`.
-pub(crate) fn seed(seed: u64, trace: bool) -> Result<()> {
-    let scenario = Scenario::draw(seed);
+/// Runs one seed, of the fuzz target if `hostile`; move by move if `trace`. What fails is shortened and shown as well.
+pub(crate) fn seed(seed: u64, hostile: bool, trace: bool) -> Result<()> {
+    let scenario = if hostile {
+        Scenario::hostile(seed)
+    } else {
+        Scenario::draw(seed)
+    };
     let result = run(&scenario, trace);
     result.lines.iter().for_each(say::line);
     let hash: String = result.log_hash.iter().map(|byte| format!("{byte:02x}")).collect();
     say::line(format!("seed {seed}: {} steps, log {hash}", scenario.len()));
     match result.failure {
-        Some(failure) => bail!("seed {seed}: {failure}"),
+        Some(failure) => {
+            show(&shrink(&scenario, failure.rule));
+            bail!("seed {seed}: {failure}")
+        }
         None => Ok(()),
     }
 }

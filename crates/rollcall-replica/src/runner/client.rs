@@ -376,6 +376,7 @@ impl<L: Link> Run<'_, '_, L> {
                 self.session.handle_event(ClientEvent::ReceiptChecked(check));
             }
             ClientEffect::Repair => self.repair(now_ms).await?,
+            ClientEffect::CompareDoubtful(documents) => self.compare_doubtful(documents, now_ms).await?,
             ClientEffect::RotateEpoch => blocking(move || replica.rotate_epoch()).await?,
             ClientEffect::LoadSet => {
                 let set = blocking(move || {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use rollcall_core::id::DocumentId;
 
-use crate::limits::{BATCHES_IN_FLIGHT_MAX, RECEIPTS_BEHIND_MAX, REPAIRS_MAX};
+use crate::limits::{APART_MAX, BATCHES_IN_FLIGHT_MAX, RECEIPTS_BEHIND_MAX, REPAIRS_MAX};
 use crate::message::{
     Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hash, Hello, HelloAck, Receipt, RepairReason,
     ServerFrame, SetSum, Verdict,
@@ -44,6 +44,8 @@ pub enum ClientEvent {
         /// Changes of this node stand in its own log once more, because the aggregator lacks them.
         resent: bool,
     },
+    /// Of the documents that a receipt claims nothing about, neither end lacks a change.
+    DoubtfulAgree,
     /// The own log has grown (live sessions).
     Edited,
     /// Time to compare what both ends hold (live sessions).
@@ -90,6 +92,8 @@ pub enum ClientEffect {
     CheckReceipt(Box<Receipt>),
     /// Compare digests through the unary calls.
     Repair,
+    /// Compare the changes of these documents, which the receipt claims nothing about, through the unary calls.
+    CompareDoubtful(Vec<DocumentId>),
     /// Start a new spell of the own log: what was written stays, positions start anew (`protocol.md` R1).
     RotateEpoch,
     /// The sums differ though the documents do not: count them again.
@@ -176,6 +180,10 @@ pub struct ClientSession {
     applying: usize,
     receipt: Option<Box<Receipt>>,
     checking: bool,
+    /// Documents that the receipt which is checked claims nothing about.
+    doubtful: Vec<DocumentId>,
+    /// Whether such documents were compared change by change: once a session.
+    doubtful_compared: bool,
     round_trips: u32,
     heard_since_send: bool,
     live: bool,
@@ -213,6 +221,8 @@ impl ClientSession {
             applying: 0,
             receipt: None,
             checking: false,
+            doubtful: Vec::new(),
+            doubtful_compared: false,
             round_trips: 1,
             heard_since_send: false,
             live: false,
@@ -301,13 +311,18 @@ impl ClientSession {
                     self.in_flight += 1;
                     self.send(ClientFrame::Batch(Box::new(batch)));
                 }
-                self.apart = apart;
+                self.repair.get_or_insert(RepairReason::DigestMismatch);
+                self.apart.extend(apart);
+                self.apart.sort_unstable();
+                self.apart.dedup();
+                self.apart.truncate(APART_MAX);
                 self.owed = Some(Owed::Receipt);
                 if resent {
                     self.up_drained = false;
                     self.load_more();
                 }
             }
+            ClientEvent::DoubtfulAgree => self.handle_check(ReceiptCheck::Equal),
             ClientEvent::Edited => {
                 if self.answered && self.live {
                     self.up_drained = false;
@@ -522,6 +537,12 @@ impl ClientSession {
     fn handle_check(&mut self, check: ReceiptCheck) {
         self.checking = false;
         match check {
+            // What is kept apart of a document says nothing about its other changes: one of them may not have come.
+            ReceiptCheck::Equal if !self.doubtful.is_empty() && !self.doubtful_compared => {
+                self.doubtful_compared = true;
+                let doubtful = std::mem::take(&mut self.doubtful);
+                self.effects.push_back(ClientEffect::CompareDoubtful(doubtful));
+            }
             ReceiptCheck::Equal if self.sums_differ && !self.changed => {
                 self.sums_differ = false;
                 // What the gate here refused is why the sums differ; they are right.
@@ -564,6 +585,7 @@ impl ClientSession {
         }
         if let Some(receipt) = self.receipt.take() {
             self.checking = true;
+            self.doubtful.clone_from(&receipt.quarantined);
             self.effects.push_back(ClientEffect::CheckReceipt(receipt));
         }
     }

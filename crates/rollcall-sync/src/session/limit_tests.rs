@@ -4,7 +4,10 @@ use super::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, Sess
 use super::live_tests::{answer, batch, hello, next, receipt, state};
 use super::server::{ServerEffect, ServerEvent, ServerSession};
 use crate::limits::{BATCHES_IN_FLIGHT_MAX, PROTOCOL_VERSION, RECEIPTS_BEHIND_MAX, REPAIRS_MAX};
-use crate::message::{Ack, Batch, ClientFrame, Cursor, Hello, HelloAck, ServerFrame, Verdict};
+use crate::message::{
+    Ack, Batch, ClientFrame, Cursor, Hello, HelloAck, Receipt, RepairReason, ServerFrame, Verdict,
+};
+use rollcall_core::id::DocumentId;
 
 /// A node with a long log, one position a batch.
 fn long_hello() -> Hello {
@@ -143,6 +146,45 @@ fn a_difference_that_outlives_all_repairs_ends_the_session() {
     );
     let end = next(&mut session, ClientEvent::ReceiptChecked(ReceiptCheck::Different));
     assert_eq!(end, Some(ClientEffect::Finish(SessionEnd::Diverged)));
+}
+
+/// A receipt that claims nothing about one document, checked to be equal otherwise.
+fn doubtful(session: &mut ClientSession, id: DocumentId) -> Option<ClientEffect> {
+    let receipt = Receipt {
+        quarantined: vec![id],
+        ..receipt(5)
+    };
+    next(
+        session,
+        ClientEvent::Frame(ServerFrame::Receipt(Box::new(receipt))),
+    );
+    next(session, ClientEvent::ReceiptChecked(ReceiptCheck::Equal))
+}
+
+#[test]
+fn what_a_receipt_claims_nothing_about_is_compared_once_a_session() {
+    let id = DocumentId([1; 16]);
+    let mut agreeing = super::live_tests::settled();
+    let compare = doubtful(&mut agreeing, id);
+    assert_eq!(compare, Some(ClientEffect::CompareDoubtful(vec![id])));
+    let end = next(&mut agreeing, ClientEvent::DoubtfulAgree);
+    assert_eq!(end, Some(ClientEffect::Settled(SessionEnd::InSync)));
+
+    // What was lacking is proven by a receipt of its own, which does not lead to another comparison.
+    let mut session = super::live_tests::settled();
+    doubtful(&mut session, id);
+    let repaired = ClientEvent::Repaired {
+        lacking: Vec::new(),
+        apart: Vec::new(),
+        resent: false,
+    };
+    let wanted = next(&mut session, repaired);
+    assert_eq!(
+        wanted,
+        Some(ClientEffect::Send(ClientFrame::WantReceipt { apart: Vec::new() }))
+    );
+    let end = SessionEnd::Repaired(RepairReason::DigestMismatch);
+    assert_eq!(doubtful(&mut session, id), Some(ClientEffect::Settled(end)));
 }
 
 /// One round with an aggregator that answers what it is sent and states in its receipt that it does not hold it.

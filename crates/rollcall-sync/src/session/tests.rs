@@ -220,6 +220,7 @@ impl World {
                             resent: false,
                         });
                     }
+                    ClientEffect::CompareDoubtful(_) => unreachable!("nothing is kept apart here"),
                     ClientEffect::RotateEpoch => self.node_acked = Cursor::default(),
                     ClientEffect::Finish(how) => {
                         end = Some(how);

@@ -210,6 +210,7 @@ impl Prepared {
             ClientEffect::CheckReceipt(receipt) => Some(ClientEvent::ReceiptChecked(self.check(&receipt))),
             ClientEffect::ForgetSent => None,
             ClientEffect::Repair
+            | ClientEffect::CompareDoubtful(_)
             | ClientEffect::RotateEpoch
             | ClientEffect::Recount
             | ClientEffect::LoadSet

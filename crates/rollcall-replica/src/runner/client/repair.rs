@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use rollcall_core::id::DocumentId;
-use rollcall_sync::limits::APART_MAX;
 use rollcall_sync::message::{DocumentChanges, ResolveRequest};
 use rollcall_sync::session::client::ClientEvent;
 
@@ -11,6 +10,19 @@ use super::Run;
 use crate::error::Error;
 use crate::runner::blocking;
 use crate::runner::link::Link;
+
+/// What resolving documents came to.
+#[derive(Default)]
+struct Resolved {
+    /// Changes of others that are lacking at the aggregator, in batches that fit.
+    lacking: Vec<Vec<DocumentChanges>>,
+    /// Documents of which the gate here refused what came.
+    apart: Vec<DocumentId>,
+    /// Own changes that are lacking there stand in the log once more.
+    resent: bool,
+    /// How many changes came.
+    taken: u64,
+}
 
 impl<L: Link> Run<'_, '_, L> {
     pub(super) async fn repair(&mut self, now_ms: i64) -> Result<(), Error> {
@@ -22,19 +34,58 @@ impl<L: Link> Run<'_, '_, L> {
             Err(error) => return self.lost(&error),
         };
         let replica = self.replica.clone();
-        let mut requests: VecDeque<ResolveRequest> =
-            blocking(move || replica.resolve_requests(&request, &answer))
-                .await?
-                .into();
+        let requests = blocking(move || replica.resolve_requests(&request, &answer)).await?;
         let differing: usize = requests.iter().map(|request| request.documents.len()).sum();
-        let mut lacking: Vec<Vec<DocumentChanges>> = Vec::new();
-        let mut apart: Vec<DocumentId> = Vec::new();
-        let mut resent = false;
+        let resolved = match self.resolve(requests, now_ms).await? {
+            Ok(resolved) => resolved,
+            Err(error) => return self.lost(&error),
+        };
+        let replica = self.replica.clone();
+        blocking(move || {
+            if differing > 0 {
+                replica.note_repair(differing as u64, now_ms)?;
+            }
+            replica.note_compared()
+        })
+        .await?;
+        self.repaired(resolved);
+        Ok(())
+    }
+
+    /// Compares documents that the receipt claims nothing about, change by change.
+    pub(super) async fn compare_doubtful(
+        &mut self,
+        documents: Vec<DocumentId>,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let replica = self.replica.clone();
+        let requests = blocking(move || replica.requests_for(documents)).await?;
+        let resolved = match self.resolve(requests, now_ms).await? {
+            Ok(resolved) => resolved,
+            Err(error) => return self.lost(&error),
+        };
+        if resolved.lacking.is_empty() && !resolved.resent && resolved.taken == 0 {
+            self.session.handle_event(ClientEvent::DoubtfulAgree);
+            return Ok(());
+        }
+        tracing::warn!("a document with changes kept apart lacked others as well, which were brought");
+        self.repaired(resolved);
+        Ok(())
+    }
+
+    /// Asks by the hashes of changes; takes what is lacking here, and has what is lacking there sent.
+    async fn resolve(
+        &mut self,
+        requests: Vec<ResolveRequest>,
+        now_ms: i64,
+    ) -> Result<Result<Resolved, L::Error>, Error> {
+        let mut requests = VecDeque::from(requests);
+        let mut resolved = Resolved::default();
         while let Some(request) = requests.pop_front() {
             self.further_round_trips += 1;
             let answer = match self.link.resolve(&request).await {
                 Ok(answer) => answer,
-                Err(error) => return self.lost(&error),
+                Err(error) => return Ok(Err(error)),
             };
             let replica = self.replica.clone();
             let held = request.documents.clone();
@@ -53,7 +104,7 @@ impl<L: Link> Run<'_, '_, L> {
             if !left.is_empty() && !answered.is_empty() {
                 requests.push_front(ResolveRequest { documents: left });
             }
-            let (taken, (more, again), refused) = blocking(move || {
+            let (taken, (lacking, resent), refused) = blocking(move || {
                 let taken = replica.take_resolved(&held, &answer, now_ms)?;
                 let refused = replica.refused_of(&answer.changes)?;
                 Ok::<_, Error>((taken, replica.send_wanted(&answer.wanted, now_ms)?, refused))
@@ -62,25 +113,26 @@ impl<L: Link> Run<'_, '_, L> {
             self.report.pulled.changes += taken.changes;
             self.report.pulled.documents += taken.documents;
             self.report.pulled.quarantined += taken.quarantined;
-            lacking.extend(more);
-            resent |= again;
-            apart.extend(refused);
+            resolved.lacking.extend(lacking);
+            resolved.resent |= resent;
+            resolved.apart.extend(refused);
+            resolved.taken += taken.changes;
         }
-        let replica = self.replica.clone();
-        blocking(move || {
-            if differing > 0 {
-                replica.note_repair(differing as u64, now_ms)?;
-            }
-            replica.note_compared()
-        })
-        .await?;
-        apart.truncate(APART_MAX);
+        Ok(Ok(resolved))
+    }
+
+    fn repaired(&mut self, resolved: Resolved) {
+        let Resolved {
+            lacking,
+            apart,
+            resent,
+            taken: _,
+        } = resolved;
         self.session.handle_event(ClientEvent::Repaired {
             lacking,
             apart,
             resent,
         });
-        Ok(())
     }
 
     fn lost(&mut self, error: &L::Error) -> Result<(), Error> {
