@@ -1,6 +1,6 @@
 //! Repair in a node's session: digests compared, what either end lacks fetched or named (`protocol.md` 4.7).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use rollcall_core::id::DocumentId;
 use rollcall_sync::message::{DocumentChanges, ResolveRequest};
@@ -22,6 +22,8 @@ struct Resolved {
     resent: bool,
     /// How many changes came.
     taken: u64,
+    /// Documents of which either end lacked something.
+    differing: BTreeSet<DocumentId>,
 }
 
 impl<L: Link> Run<'_, '_, L> {
@@ -68,7 +70,8 @@ impl<L: Link> Run<'_, '_, L> {
             self.session.handle_event(ClientEvent::DoubtfulAgree);
             return Ok(());
         }
-        tracing::warn!("a document with changes kept apart lacked others as well, which were brought");
+        let (replica, differing) = (self.replica.clone(), resolved.differing.len() as u64);
+        blocking(move || replica.note_repair(differing, now_ms)).await?;
         self.repaired(resolved);
         Ok(())
     }
@@ -104,6 +107,15 @@ impl<L: Link> Run<'_, '_, L> {
             if !left.is_empty() && !answered.is_empty() {
                 requests.push_front(ResolveRequest { documents: left });
             }
+            let come = answer
+                .changes
+                .iter()
+                .filter(|document| !document.changes.is_empty());
+            resolved
+                .differing
+                .extend(come.map(|document| document.document_id));
+            let wanted = answer.wanted.iter().filter(|(_, hashes)| !hashes.is_empty());
+            resolved.differing.extend(wanted.map(|(id, _)| *id));
             let (taken, (lacking, resent), refused) = blocking(move || {
                 let taken = replica.take_resolved(&held, &answer, now_ms)?;
                 let refused = replica.refused_of(&answer.changes)?;
@@ -126,7 +138,7 @@ impl<L: Link> Run<'_, '_, L> {
             lacking,
             apart,
             resent,
-            taken: _,
+            ..
         } = resolved;
         self.session.handle_event(ClientEvent::Repaired {
             lacking,
