@@ -44,7 +44,7 @@ pub enum ClientEvent {
         /// Changes of this node stand in its own log once more, because the aggregator lacks them.
         resent: bool,
     },
-    /// Of the documents that a receipt claims nothing about, neither end lacks a change.
+    /// Of the documents that a receipt claims nothing about, neither end lacks a change that the other could bring.
     DoubtfulAgree,
     /// The own log has grown (live sessions).
     Edited,

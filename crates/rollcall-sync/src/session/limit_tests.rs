@@ -1,5 +1,7 @@
 //! Limits of a session, each reached from either end.
 
+use rollcall_core::id::DocumentId;
+
 use super::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
 use super::live_tests::{answer, batch, hello, next, receipt, state};
 use super::server::{ServerEffect, ServerEvent, ServerSession};
@@ -7,7 +9,6 @@ use crate::limits::{BATCHES_IN_FLIGHT_MAX, PROTOCOL_VERSION, RECEIPTS_BEHIND_MAX
 use crate::message::{
     Ack, Batch, ClientFrame, Cursor, Hello, HelloAck, Receipt, RepairReason, ServerFrame, Verdict,
 };
-use rollcall_core::id::DocumentId;
 
 /// A node with a long log, one position a batch.
 fn long_hello() -> Hello {
