@@ -162,10 +162,10 @@ impl Reader<'_> {
     ) -> (Vec<T>, Vec<Disputed<T>>) {
         let (mut shown, mut disputed) = (Vec::new(), Vec::new());
         for readings in entry::readings::<E>(self.content, name, &mut self.problems) {
-            let mut readings = readings.into_iter().map(|reading| reading.and_then(&read));
-            let first = readings.next().flatten();
+            let first = readings.shown.and_then(&read);
             let mut others = Vec::new();
-            for other in readings {
+            for other in readings.others {
+                let other = other.and_then(&read);
                 if other != first && !others.contains(&other) {
                     others.push(other);
                 }

@@ -164,7 +164,8 @@ impl GateTargets {
             let hashes: HashSet<[u8; 32]> = log.iter().filter_map(|bytes| hash_of(bytes)).collect();
             let slices: Vec<&[u8]> = incoming.iter().map(Vec::as_slice).collect();
             let stored: Vec<&[u8]> = log.iter().map(Vec::as_slice).collect();
-            let admission = gate::admit_stored(held.kind(), held.id(), &stored, &hashes, &slices)
+            let admission = gate::Opened::new(held.kind(), held.id(), &slices)
+                .admit(&stored, &hashes)
                 .map_err(|error| format!("what was let in cannot be loaded: {error}"))?;
             same_fates(&admission, &gate::admit(&held, &hashes, &slices))?;
             let fates = admission.accepted.len()

@@ -19,7 +19,7 @@ use crate::document::Document;
 use crate::mention::Mentions;
 
 pub(crate) use admit::walk_stored;
-pub use admit::{admit, admit_stored};
+pub use admit::{Opened, admit};
 
 /// What became of a bundle of changes for one document; every change is in exactly one place.
 #[derive(Debug, Default)]

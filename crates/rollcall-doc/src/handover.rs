@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::id::FederationId;
 use rollcall_core::record::HandoverEntry;
-use serde_json::Value;
 
 use crate::content::Content;
 use crate::facts::entry::readings;
+use crate::members::Members;
 use crate::mention::Mentions;
 use crate::read::{dated_text, named_entries};
 use crate::schema::split_amendment;
@@ -49,7 +49,13 @@ impl Handovers {
         // What cannot be read is named as a problem with the facts.
         let mut problems = Vec::new();
         let standing = readings::<HandoverEntry>(content, HANDOVERS, &mut problems);
-        for entry in standing.into_iter().flatten().flatten() {
+        let standing = standing.into_iter();
+        for entry in standing.flat_map(|readings| {
+            readings
+                .shown
+                .into_iter()
+                .chain(readings.others.into_iter().flatten())
+        }) {
             if entry.accepted_on.is_some() {
                 handovers.keepers.insert(entry.to);
             } else {
@@ -118,8 +124,7 @@ impl Handovers {
 
 /// The taker that an entry names.
 fn taker(entry: &str) -> Option<FederationId> {
-    let entry: Value = serde_json::from_str(entry).ok()?;
-    entry["to"].as_str()?.parse().ok()
+    Members::read(entry)?.text("to")?.parse().ok()
 }
 
 /// What changes write, as far as it bears on who keeps the document.

@@ -19,6 +19,7 @@ pub mod gate;
 mod genesis;
 pub mod handover;
 mod history;
+mod members;
 mod mention;
 mod place;
 mod read;

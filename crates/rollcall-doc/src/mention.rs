@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 
 use rollcall_core::id::{ActorId, DocumentId, DocumentKind, FederationId};
-use serde_json::Value;
 
 use crate::gate::walker::PlainChange;
 use crate::handover::{HANDOVERS, Written};
+use crate::members::Members;
 use crate::scalar::ScalarRef;
 use crate::{place, schema};
 
@@ -99,21 +99,22 @@ pub(crate) fn of_change(kind: DocumentKind, genesis: ActorId, change: &PlainChan
                 mentions.name(DocumentKind::Organisation, text);
             }
             (DocumentKind::Subsidy, None, "payee_union") => mentions.name(DocumentKind::Union, text),
-            (DocumentKind::Organisation, Some("responsible"), _) => match member(text, "value") {
-                Some(Value::String(federation)) => mentions.home(Some(&federation)),
-                _ => mentions.home(text),
+            (DocumentKind::Organisation, Some("responsible"), _) => match members(text) {
+                Some(members) => mentions.home(members.text("value").or(text)),
+                None => mentions.home(text),
             },
             (DocumentKind::Organisation, Some(HANDOVERS), _) => {
-                let to = member(text, "to");
-                let taker = to.as_ref().and_then(Value::as_str);
+                let members = members(text);
+                let taker = members.as_ref().and_then(|members| members.text("to"));
                 mentions
                     .homes
                     .extend(taker.and_then(|to| to.parse::<FederationId>().ok()));
             }
             (DocumentKind::Organisation, Some("coverage"), _) => {
+                let members = members(text);
                 mentions.name(
                     DocumentKind::Union,
-                    member(text, "union").as_ref().and_then(Value::as_str),
+                    members.as_ref().and_then(|members| members.text("union")),
                 );
             }
             _ => {}
@@ -125,7 +126,6 @@ pub(crate) fn of_change(kind: DocumentKind, genesis: ActorId, change: &PlainChan
     mentions
 }
 
-fn member(text: Option<&str>, name: &str) -> Option<Value> {
-    let mut object: Value = serde_json::from_str(text.filter(|text| text.starts_with('{'))?).ok()?;
-    object.get_mut(name).map(Value::take)
+fn members(text: Option<&str>) -> Option<Members<'_>> {
+    Members::read(text.filter(|text| text.starts_with('{'))?)
 }

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::content::{Cell, Content, Held};
+use crate::members::{Member, Members};
 use crate::schema::{self, COUNT_FIELDS, Field, Form, Type};
 
 /// An object of JSON.
@@ -36,17 +37,13 @@ pub(crate) fn dated_text(text: &str) -> Option<DatedText<'_>> {
             document: None,
         });
     }
-    let mut object: Object = serde_json::from_str(text).ok()?;
-    let Some(Value::String(value)) = object.remove("value") else {
+    let Members(mut members) = Members::read(text)?;
+    let Some(Member::Text(value)) = members.remove("value") else {
         return None;
     };
-    let document = object
-        .remove("document")
-        .and_then(|document| document.as_str().map(str::to_owned));
-    Some(DatedText {
-        value: Cow::Owned(value),
-        document,
-    })
+    let document = members.get("document").and_then(Member::as_text);
+    let document = document.map(str::to_owned);
+    Some(DatedText { value, document })
 }
 
 /// Whether, when and why an entry was taken back.

@@ -8,7 +8,7 @@
 
 mod column;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
@@ -73,7 +73,7 @@ impl<'a> SavedForm<'a> {
     pub(crate) fn of(genesis: Genesis, changes: Vec<Named<'a>>) -> Option<Self> {
         let founder = genesis.actor;
         // Number and last operation of each change.
-        let mut known = HashMap::from([(genesis.hash, (0, genesis.max_op()))]);
+        let mut known = BTreeMap::from([(genesis.hash, (0, genesis.max_op()))]);
         let mut heads = Heads::from([(genesis.hash, 0)]);
         let mut follows = Vec::with_capacity(changes.len());
         for (number, Named { change, hash }) in (1..).zip(&changes) {
@@ -135,16 +135,14 @@ impl<'a> SavedForm<'a> {
         let changes = self.change_columns();
         let operations = self.operation_columns();
         for columns in [&changes, &operations] {
-            let filled = columns.iter().filter(|(_, column)| !column.is_empty());
-            put_unsigned(&mut bytes, filled.clone().count() as u64);
-            for (specification, column) in filled {
+            put_unsigned(&mut bytes, columns.lengths.len() as u64);
+            for (specification, length) in &columns.lengths {
                 put_unsigned(&mut bytes, *specification);
-                put_unsigned(&mut bytes, column.len() as u64);
+                put_unsigned(&mut bytes, *length as u64);
             }
         }
-        for (_, column) in changes.iter().chain(&operations) {
-            bytes.extend(column);
-        }
+        bytes.extend(changes.bytes);
+        bytes.extend(operations.bytes);
         for number in self.heads.values() {
             put_unsigned(&mut bytes, *number);
         }
@@ -205,123 +203,126 @@ impl<'a> SavedForm<'a> {
         let founder = self.genesis.actor.0;
         let authors = std::iter::once(founder).chain(plain().map(|change| change.actor));
         let messages = std::iter::once("").chain(plain().map(|change| change.message));
-        let messages: Vec<Option<&str>> = messages
-            .map(|message| (!message.is_empty()).then_some(message))
-            .collect();
+        let messages = messages.map(|message| (!message.is_empty()).then_some(message));
         let followed = std::iter::once(0).chain(self.follows.iter().map(Vec::len));
         let footers = std::iter::once(0).chain(plain().map(|change| change.footer.len()));
-        vec![
-            (
-                1,
-                run_lengths(
-                    authors.map(|actor| Some(self.position_of(actor))),
-                    put_unsigned_of,
-                ),
-            ),
-            (
-                3,
-                deltas(std::iter::once(1).chain(plain().map(|change| change.seq))),
-            ),
-            (
-                19,
-                deltas(std::iter::once(made).chain(plain().map(PlainChange::max_op))),
-            ),
-            (
-                35,
-                signed_deltas(std::iter::once(0).chain(plain().map(|change| change.time))),
-            ),
-            (
-                53,
-                if messages.iter().all(Option::is_none) {
-                    Vec::new()
-                } else {
-                    run_lengths(messages.into_iter(), put_text)
-                },
-            ),
-            (
-                64,
-                run_lengths(followed.map(|count| Some(count as u64)), put_unsigned_of),
-            ),
-            (67, deltas(self.follows.iter().flatten().copied())),
-            (
-                86,
-                run_lengths(
-                    footers.map(|length| Some((length as u64) << 4 | RAW)),
-                    put_unsigned_of,
-                ),
-            ),
-            (87, plain().flat_map(|change| change.footer).copied().collect()),
-        ]
+        let mut columns = Columns::default();
+        columns.put(1, |bytes| {
+            let authors = authors.map(|actor| Some(self.position_of(actor)));
+            run_lengths(bytes, authors, put_unsigned_of);
+        });
+        columns.put(3, |bytes| {
+            deltas(bytes, std::iter::once(1).chain(plain().map(|change| change.seq)))
+        });
+        columns.put(19, |bytes| {
+            deltas(
+                bytes,
+                std::iter::once(made).chain(plain().map(PlainChange::max_op)),
+            )
+        });
+        columns.put(35, |bytes| {
+            signed_deltas(bytes, std::iter::once(0).chain(plain().map(|change| change.time)));
+        });
+        if messages.clone().any(|message| message.is_some()) {
+            columns.put(53, |bytes| run_lengths(bytes, messages, put_text));
+        }
+        columns.put(64, |bytes| {
+            run_lengths(bytes, followed.map(|count| Some(count as u64)), put_unsigned_of)
+        });
+        columns.put(67, |bytes| deltas(bytes, self.follows.iter().flatten().copied()));
+        columns.put(86, |bytes| {
+            let kinds = footers.map(|length| Some((length as u64) << 4 | RAW));
+            run_lengths(bytes, kinds, put_unsigned_of);
+        });
+        columns.put(87, |bytes| bytes.extend(plain().flat_map(|change| change.footer)));
+        columns
     }
 
     fn operation_columns(&self) -> Columns {
         let rows = &self.rows;
         let founder = self.position_of(self.genesis.actor.0);
         let at_root_only = rows.iter().all(|row| row.container.is_none());
-        let unless_all_at_root = |column: Vec<u8>| if at_root_only { Vec::new() } else { column };
-        let (mut kinds, mut values) = (Vec::with_capacity(rows.len()), Vec::new());
-        for row in rows {
-            let before = values.len();
-            let form = match row.value {
-                ScalarRef::Null => 0,
-                ScalarRef::Flag(flag) => 1 + u64::from(flag),
-                ScalarRef::Integer(number) => {
-                    put_signed(&mut values, number);
-                    4
-                }
-                ScalarRef::Text(text) => {
-                    values.extend(text.as_bytes());
-                    6
-                }
-            };
-            kinds.push(((values.len() - before) as u64) << 4 | form);
-        }
-        let mut inserted = Vec::new();
-        put_unsigned(&mut inserted, rows.len() as u64);
         let action_of = |row: &Row<'_>| if row.of == 0 { MAKE_MAP } else { SET };
         let later = || rows.iter().flat_map(|row| &row.replaced_by);
-        vec![
-            (
-                1,
-                unless_all_at_root(run_lengths(
-                    rows.iter().map(|row| row.container.map(|_| founder)),
-                    put_unsigned_of,
-                )),
-            ),
-            (
-                2,
-                unless_all_at_root(run_lengths(rows.iter().map(|row| row.container), put_unsigned_of)),
-            ),
-            (21, run_lengths(rows.iter().map(|row| Some(row.key)), put_text)),
-            (
-                33,
-                run_lengths(rows.iter().map(|row| Some(row.name.1)), put_unsigned_of),
-            ),
-            (35, deltas(rows.iter().map(|row| row.name.0))),
-            (52, inserted),
-            (
-                66,
-                run_lengths(rows.iter().map(|row| Some(action_of(row))), put_unsigned_of),
-            ),
-            (86, run_lengths(kinds.into_iter().map(Some), put_unsigned_of)),
-            (87, values),
-            (
-                128,
-                run_lengths(
-                    rows.iter().map(|row| Some(row.replaced_by.len() as u64)),
-                    put_unsigned_of,
-                ),
-            ),
-            (
-                129,
-                run_lengths(later().map(|(_, actor)| Some(*actor)), put_unsigned_of),
-            ),
-            (131, deltas(later().map(|(counter, _)| *counter))),
-        ]
+        let mut columns = Columns::default();
+        if !at_root_only {
+            columns.put(1, |bytes| {
+                let actors = rows.iter().map(|row| row.container.map(|_| founder));
+                run_lengths(bytes, actors, put_unsigned_of);
+            });
+            columns.put(2, |bytes| {
+                run_lengths(bytes, rows.iter().map(|row| row.container), put_unsigned_of);
+            });
+        }
+        columns.put(21, |bytes| {
+            run_lengths(bytes, rows.iter().map(|row| Some(row.key)), put_text)
+        });
+        columns.put(33, |bytes| {
+            run_lengths(bytes, rows.iter().map(|row| Some(row.name.1)), put_unsigned_of);
+        });
+        columns.put(35, |bytes| deltas(bytes, rows.iter().map(|row| row.name.0)));
+        columns.put(52, |bytes| put_unsigned(bytes, rows.len() as u64));
+        columns.put(66, |bytes| {
+            run_lengths(
+                bytes,
+                rows.iter().map(|row| Some(action_of(row))),
+                put_unsigned_of,
+            );
+        });
+        let mut values = Vec::with_capacity(1024);
+        columns.put(86, |bytes| {
+            let kinds = rows.iter().map(|row| Some(put_value(&mut values, row.value)));
+            run_lengths(bytes, kinds, put_unsigned_of);
+        });
+        columns.put(87, |bytes| bytes.extend(values));
+        columns.put(128, |bytes| {
+            let counts = rows.iter().map(|row| Some(row.replaced_by.len() as u64));
+            run_lengths(bytes, counts, put_unsigned_of);
+        });
+        columns.put(129, |bytes| {
+            run_lengths(bytes, later().map(|(_, actor)| Some(*actor)), put_unsigned_of);
+        });
+        columns.put(131, |bytes| deltas(bytes, later().map(|(counter, _)| *counter)));
+        columns
     }
 }
 
-type Columns = Vec<(u64, Vec<u8>)>;
+/// Columns one after the other; those that hold nothing are left out.
+#[derive(Default)]
+struct Columns {
+    bytes: Vec<u8>,
+    /// Specification and length of each.
+    lengths: Vec<(u64, usize)>,
+}
+
+impl Columns {
+    fn put(&mut self, specification: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.bytes.len();
+        write(&mut self.bytes);
+        let length = self.bytes.len() - before;
+        if length > 0 {
+            self.lengths.push((specification, length));
+        }
+    }
+}
+
+/// Puts a value; its type and length as the format states them.
+fn put_value(bytes: &mut Vec<u8>, value: ScalarRef<'_>) -> u64 {
+    let before = bytes.len();
+    let form = match value {
+        ScalarRef::Null => 0,
+        ScalarRef::Flag(flag) => 1 + u64::from(flag),
+        ScalarRef::Integer(number) => {
+            put_signed(bytes, number);
+            4
+        }
+        ScalarRef::Text(text) => {
+            bytes.extend(text.as_bytes());
+            6
+        }
+    };
+    ((bytes.len() - before) as u64) << 4 | form
+}
 
 fn framed(body: &[u8]) -> Vec<u8> {
     let mut chunk = Vec::with_capacity(body.len() + 14);
@@ -393,19 +394,24 @@ fn rows<'a>(genesis: &Genesis, actors: &[[u8; 16]], changes: &[Named<'a>]) -> Op
 
 /// Notes with each row what replaced it; `None` where a change replaces what does not stand at the same place.
 fn note_replaced(rows: &mut [Row<'_>], actors: &[[u8; 16]], changes: &[Named<'_>]) -> Option<()> {
-    let places: HashMap<Name, usize> = rows
+    let mut places: Vec<(Name, usize)> = rows
         .iter()
         .enumerate()
         .map(|(place, row)| (row.name, place))
         .collect();
+    places.sort_unstable();
+    let place_of = |name: Name| {
+        let found = places.binary_search_by_key(&name, |(name, _)| *name).ok()?;
+        Some(places[found].1)
+    };
     for Named { change, .. } in changes {
         let by = position_of(actors, change.actor);
         for (counter, operation) in (change.start_op..).zip(&change.operations) {
             let name = (counter, by);
-            let own = *places.get(&name)?;
+            let own = place_of(name)?;
             for (actor, counter) in &change.preds[operation.preds.clone()] {
                 let actor = actors.binary_search(&change.actor_at(*actor)).ok()?;
-                let earlier = *places.get(&(*counter, actor as u64))?;
+                let earlier = place_of((*counter, actor as u64))?;
                 let same_place =
                     (rows[earlier].container, rows[earlier].key) == (rows[own].container, rows[own].key);
                 if !same_place || rows[earlier].name >= name {

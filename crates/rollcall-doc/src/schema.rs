@@ -15,6 +15,7 @@ use rollcall_core::id::DocumentKind;
 use rollcall_core::term::Source;
 use serde_json::Value;
 
+use crate::members::{Member, Members};
 use crate::scalar::ScalarRef;
 
 pub(crate) use value::Type;
@@ -263,11 +264,9 @@ fn check_dated(of: Type, value: ScalarRef<'_>) -> Result<(), &'static str> {
     if !text.starts_with('{') {
         return of.check_scalar(value);
     }
-    let object: Value =
-        serde_json::from_str(text).map_err(|_| "a text, or an object of value and document")?;
-    let members = object.as_object().ok_or("an object of value and document")?;
+    let Members(members) = Members::read(text).ok_or("a text, or an object of value and document")?;
     let held = members.get("value").ok_or("an object with a value")?;
-    if !of.check(held) || members.values().any(|member| !member.is_string()) {
+    if !of.check_member(held) || members.values().any(|member| member.as_text().is_none()) {
         return Err(of.expected());
     }
     Ok(())
@@ -278,15 +277,16 @@ fn check_object(fields: &[Field], value: ScalarRef<'_>) -> Result<(), &'static s
     let ScalarRef::Text(text) = value else {
         return Err("an object as JSON text");
     };
-    let object: Value = serde_json::from_str(text).map_err(|_| "an object as JSON text")?;
-    let members = object.as_object().ok_or("an object as JSON text")?;
-    for (name, member) in members {
+    let Members(members) = Members::read(text).ok_or("an object as JSON text")?;
+    for (name, member) in &members {
         match fields.iter().find(|field| field.name == name) {
-            Some(field) if !field.value.check(member) => return Err(field.value.expected()),
+            Some(field) if !field.value.check_member(member) => return Err(field.value.expected()),
             Some(_) => {}
             None if name == "id" => return Err("an entry without its id: the key is the id"),
-            None if holds_fraction(member) => return Err("whole numbers"),
-            None => {}
+            None => match member {
+                Member::Other(value) if holds_fraction(value) => return Err("whole numbers"),
+                Member::Other(_) | Member::Text(_) => {}
+            },
         }
     }
     match fields

@@ -7,10 +7,14 @@ use crate::error::Error;
 
 /// Counts up whenever the shape of facts changes.
 const VERSION: u8 = 1;
+/// Room for the facts of most organisations.
+const USUAL_BYTES: usize = 512;
 
 /// Facts to bytes.
 pub(crate) fn encode(facts: &Facts) -> Vec<u8> {
-    postcard::to_extend(facts, vec![VERSION]).expect("facts hold nothing that cannot be written")
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    bytes.push(VERSION);
+    postcard::to_extend(facts, bytes).expect("facts hold nothing that cannot be written")
 }
 
 /// Bytes to facts.

@@ -15,7 +15,7 @@ use rollcall_sync::permission::{Denied, Write, may_write};
 use crate::error::Error;
 use crate::grants::related;
 use crate::peer::PeerContext;
-use crate::prepare::{Prepared, open};
+use crate::prepare::{Prepared, Reading, open};
 
 /// Who keeps a document.
 pub(crate) struct Keeping {
@@ -108,7 +108,7 @@ pub(crate) fn keep_to_acceptance(
         ..incoming.clone()
     };
     // What waits is tried again with the next changes that come.
-    let mut again = Prepared::admit(reader, &left, &[], peer.store_id)?;
+    let mut again = Prepared::admit(reader, &left, &[], peer.store_id, Reading::Always)?;
     let refused = refused.into_iter().map(|(change, hash)| RefusedChange {
         hash: Some(*hash),
         bytes: change.bytes,

@@ -18,7 +18,7 @@ use crate::grants::related;
 use crate::handover::keep_to_acceptance;
 use crate::parallel;
 use crate::peer::PeerContext;
-use crate::prepare::{Origin, Prepared, Waiting};
+use crate::prepare::{Origin, Prepared, Reading, Waiting};
 use crate::replica::Replica;
 use crate::take_up::UpRefused;
 
@@ -57,7 +57,8 @@ impl Judged {
 pub(crate) struct JudgedBatch(pub(crate) Vec<Judged>);
 
 impl Replica {
-    /// Sends every document of a batch through gate and permission, spread over the cores.
+    /// Sends every document of a batch through gate and permission, spread over the cores. What is judged as new unread
+    /// may be held: the commit says so.
     ///
     /// # Errors
     /// `TooBig`, or the store's.
@@ -66,6 +67,7 @@ impl Replica {
         peer: &PeerContext,
         batch: &Batch,
         now_ms: i64,
+        reading: Reading,
     ) -> Result<JudgedBatch, UpRefused> {
         if batch.documents.len() > BATCH_DOCUMENTS_MAX {
             return Err(UpRefused::TooBig);
@@ -93,14 +95,22 @@ impl Replica {
             |share: Vec<&DocumentChanges>| {
                 let judged = self.read(|reader| {
                     let pending = reader.documents_pending()?;
-                    let judge = |incoming: &&DocumentChanges| {
-                        let prepared = Prepared::admit(reader, incoming, &pending, peer.store_id)?;
+                    let judge = |incoming: &DocumentChanges, reading| {
+                        let prepared = Prepared::admit(reader, incoming, &pending, peer.store_id, reading)?;
                         let homes = match prepared.row {
                             Some(_) => reader.homes_of(incoming.document_id)?.into_iter().collect(),
                             None => BTreeSet::new(),
                         };
                         let prepared = keep_to_acceptance(reader, peer, incoming, prepared, &homes)?;
-                        Ok(judge_one(peer, origin, prepared, &homes, now_ms))
+                        Ok::<_, Error>(judge_one(peer, origin, prepared, &homes, now_ms))
+                    };
+                    let judge = |incoming: &&DocumentChanges| {
+                        let judged = judge(incoming, reading)?;
+                        // What was judged as new and leads to no commit meets nothing that could say it is held.
+                        if judged.outcome == Outcome::Applied || reading == Reading::Always {
+                            return Ok(judged);
+                        }
+                        judge(incoming, Reading::Always)
                     };
                     share.iter().map(judge).collect::<Result<Vec<_>, Error>>()
                 });

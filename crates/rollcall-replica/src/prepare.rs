@@ -5,13 +5,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use rollcall_core::fact::Facts;
 use rollcall_core::id::{DocumentId, DocumentKind, FederationId, LogEpoch, StoreId};
-use rollcall_doc::gate::{self, Admission, RefusedChange};
+use rollcall_doc::gate::{Admission, Opened, RefusedChange};
 use rollcall_doc::{Document, LocalChange, Mentions};
 use rollcall_store::change::StoredChange;
 use rollcall_store::commit::{DocumentCommit, NewChange};
 use rollcall_store::document::DocumentRow;
 use rollcall_store::fact::FactRow;
 use rollcall_store::listing::Listing;
+use rollcall_store::quarantine::PendingChange as PendingRow;
 use rollcall_store::{Hash, Reader, UNSENT};
 use rollcall_sync::fingerprint::change_hash;
 use rollcall_sync::limits::PENDING_CHANGES_MAX;
@@ -77,6 +78,17 @@ pub(crate) struct Origin {
     pub(crate) epoch: LogEpoch,
 }
 
+/// Whether what is held of a document is read before its changes are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// In any case.
+    Always,
+    /// Not where changes follow nothing but one another, as those of new documents do, and all pass: to find nothing
+    /// costs as much as to find a document. That it is held after all is found by the commit, which is
+    /// [`rollcall_store::Error::Stale`] then.
+    WhereFollowed,
+}
+
 /// A document's part of a batch after the gate.
 pub(crate) struct Prepared {
     pub(crate) id: DocumentId,
@@ -97,13 +109,13 @@ pub(crate) struct Prepared {
 }
 
 /// Lets no more changes of a document wait than may; what is over is refused and kept apart.
-fn limit_pending(admission: &mut Admission, stored: &HashSet<Hash>) {
+fn limit_pending(admission: &mut Admission, stored: &[PendingRow]) {
     let mut room = PENDING_CHANGES_MAX.saturating_sub(stored.len());
     let (wait, over): (Vec<_>, Vec<_>) =
         std::mem::take(&mut admission.pending)
             .into_iter()
             .partition(|change| {
-                if stored.contains(&change.hash) {
+                if stored.iter().any(|row| row.hash == change.hash) {
                     return true;
                 }
                 let fits = room > 0;
@@ -141,47 +153,67 @@ impl Prepared {
         incoming: &DocumentChanges,
         pending: &[DocumentId],
         from: StoreId,
+        reading: Reading,
     ) -> Result<Self, Error> {
         let id = incoming.document_id;
-        let (row, changes) = match reader.load(id)? {
-            Some((row, changes)) => (Some(row), changes),
-            None => (None, Vec::new()),
-        };
-        let kind = row.as_ref().map_or(incoming.kind, |row| row.kind);
-        let held_hashes: HashSet<Hash> = changes.iter().map(|change| change.hash).collect();
-        let hashes: Vec<Hash> = incoming
-            .changes
-            .iter()
-            .map(|change| change_hash(&change.bytes))
-            .collect();
         let waiting = if pending.contains(&id) {
             reader.pending_changes(id)?
         } else {
             Vec::new()
         };
-        let stored: HashSet<Hash> = waiting.iter().map(|change| change.hash).collect();
-        let chunks: Vec<&[u8]> = incoming
-            .changes
-            .iter()
-            .map(|change| change.bytes.as_slice())
-            .chain(
-                waiting
-                    .iter()
-                    .filter(|change| change.origin_store == from && !hashes.contains(&change.hash))
-                    .map(|change| change.bytes.as_slice()),
-            )
-            .collect();
-        let held: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
-        let admitted = gate::admit_stored(kind, id, &held, &held_hashes, &chunks);
+        let sent = || incoming.changes.iter().map(|change| change.bytes.as_slice());
+        let mut chunks: Vec<&[u8]> = sent().collect();
+        if !waiting.is_empty() {
+            let hashes: Vec<Hash> = sent().map(change_hash).collect();
+            let again = waiting.iter();
+            let again = again.filter(|change| change.origin_store == from && !hashes.contains(&change.hash));
+            chunks.extend(again.map(|change| change.bytes.as_slice()));
+        }
+        let opened = Opened::new(incoming.kind, id, &chunks);
+        if reading == Reading::WhereFollowed && waiting.is_empty() && opened.are_whole() {
+            let new = Self::judge(incoming, opened, None, &[])?;
+            if new.admission.accepted.len() == incoming.changes.len() {
+                return Ok(new);
+            }
+            return Self::admit(reader, incoming, pending, from, Reading::Always);
+        }
+        let held = reader.load(id)?;
+        let opened = match &held {
+            // A kind that is not the document's own opens nothing.
+            Some((row, _)) if row.kind != incoming.kind => Opened::new(row.kind, id, &chunks),
+            Some(_) | None => opened,
+        };
+        Self::judge(incoming, opened, held, &waiting)
+    }
+
+    /// Lets opened changes into what is held.
+    fn judge(
+        incoming: &DocumentChanges,
+        opened: Opened<'_>,
+        held: Option<(DocumentRow, Vec<StoredChange>)>,
+        waiting: &[PendingRow],
+    ) -> Result<Self, Error> {
+        let id = incoming.document_id;
+        let hashes = incoming.changes.iter().zip(opened.hashes());
+        let hashes = hashes.map(|(change, known)| known.unwrap_or_else(|| change_hash(&change.bytes)));
+        let hashes: Vec<Hash> = hashes.collect();
+        let (row, changes) = match held {
+            Some((row, changes)) => (Some(row), changes),
+            None => (None, Vec::new()),
+        };
+        let kind = row.as_ref().map_or(incoming.kind, |row| row.kind);
+        let held_hashes: HashSet<Hash> = changes.iter().map(|change| change.hash).collect();
+        let stored: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
+        let admitted = opened.admit(&stored, &held_hashes);
         let mut admission = admitted.map_err(|source| Error::Document {
             id,
             source: Box::new(source),
         })?;
-        limit_pending(&mut admission, &stored);
-        let accepted: HashSet<Hash> = admission.accepted.iter().map(|change| change.hash).collect();
+        limit_pending(&mut admission, waiting);
+        let is_accepted = |hash: &Hash| admission.accepted.iter().any(|change| change.hash == *hash);
         let released = waiting
             .iter()
-            .filter(|change| accepted.contains(&change.hash))
+            .filter(|change| is_accepted(&change.hash))
             .map(|change| Waiting {
                 hash: change.hash,
                 position: change.position,

@@ -12,7 +12,7 @@ use rollcall_sync::message::{Batch, DocumentChanges, SetSum};
 use crate::error::Error;
 use crate::kept_apart::keep_rest;
 use crate::parallel;
-use crate::prepare::{Origin, Prepared, Waiting};
+use crate::prepare::{Origin, Prepared, Reading, Waiting};
 use crate::replica::Replica;
 use crate::send_up::grant_new;
 
@@ -106,7 +106,7 @@ impl Replica {
         now_ms: i64,
     ) -> Result<(Taken, SetSum), Error> {
         for _ in 0..TRIES {
-            let passed = self.admit_down(documents, now_ms)?;
+            let passed = self.admit_down(documents, now_ms, Reading::Always)?;
             match self.start_down(documents, passed, cursor, None, now_ms).wait() {
                 Err(rollcall_store::Error::Stale(_)) => {}
                 other => return self.finish_down(other?),
@@ -115,11 +115,13 @@ impl Replica {
         Err(Error::Busy(DocumentId::default()))
     }
 
-    /// Sends every document of a batch through the gate, spread over the cores. Writes nothing.
+    /// Sends every document of a batch through the gate, spread over the cores. Writes nothing. What passes as new unread
+    /// may be held: the commit says so.
     pub(crate) fn admit_down(
         &self,
         documents: &[DocumentChanges],
         now_ms: i64,
+        reading: Reading,
     ) -> Result<PassedBatch, Error> {
         let upstream = self.read(|reader| Ok(reader.upstream()?))?;
         let origin = upstream.map_or(
@@ -136,7 +138,7 @@ impl Replica {
             let passed = self.read(|reader| {
                 let pending = reader.documents_pending()?;
                 let pass = |incoming: &&DocumentChanges| {
-                    let prepared = Prepared::admit(reader, incoming, &pending, origin.store)?;
+                    let prepared = Prepared::admit(reader, incoming, &pending, origin.store, reading)?;
                     let commit = prepared.commit_down(incoming, origin, now_ms)?;
                     Ok(Passed::of(incoming, prepared, commit))
                 };

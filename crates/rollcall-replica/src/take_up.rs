@@ -17,7 +17,7 @@ use crate::grants::Access;
 use crate::judge::{Judged, JudgedBatch};
 use crate::kept_apart::keep_rest;
 use crate::peer::PeerContext;
-use crate::prepare::Origin;
+use crate::prepare::{Origin, Reading};
 use crate::replica::{PROGRAM, Replica, hex};
 
 /// Why a whole batch was refused.
@@ -116,7 +116,7 @@ impl Replica {
     /// The store's; nothing of the batch is applied then.
     pub fn take_up(&self, peer: &PeerContext, batch: &Batch, now_ms: i64) -> Result<Ack, UpRefused> {
         for _ in 0..TRIES {
-            let judged = self.judge_up(peer, batch, now_ms)?;
+            let judged = self.judge_up(peer, batch, now_ms, Reading::Always)?;
             match self.start_commit(peer, batch, judged, now_ms).wait() {
                 Err(rollcall_store::Error::Stale(_)) => {}
                 other => return Ok(other.map_err(Error::from)?),

@@ -2,12 +2,16 @@
 //! Owns the short way: an entry without amendments is read straight into its type; everything odd goes the long way
 //! of `read::entry`, which names problems. Owns the readings of an entry whose amendments contradict each other.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use rollcall_core::problem::Problem;
 use rollcall_core::record::{
     CheckEntry, ContactEntry, CoverageEntry, ExclusionEntry, FundEntry, HandoverEntry, OrganiserEntry,
     OtherUnitsEntry, StageEntry, SubsidyEntry, TargetEntry, UnionEventEntry,
 };
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::content::{Cell, Content, Held};
@@ -47,21 +51,26 @@ entries!(
     UnionEventEntry,
 );
 
-/// The entries of the container of this name, as they are shown.
-pub(super) fn entries<T: Entry>(content: &Content, container: &str, problems: &mut Vec<Problem>) -> Vec<T> {
-    let entries = readings(content, container, problems).into_iter();
-    entries
-        .filter_map(|readings| readings.into_iter().next()?)
-        .collect()
+/// The readings of one entry; `None` is an entry taken back or unreadable.
+pub(crate) struct Readings<T> {
+    /// The one shown.
+    pub(crate) shown: Option<T>,
+    /// Others, where an amended field holds several values.
+    pub(crate) others: Vec<Option<T>>,
 }
 
-/// The readings of each entry, the one shown first: several where an amended field holds several values. `None` is an
-/// entry taken back or unreadable.
+/// The entries of the container of this name, as they are shown.
+pub(super) fn entries<T: Entry>(content: &Content, container: &str, problems: &mut Vec<Problem>) -> Vec<T> {
+    let readings = readings(content, container, problems).into_iter();
+    readings.filter_map(|readings| readings.shown).collect()
+}
+
+/// The readings of each entry of the container of this name.
 pub(crate) fn readings<T: Entry>(
     content: &Content,
     container: &str,
     problems: &mut Vec<Problem>,
-) -> Vec<Vec<Option<T>>> {
+) -> Vec<Readings<T>> {
     let form = schema::of(content.kind)
         .containers
         .iter()
@@ -78,7 +87,10 @@ pub(crate) fn readings<T: Entry>(
             if amendments.peek().is_none()
                 && let Some(direct) = parse::<T>(&name, held.value.as_text().unwrap_or_default())
             {
-                read.push(vec![Some(direct).filter(|direct| !direct.is_withdrawn())]);
+                read.push(Readings {
+                    shown: Some(direct).filter(|direct| !direct.is_withdrawn()),
+                    others: Vec::new(),
+                });
                 continue;
             }
             let disputed: Vec<&Cell> = amendments
@@ -86,7 +98,7 @@ pub(crate) fn readings<T: Entry>(
                 .filter(|cell| !cell.losers.is_empty())
                 .collect();
             let combinations: usize = disputed.iter().map(|cell| cell.losers.len() + 1).product();
-            let reading = |number: usize| {
+            let mut reading = |number: usize| {
                 let value_of = |cell| value_in(number, &disputed, cell);
                 let object = entry_reading(content, container, fields, &name, held, value_of, problems)?;
                 let typed = serde_json::from_value::<T>(Value::Object(object)).ok();
@@ -95,7 +107,10 @@ pub(crate) fn readings<T: Entry>(
                 }
                 typed.filter(|typed| !typed.is_withdrawn())
             };
-            read.push((0..combinations.min(READINGS_MAX)).map(reading).collect());
+            read.push(Readings {
+                shown: reading(0),
+                others: (1..combinations.min(READINGS_MAX)).map(reading).collect(),
+            });
         }
     }
     read
@@ -118,9 +133,61 @@ fn value_in<'a>(mut number: usize, disputed: &[&'a Cell], cell: &'a Cell) -> &'a
 
 /// Reads an entry with its id put in front of its members; `None` where anything is out of the ordinary.
 fn parse<T: Entry>(name: &str, text: &str) -> Option<T> {
-    let members = text
-        .strip_prefix('{')
-        .filter(|members| !members.starts_with('}'))?;
-    let id = serde_json::to_string(name).ok()?;
-    serde_json::from_str(&format!("{{\"id\":{id},{members}")).ok()
+    let mut json = serde_json::Deserializer::from_str(text);
+    let entry = json.deserialize_map(Named(name, PhantomData)).ok()?;
+    json.end().ok()?;
+    Some(entry)
+}
+
+/// An entry that goes by this name.
+struct Named<'n, T>(&'n str, PhantomData<T>);
+
+impl<'de, T: Entry> Visitor<'de> for Named<'_, T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an entry")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(WithId {
+            id: self.0,
+            turn: Turn::Key,
+            members,
+        }))
+    }
+}
+
+/// The members of an entry, after its id.
+struct WithId<'n, A> {
+    id: &'n str,
+    turn: Turn,
+    members: A,
+}
+
+/// What comes next.
+enum Turn {
+    Key,
+    Id,
+    Members,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithId<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        if let Turn::Key = self.turn {
+            self.turn = Turn::Id;
+            return seed.deserialize("id".into_deserializer()).map(Some);
+        }
+        self.members.next_key_seed(seed)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        if let Turn::Id = self.turn {
+            self.turn = Turn::Members;
+            return seed.deserialize(self.id.into_deserializer());
+        }
+        self.members.next_value_seed(seed)
+    }
 }

@@ -2,7 +2,7 @@
 //! duplicates out, dependencies known, number next for its actor, operations after those they depend on.
 //! What passes goes to `trial`; nothing here calls the library on foreign bytes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 
@@ -51,80 +51,120 @@ pub(crate) fn walk_stored<'a>(stored: &[&'a [u8]]) -> Option<Vec<Checked<'a>>> {
 /// Lets changes into a document: `held` as it stands, `held_hashes` its changes without the genesis change,
 /// `incoming` plain chunks in any order.
 pub fn admit(held: &Document, held_hashes: &HashSet<[u8; 32]>, incoming: &[&[u8]]) -> Admission {
-    let mut admission = Admission::default();
-    let genesis = Genesis::of(held.kind(), held.id());
-    let waiting = sift(&genesis, held_hashes, incoming, &mut admission);
-    if waiting.is_empty() {
-        return admission;
-    }
-    let ready = order(&mut History::of(held, &genesis), waiting, &mut admission);
-    if !ready.is_empty() {
-        admission.settle(&genesis, trial::run(held, ready));
-    }
+    let mut opened = Opened::new(held.kind(), held.id(), incoming);
+    opened.leave_out(held_hashes);
+    let Opened {
+        genesis,
+        waiting,
+        mut admission,
+        ..
+    } = opened;
+    admission.take(held, &genesis, waiting);
     admission
 }
 
-/// The same for a document that has not been loaded: `stored` are its changes, in stored order. It is loaded together
-/// with what comes in, and by itself only where that fails.
-///
-/// # Errors
-/// `ChangeDamaged`, `Apply` or `HistoryIncomplete` where the bytes are not what was stored.
-pub fn admit_stored(
-    kind: DocumentKind,
-    id: DocumentId,
-    stored: &[&[u8]],
-    held_hashes: &HashSet<[u8; 32]>,
-    incoming: &[&[u8]],
-) -> Result<Admission, Error> {
-    let load = || Document::load(kind, id, stored.iter().copied());
-    let Some(held) = walk_stored(stored) else {
-        return Ok(admit(&load()?, held_hashes, incoming));
-    };
-    let mut admission = Admission::default();
-    let genesis = Genesis::of(kind, id);
-    let waiting = sift(&genesis, held_hashes, incoming, &mut admission);
-    if waiting.is_empty() {
-        return Ok(admission);
-    }
-    let mut history = History::begun(&genesis);
-    held.iter().for_each(|checked| history.add(checked));
-    let ready = order(&mut history, waiting, &mut admission);
-    if !ready.is_empty() {
-        let outcome = match trial::whole(&genesis, &held, &ready) {
-            Some(document) => trial::Outcome {
-                document: Some(document),
-                passed: ready,
-                refused: Vec::new(),
-            },
-            None => trial::run(&load()?, ready),
-        };
-        admission.settle(&genesis, outcome);
-    }
-    Ok(admission)
+/// Changes that came in for a document, opened and decoded before anything is asked about what is held of it.
+pub struct Opened<'a> {
+    genesis: Genesis,
+    /// Of each change, in the order in which they came; `None` where the frame is wrong.
+    hashes: Vec<Option<[u8; 32]>>,
+    waiting: Vec<Checked<'a>>,
+    admission: Admission,
 }
 
-/// New changes that pass frame, walker and schema; the rest is refused.
-fn sift<'a>(
-    genesis: &Genesis,
-    held_hashes: &HashSet<[u8; 32]>,
-    incoming: &[&'a [u8]],
-    admission: &mut Admission,
-) -> Vec<Checked<'a>> {
-    let mut seen = HashSet::new();
-    let mut waiting = Vec::new();
-    for bytes in incoming {
-        match frame::open(bytes) {
-            Ok(Frame { hash, .. }) if held_hashes.contains(&hash) || !seen.insert(hash) => {
-                admission.duplicates += 1
+impl<'a> Opened<'a> {
+    /// Opens plain chunks in any order; what does not pass frame, walker and schema is refused.
+    pub fn new(kind: DocumentKind, id: DocumentId, incoming: &[&'a [u8]]) -> Self {
+        let genesis = Genesis::of(kind, id);
+        let (mut hashes, mut waiting) = (Vec::with_capacity(incoming.len()), Vec::new());
+        let mut admission = Admission::default();
+        let mut seen = BTreeSet::new();
+        for bytes in incoming {
+            let opened = frame::open(bytes);
+            hashes.push(opened.as_ref().ok().map(|frame| frame.hash));
+            match opened {
+                Ok(Frame { hash, .. }) if !seen.insert(hash) => admission.duplicates += 1,
+                Ok(Frame { hash, body }) => match check(&genesis, body) {
+                    Ok(change) => waiting.push(Checked { bytes, hash, change }),
+                    Err(refusal) => admission.refuse(Some(hash), bytes, refusal, false),
+                },
+                Err(refusal) => admission.refuse(None, bytes, refusal, false),
             }
-            Ok(Frame { hash, body }) => match check(genesis, body) {
-                Ok(change) => waiting.push(Checked { bytes, hash, change }),
-                Err(refusal) => admission.refuse(Some(hash), bytes, refusal, false),
-            },
-            Err(refusal) => admission.refuse(None, bytes, refusal, false),
+        }
+        Self {
+            genesis,
+            hashes,
+            waiting,
+            admission,
         }
     }
-    waiting
+
+    /// Names of the changes, in the order in which they came; `None` where the frame is wrong.
+    pub fn hashes(&self) -> &[Option<[u8; 32]>] {
+        &self.hashes
+    }
+
+    /// Whether all are sound and follow the genesis change and one another only: they are a document by themselves,
+    /// whether or not it is held.
+    pub fn are_whole(&self) -> bool {
+        let own: BTreeSet<[u8; 32]> = self.waiting.iter().map(|checked| checked.hash).collect();
+        let mut followed = self.waiting.iter().flat_map(|checked| &checked.change.deps);
+        self.admission.refused.is_empty()
+            && followed.all(|dep| *dep == self.genesis.hash || own.contains(dep))
+    }
+
+    /// Lets them into the document that `stored` make, its changes in stored order: it is loaded together with what comes
+    /// in, and by itself only where that fails.
+    ///
+    /// # Errors
+    /// `ChangeDamaged`, `Apply` or `HistoryIncomplete` where the bytes are not what was stored.
+    pub fn admit(mut self, stored: &[&[u8]], held_hashes: &HashSet<[u8; 32]>) -> Result<Admission, Error> {
+        let genesis = self.genesis;
+        let load = || Document::load(genesis.kind, genesis.id, stored.iter().copied());
+        self.leave_out(held_hashes);
+        let Self {
+            waiting,
+            mut admission,
+            ..
+        } = self;
+        if waiting.is_empty() {
+            return Ok(admission);
+        }
+        let Some(held) = walk_stored(stored) else {
+            admission.take(&load()?, &genesis, waiting);
+            return Ok(admission);
+        };
+        let mut history = History::begun(&genesis);
+        held.iter().for_each(|checked| history.add(checked));
+        let ready = order(&mut history, waiting, &mut admission);
+        if !ready.is_empty() {
+            let outcome = match trial::whole(&genesis, &held, &ready) {
+                Some(document) => trial::Outcome {
+                    document: Some(document),
+                    passed: ready,
+                    refused: Vec::new(),
+                },
+                None => trial::run(&load()?, ready),
+            };
+            admission.settle(&genesis, outcome);
+        }
+        Ok(admission)
+    }
+
+    /// Counts as duplicates what is held, whatever is thought of it today: it has passed the gate before.
+    fn leave_out(&mut self, held: &HashSet<[u8; 32]>) {
+        if held.is_empty() {
+            return;
+        }
+        let Self {
+            waiting, admission, ..
+        } = self;
+        let before = waiting.len() + admission.refused.len();
+        waiting.retain(|checked| !held.contains(&checked.hash));
+        let is_held = |refused: &RefusedChange| refused.hash.is_some_and(|hash| held.contains(&hash));
+        admission.refused.retain(|refused| !is_held(refused));
+        admission.duplicates += before - waiting.len() - admission.refused.len();
+    }
 }
 
 fn check<'a>(genesis: &Genesis, body: &'a [u8]) -> Result<PlainChange<'a>, Refusal> {
@@ -195,6 +235,17 @@ fn order<'a>(
 }
 
 impl Admission {
+    /// Lets new changes into a document as it stands.
+    fn take(&mut self, held: &Document, genesis: &Genesis, waiting: Vec<Checked<'_>>) {
+        if waiting.is_empty() {
+            return;
+        }
+        let ready = order(&mut History::of(held, genesis), waiting, self);
+        if !ready.is_empty() {
+            self.settle(genesis, trial::run(held, ready));
+        }
+    }
+
     /// Puts every change that was tried in its place.
     fn settle(&mut self, genesis: &Genesis, outcome: trial::Outcome<'_>) {
         let trial::Outcome {
@@ -203,7 +254,7 @@ impl Admission {
             refused,
         } = outcome;
         self.document = document.filter(|_| !passed.is_empty());
-        let orphaned: HashSet<[u8; 32]> = refused.iter().map(|(checked, _)| checked.hash).collect();
+        let orphaned: BTreeSet<[u8; 32]> = refused.iter().map(|(checked, _)| checked.hash).collect();
         for (checked, refusal) in refused {
             // What only depends on a poisoned change is not poisoned itself: it waits.
             let missing: Vec<[u8; 32]> = checked
@@ -255,8 +306,8 @@ impl Admission {
 
 /// What is known of the changes in a document, those accepted on the way included.
 struct History {
-    changes: HashMap<[u8; 32], Known>,
-    last_by_actor: HashMap<[u8; 16], Last>,
+    changes: BTreeMap<[u8; 32], Known>,
+    last_by_actor: BTreeMap<[u8; 16], Last>,
 }
 
 struct Known {
@@ -277,8 +328,8 @@ impl History {
             max_op: genesis.max_op(),
         };
         let mut history = Self {
-            changes: HashMap::from([(genesis.hash, known)]),
-            last_by_actor: HashMap::new(),
+            changes: BTreeMap::from([(genesis.hash, known)]),
+            last_by_actor: BTreeMap::new(),
         };
         history.note_last(genesis.actor.0, 1, genesis.hash);
         history
@@ -289,8 +340,8 @@ impl History {
             return Self::begun(genesis);
         }
         let mut history = Self {
-            changes: HashMap::new(),
-            last_by_actor: HashMap::new(),
+            changes: BTreeMap::new(),
+            last_by_actor: BTreeMap::new(),
         };
         for change in document.automerge().get_changes_meta(&[]) {
             let deps = change.deps.iter().map(|dep| dep.0).collect();
@@ -388,7 +439,7 @@ impl History {
     /// numbered below `wanted` can follow it.
     fn follows(&self, deps: &[[u8; 32]], wanted: [u8; 32]) -> bool {
         let floor = self.changes.get(&wanted).map_or(0, |known| known.max_op);
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let mut stack: Vec<[u8; 32]> = deps.to_vec();
         while let Some(hash) = stack.pop() {
             if hash == wanted {

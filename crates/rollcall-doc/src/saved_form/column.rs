@@ -3,10 +3,10 @@
 
 /// A run-length column: two or more of the same are a run, others are literal, nothing is counted.
 pub(super) fn run_lengths<T: Copy + PartialEq>(
+    bytes: &mut Vec<u8>,
     values: impl Iterator<Item = Option<T>>,
     put: impl Fn(&mut Vec<u8>, T),
-) -> Vec<u8> {
-    let mut bytes = Vec::new();
+) {
     let mut literals: Vec<T> = Vec::new();
     let flush = |bytes: &mut Vec<u8>, literals: &mut Vec<T>| {
         if !literals.is_empty() {
@@ -21,36 +21,40 @@ pub(super) fn run_lengths<T: Copy + PartialEq>(
             count += 1;
         }
         match value {
-            Some(value) if count == 1 => literals.push(value),
+            Some(value) if count == 1 => {
+                if literals.is_empty() {
+                    literals.reserve(1 + values.size_hint().0);
+                }
+                literals.push(value);
+            }
             Some(value) => {
-                flush(&mut bytes, &mut literals);
-                put_signed(&mut bytes, count as i64);
-                put(&mut bytes, value);
+                flush(bytes, &mut literals);
+                put_signed(bytes, count as i64);
+                put(bytes, value);
             }
             None => {
-                flush(&mut bytes, &mut literals);
+                flush(bytes, &mut literals);
                 bytes.push(0);
-                put_unsigned(&mut bytes, count);
+                put_unsigned(bytes, count);
             }
         }
     }
-    flush(&mut bytes, &mut literals);
-    bytes
+    flush(bytes, &mut literals);
 }
 
 /// Differences of numbers below 2^63, as a run-length column.
-pub(super) fn deltas(values: impl IntoIterator<Item = u64>) -> Vec<u8> {
-    signed_deltas(values.into_iter().map(u64::cast_signed))
+pub(super) fn deltas(bytes: &mut Vec<u8>, values: impl IntoIterator<Item = u64>) {
+    signed_deltas(bytes, values.into_iter().map(u64::cast_signed));
 }
 
-pub(super) fn signed_deltas(values: impl IntoIterator<Item = i64>) -> Vec<u8> {
+pub(super) fn signed_deltas(bytes: &mut Vec<u8>, values: impl IntoIterator<Item = i64>) {
     let mut before = 0_i64;
     let steps = values.into_iter().map(|value| {
         let step = value.wrapping_sub(before);
         before = value;
         Some(step)
     });
-    run_lengths(steps, put_signed_of)
+    run_lengths(bytes, steps, put_signed_of);
 }
 
 pub(super) fn put_unsigned_of(bytes: &mut Vec<u8>, value: u64) {

@@ -5,6 +5,7 @@ use rollcall_core::date::PartialDate;
 use rollcall_core::id::FederationId;
 use serde_json::Value;
 
+use crate::members::Member;
 use crate::scalar::ScalarRef;
 
 /// What a single value may hold.
@@ -47,6 +48,14 @@ impl Type {
             Self::Text | Self::Date | Self::Federation | Self::Term(_) => {
                 value.as_str().is_some_and(|text| self.check_text(text))
             }
+        }
+    }
+
+    /// Whether a member of an entry fits.
+    pub(super) fn check_member(self, member: &Member<'_>) -> bool {
+        match member {
+            Member::Text(text) => self.check_text(text),
+            Member::Other(value) => self.check(value),
         }
     }
 

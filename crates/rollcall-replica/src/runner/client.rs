@@ -17,6 +17,7 @@ use super::committing::{Committing, shares_a_document};
 use super::link::{Link, NodeKeys};
 use super::report::{Staying, SyncReport};
 use crate::error::Error;
+use crate::prepare::Reading;
 use crate::replica::Replica;
 use crate::take_down::{CommittedDown, Reached};
 
@@ -92,6 +93,7 @@ async fn sync<L: Link>(
             clock,
             sent: VecDeque::new(),
             committing: VecDeque::new(),
+            reading: Reading::WhereFollowed,
             report: &mut report,
             further_round_trips: 0,
             received: None,
@@ -135,6 +137,8 @@ struct Run<'a, 's, L: Link> {
     sent: VecDeque<Arc<Batch>>,
     /// Oldest first.
     committing: VecDeque<Committing<CommittedDown>>,
+    /// Until the aggregator sends as new what is held.
+    reading: Reading,
     report: &'a mut SyncReport,
     further_round_trips: u32,
     /// The last receipt that came in this session.
@@ -421,8 +425,8 @@ impl<L: Link> Run<'_, '_, L> {
         let batch = Arc::new(batch);
         let announced = self.replica.store().announce();
         let passed = {
-            let (replica, batch) = (self.replica.clone(), Arc::clone(&batch));
-            blocking(move || replica.admit_down(&batch.documents, now_ms)).await?
+            let (replica, batch, reading) = (self.replica.clone(), Arc::clone(&batch), self.reading);
+            blocking(move || replica.admit_down(&batch.documents, now_ms, reading)).await?
         };
         // Who waits for a commit must not be what the commit waits for.
         let announced = Some(announced).filter(|_| self.committing.len() < BATCHES_IN_FLIGHT_MAX);
@@ -459,6 +463,7 @@ impl<L: Link> Run<'_, '_, L> {
         let (taken, set) = match committed {
             // Those after it are refused with it and come here in their turn.
             Err(rollcall_store::Error::Stale(_) | rollcall_store::Error::CursorMoved { .. }) => {
+                self.reading = Reading::Always;
                 let batch = Arc::clone(batch);
                 blocking(move || replica.take_down(&batch, now_ms)).await?
             }

@@ -20,6 +20,7 @@ use super::standing::{Leave, Standing, Told, cut};
 use super::turns::Turn;
 use crate::error::Error;
 use crate::peer::PeerContext;
+use crate::prepare::Reading;
 use crate::replica::Replica;
 use crate::take_up::UpRefused;
 
@@ -60,6 +61,7 @@ pub async fn serve_session<E: std::fmt::Display>(
         clock,
         verified: Cursor::default(),
         committing: VecDeque::new(),
+        reading: Reading::WhereFollowed,
         apart: Vec::new(),
         heard: tokio::time::Instant::now(),
         told: Some(standing.told),
@@ -141,6 +143,8 @@ struct Run<'a> {
     verified: Cursor,
     /// Oldest first.
     committing: VecDeque<Committing<Ack>>,
+    /// Until the peer sends as new what is held.
+    reading: Reading,
     /// Documents that the node asked to be left out of its receipt.
     apart: Vec<DocumentId>,
     /// When the node was last heard.
@@ -328,7 +332,7 @@ impl Run<'_> {
         }
         let (replica, peer) = (self.replica.clone(), self.peer.clone());
         let (verify, verified) = (Arc::clone(&self.keys.verify), self.verified);
-        let batch = Arc::new(batch);
+        let (batch, reading) = (Arc::new(batch), self.reading);
         let permit = match &self.turn {
             Some(turn) => turn.judge().await,
             None => None,
@@ -346,7 +350,7 @@ impl Run<'_> {
                         chain: batch.end_chain,
                     };
                 }
-                Ok::<_, UpRefused>((replica.judge_up(&peer, &batch, now_ms)?, reached))
+                Ok::<_, UpRefused>((replica.judge_up(&peer, &batch, now_ms, reading)?, reached))
             })
             .await
         };
@@ -392,6 +396,7 @@ impl Run<'_> {
         let ack = match ack {
             // Those after it are refused with it and come here in their turn.
             Err(rollcall_store::Error::Stale(_) | rollcall_store::Error::CursorMoved { .. }) => {
+                self.reading = Reading::Always;
                 let (replica, peer, now_ms) = (self.replica.clone(), self.peer.clone(), (self.clock)());
                 match blocking(move || replica.take_up(&peer, &batch, now_ms)).await {
                     Ok(ack) => ack,

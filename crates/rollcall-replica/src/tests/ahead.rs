@@ -1,10 +1,11 @@
 //! Batches that are handed to the store before the one they follow is committed.
 
 use rollcall_store::Error;
-use rollcall_sync::message::Cursor;
+use rollcall_sync::message::{Batch, Cursor, Outcome};
 use serde_json::json;
 
-use super::country::{Country, NOW, OWN, key};
+use super::country::{Country, NOW, OWN, first_change, key, loose};
+use crate::prepare::Reading;
 use crate::take_down::Reached;
 
 fn union(id: &str, name: &str) -> serde_json::Value {
@@ -24,7 +25,11 @@ fn the_aggregator_takes_no_batch_before_the_one_it_follows() {
     let second = country.node(0).load_up(&after, &key(0)).expect("read");
     let second = second.expect("the log goes on");
     let (centre, peer) = (&country.centre, country.peer(0));
-    let judged = [&first, &second].map(|batch| centre.judge_up(&peer, batch, NOW).expect("judged"));
+    let judged = [&first, &second].map(|batch| {
+        centre
+            .judge_up(&peer, batch, NOW, Reading::Always)
+            .expect("judged")
+    });
 
     // Somebody else's edit moves the document of the first.
     country.edit(1, union("u1", "there"));
@@ -45,6 +50,50 @@ fn the_aggregator_takes_no_batch_before_the_one_it_follows() {
 }
 
 #[test]
+fn what_is_judged_as_new_without_a_look_and_is_held_is_found_by_the_commit() {
+    let country = Country::new(500);
+    country.edit(0, union("u1", "here"));
+    country.up(0);
+    let document = country.edit(1, union("u1", "there"));
+    let batch = country.batch_up(1);
+    let (centre, peer) = (&country.centre, country.peer(1));
+    let judged = centre.judge_up(&peer, &batch, NOW, Reading::WhereFollowed);
+    let commit = centre.start_commit(&peer, &batch, judged.expect("judged"), NOW);
+    assert!(matches!(commit.wait(), Err(Error::Stale(id)) if id == document));
+    let ack = centre.take_up(&peer, &batch, NOW).expect("taken");
+    assert_eq!(ack.outcomes[0].outcome, Outcome::Applied);
+    assert_eq!(centre.verify().expect("checked"), []);
+}
+
+#[test]
+fn whom_a_document_belongs_to_is_looked_up_where_its_change_does_not_say() {
+    let country = Country::new(500);
+    let (centre, peer) = (&country.centre, country.peer(1));
+    let take = |batch: &Batch, reading| {
+        let judged = centre.judge_up(&peer, batch, NOW, reading).expect("judged");
+        let ack = centre
+            .start_commit(&peer, batch, judged, NOW)
+            .wait()
+            .expect("taken");
+        ack.outcomes[0].outcome.clone()
+    };
+    let nobodys = |id: &str| json!({"type": "union", "id": id, "name": "there"});
+    // It names no federation: as a new document nobody may write it.
+    let stray = loose(vec![first_change(nobodys("u2"))]);
+    assert!(matches!(
+        take(&stray, Reading::WhereFollowed),
+        Outcome::Rejected(_)
+    ));
+    country.edit(0, union("u1", "here"));
+    country.up(0);
+    assert_eq!(
+        take(&loose(vec![first_change(nobodys("u1"))]), Reading::WhereFollowed),
+        Outcome::Applied
+    );
+    assert_eq!(centre.verify().expect("checked"), []);
+}
+
+#[test]
 fn a_node_takes_no_batch_before_the_one_it_follows() {
     let country = Country::new(1);
     country.edit(0, union("u1", "first"));
@@ -57,7 +106,10 @@ fn a_node_takes_no_batch_before_the_one_it_follows() {
     let (first, _) = country.batch_down(1, held);
     let (second, _) = country.batch_down(1, first.to);
     let node = country.node(1);
-    let passed = [&first, &second].map(|batch| node.admit_down(&batch.documents, NOW).expect("passed"));
+    let passed = [&first, &second].map(|batch| {
+        node.admit_down(&batch.documents, NOW, Reading::Always)
+            .expect("passed")
+    });
 
     country.edit(1, union("u1", "in between"));
     let [of_first, of_second] = passed;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rollcall_core::id::{DocumentId, FederationId, LogEpoch, StoreId};
+use rollcall_core::id::{ActorId, DocumentId, FederationId, LogEpoch, StoreId};
 use rollcall_core::record::Record;
+use rollcall_doc::{Document, EditBy};
 use rollcall_store::cursor::{Cursor, Grant, Upstream};
 use rollcall_store::{CreateOptions, Hash, Role, Store, Writer};
 use rollcall_sync::fingerprint::change_hash;
 use rollcall_sync::keys::{Sign, Verify};
-use rollcall_sync::message::{Ack, Batch, Receipt};
+use rollcall_sync::message::{Ack, Batch, ChangeEntry, DocumentChanges, Receipt};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -82,6 +83,44 @@ impl Verify for Seals {
 
     fn is_receipt_signed(&self, key: &[u8], receipt: &Receipt) -> bool {
         seal(key, &[&receipt.hash()]) == receipt.signature
+    }
+}
+
+/// Documents outside the order of any log.
+pub(super) fn loose(documents: Vec<DocumentChanges>) -> Batch {
+    Batch {
+        from: 0,
+        to: 0,
+        end_chain: [0; 32],
+        signature: Vec::new(),
+        documents,
+        drained: false,
+    }
+}
+
+/// A new document as its first change, written at no node.
+pub(super) fn first_change(record: Value) -> DocumentChanges {
+    let record: Record = serde_json::from_value(record).expect("a record");
+    let document_id = record.document_id().expect("a key");
+    let mut document = Document::create(record.kind(), document_id);
+    let edits = document.plan(&record).expect("a plan");
+    let by = EditBy {
+        actor: ActorId([7; 16]),
+        author: format!("{OWN}/7"),
+        reason: String::new(),
+        time_ms: NOW,
+        heads: None,
+    };
+    let change = document.apply_edits(&edits, &by).expect("an edit");
+    DocumentChanges {
+        document_id,
+        kind: record.kind(),
+        scopes: Vec::new(),
+        changes: vec![ChangeEntry {
+            position: 0,
+            committed_at_ms: 0,
+            bytes: change.expect("a change").bytes,
+        }],
     }
 }
 

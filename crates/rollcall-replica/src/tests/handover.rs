@@ -6,10 +6,10 @@ use rollcall_core::id::{ActorId, DocumentId, DocumentKind};
 use rollcall_core::record::Record;
 use rollcall_doc::{Document, Edit, EditBy};
 use rollcall_sync::fingerprint::change_hash;
-use rollcall_sync::message::{Batch, ChangeEntry, DocumentChanges, Outcome};
+use rollcall_sync::message::{ChangeEntry, DocumentChanges, Outcome};
 use serde_json::{Value, json};
 
-use super::country::{Country, FOREIGN, NOW, OWN, federation};
+use super::country::{Country, FOREIGN, NOW, OWN, federation, loose};
 use crate::edit::Editing;
 use crate::error::Error;
 use crate::grants::{Access, Enrolled};
@@ -99,14 +99,7 @@ impl Handed {
 
     /// What the aggregator makes of changes that the writer of a scope sends.
     fn take(&self, scope: &str, changes: Vec<ChangeEntry>) -> Outcome {
-        let batch = Batch {
-            from: 0,
-            to: 0,
-            end_chain: [0; 32],
-            signature: Vec::new(),
-            documents: vec![self.changes(changes)],
-            drained: false,
-        };
+        let batch = loose(vec![self.changes(changes)]);
         let ack = self.country.centre.take_up(&self.peer(scope), &batch, NOW);
         ack.expect("taken").outcomes.swap_remove(0).outcome
     }

@@ -1,15 +1,13 @@
 //! What the aggregator owes a node whose batch it takes.
 
-use rollcall_core::id::{ActorId, DocumentId};
-use rollcall_core::record::Record;
-use rollcall_doc::{Document, EditBy};
+use rollcall_core::id::DocumentId;
 use rollcall_store::Reader;
 use rollcall_sync::fingerprint::{change_hash, origin_chain};
 use rollcall_sync::keys::Sign;
-use rollcall_sync::message::{Batch, ChangeEntry, Cursor, DocumentChanges, Outcome, ResolveRequest};
+use rollcall_sync::message::{Batch, Cursor, DocumentChanges, Outcome, ResolveRequest};
 use serde_json::json;
 
-use super::country::{Country, FOREIGN, NOW, OWN, Seals, federation, key};
+use super::country::{Country, FOREIGN, NOW, OWN, Seals, federation, first_change, key, loose};
 use crate::Replica;
 use crate::error::Error;
 use crate::take_up::UpRefused;
@@ -21,18 +19,6 @@ fn two_edits(country: &Country) -> DocumentId {
         json!({"type": "union", "id": "u1", "name": "first", "higher_union": OWN}),
     );
     country.edit(0, json!({"type": "union", "id": "u1", "name": "second"}))
-}
-
-/// Documents outside the order of any log.
-fn loose(documents: Vec<DocumentChanges>) -> Batch {
-    Batch {
-        from: 0,
-        to: 0,
-        end_chain: [0; 32],
-        signature: Vec::new(),
-        documents,
-        drained: false,
-    }
 }
 
 #[test]
@@ -304,31 +290,9 @@ fn a_change_that_lost_its_number_is_wanted_until_its_node_has_written_it_again()
 fn what_a_peer_may_not_write_is_kept_apart() {
     let country = Country::new(500);
     let record = json!({"type": "union", "id": "u2", "name": "foreign", "higher_union": FOREIGN});
-    let record: Record = serde_json::from_value(record).expect("a record");
-    let id = record.document_id().expect("a key");
-    let mut document = Document::create(record.kind(), id);
-    let edits = document.plan(&record).expect("a plan");
-    let by = EditBy {
-        actor: ActorId([7; 16]),
-        author: format!("{OWN}/7"),
-        reason: String::new(),
-        time_ms: NOW,
-        heads: None,
-    };
-    let change = document
-        .apply_edits(&edits, &by)
-        .expect("an edit")
-        .expect("a change");
-    let batch = loose(vec![DocumentChanges {
-        document_id: id,
-        kind: record.kind(),
-        scopes: Vec::new(),
-        changes: vec![ChangeEntry {
-            position: 0,
-            committed_at_ms: 0,
-            bytes: change.bytes.clone(),
-        }],
-    }]);
+    let first = first_change(record);
+    let (id, bytes) = (first.document_id, first.changes[0].bytes.clone());
+    let batch = loose(vec![first]);
     let ack = country
         .centre
         .take_up(&country.peer(0), &batch, NOW)
@@ -342,5 +306,5 @@ fn what_a_peer_may_not_write_is_kept_apart() {
         .read(|reader| reader.quarantine_of(id))
         .expect("read");
     assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0].refused.bytes, change.bytes, "and nothing is thrown away");
+    assert_eq!(kept[0].refused.bytes, bytes, "and nothing is thrown away");
 }
