@@ -9,13 +9,14 @@ use rollcall_sync::limits::BATCHES_IN_FLIGHT_MAX;
 use rollcall_sync::message::{Ack, Batch, ClientFrame, Hello, Outcome, Receipt, ServerFrame};
 use rollcall_sync::session::client::{ClientEffect, ClientEvent, ClientSession, ReceiptCheck, SessionEnd};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 mod repair;
 
-use super::blocking;
 use super::committing::{Committing, shares_a_document};
 use super::link::{Link, NodeKeys};
 use super::report::{Staying, SyncReport};
+use super::{blocking, meanwhile};
 use crate::error::Error;
 use crate::prepare::Reading;
 use crate::replica::Replica;
@@ -94,6 +95,7 @@ async fn sync<L: Link>(
             sent: VecDeque::new(),
             committing: VecDeque::new(),
             reading: Reading::WhereFollowed,
+            reading_ahead: None,
             report: &mut report,
             further_round_trips: 0,
             received: None,
@@ -139,6 +141,8 @@ struct Run<'a, 's, L: Link> {
     committing: VecDeque<Committing<CommittedDown>>,
     /// Until the aggregator sends as new what is held.
     reading: Reading,
+    /// The rows that the next receipt is checked against, on their way into memory.
+    reading_ahead: Option<JoinHandle<()>>,
     report: &'a mut SyncReport,
     further_round_trips: u32,
     /// The last receipt that came in this session.
@@ -346,6 +350,10 @@ impl<L: Link> Run<'_, '_, L> {
             ClientEffect::Send(frame) => {
                 if let ClientFrame::Batch(batch) = &frame {
                     self.sent.push_back(Arc::new((**batch).clone()));
+                    // A receipt will answer it; until then there is nothing to do but to wait.
+                    if self.reading_ahead.is_none() {
+                        self.reading_ahead = meanwhile(move || replica.read_ahead_of_receipt());
+                    }
                 }
                 if frames.send(frame).await.is_err() {
                     // The reason waits among the frames that come in.
@@ -366,6 +374,10 @@ impl<L: Link> Run<'_, '_, L> {
             ClientEffect::ApplyDown(batch) => self.apply_down(*batch, now_ms).await?,
             ClientEffect::CheckReceipt(receipt) => {
                 let (key, verify) = (self.keys.receipt_key.clone(), Arc::clone(&self.keys.verify));
+                if let Some(reading) = self.reading_ahead.take() {
+                    // Should it have failed, the check reads by itself.
+                    let _ = reading.await;
+                }
                 let (check, receipt) = blocking(move || {
                     let check = replica.check_receipt_in_session(&receipt, &key, verify.as_ref())?;
                     if check == ReceiptCheck::Equal {

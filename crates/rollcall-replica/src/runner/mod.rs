@@ -28,3 +28,12 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
+
+/// A closure beside whatever comes next; nothing where a session has no threads of its own.
+pub(crate) fn meanwhile<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<tokio::task::JoinHandle<T>> {
+    HERE.try_with(|()| ())
+        .is_err()
+        .then(|| tokio::task::spawn_blocking(work))
+}
