@@ -43,6 +43,8 @@ use located::Located;
 use profile::Profiles;
 use segment::{Readings, Segments};
 
+use crate::kept_counts::KeptCounts;
+
 /// Facts of all documents, ready for questions.
 #[derive(Debug)]
 pub struct Cube {
@@ -79,6 +81,7 @@ pub struct Cube {
     located: Mutex<BTreeMap<Day, Arc<Located>>>,
     /// Of questions asked since the last document was taken in.
     pub(crate) headlines: Headlines,
+    pub(crate) kept_counts: KeptCounts,
 }
 
 /// The profile of a union that does not count: no form.
@@ -111,6 +114,7 @@ impl Cube {
             readings: Interned::default(),
             located: Mutex::new(BTreeMap::new()),
             headlines: Headlines::default(),
+            kept_counts: KeptCounts::default(),
         }
     }
 

@@ -13,6 +13,7 @@ mod detail;
 mod error;
 mod establishment;
 mod finding;
+mod kept_counts;
 mod key;
 mod layout;
 mod order;

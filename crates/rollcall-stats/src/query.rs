@@ -18,7 +18,7 @@ use crate::completeness::{Heard, HeardPlaces};
 use crate::cube::Cube;
 use crate::key;
 use crate::layout::{Layout, Span};
-use crate::scan::scan;
+use crate::scan::{scan, scan_headlines};
 use crate::tally::Tally;
 use crate::union_tally::DATES_MAX;
 
@@ -270,7 +270,8 @@ impl Cube {
         for days in days.chunks(BATCH) {
             for span in self.spans(query, &[], days, heard) {
                 let layout = Layout::new(self, query, &[], &span, heard).headline_only();
-                headlines.extend(Answer::new(self, &layout, scan(self, &layout.plan)).headlines());
+                let tally = scan_headlines(self, &layout.plan, &query.filters);
+                headlines.extend(Answer::new(self, &layout, tally).headlines());
             }
         }
         if !days.is_empty() {

@@ -6,11 +6,13 @@
 //! and sums along the dates give the counts. So a series costs little more than one date.
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use rollcall_core::figure::Dimension;
 
 use crate::cube::Cube;
 use crate::cube::block::{Block, asked};
 use crate::cube::date_index::DateIndex;
 use crate::cube::segment::{NONE, SET, Segment};
+use crate::kept_counts::keeps;
 use crate::plan::Plan;
 use crate::stray::{Stray, found_of};
 use crate::tally::{Cell, Found, Tally};
@@ -24,14 +26,25 @@ type Share<'a> = (&'a [&'a Block], &'a [Box<[Segment]>]);
 
 /// Scans all organisations for a plan.
 pub(crate) fn scan(cube: &Cube, plan: &Plan) -> Tally {
+    scan_blocks(cube, plan, |_| true)
+}
+
+/// Scans for a plan that asks for nothing but headlines, in one row; what has been counted before and still holds is not
+/// counted again. The filters are those that the plan was made with.
+pub(crate) fn scan_headlines(cube: &Cube, plan: &Plan, filters: &[(Dimension, String)]) -> Tally {
+    let kept = cube.kept_counts.tally(&cube.segments, plan, filters);
+    let others = scan_blocks(cube, plan, |block| block.shape.counted && !keeps(block));
+    kept.merge(others, plan)
+}
+
+/// Scans the organisations of some of the blocks, and of none.
+fn scan_blocks(cube: &Cube, plan: &Plan, wanted: impl Fn(&Block) -> bool) -> Tally {
     let row = |block: &Block| plan.place_row[block.shape.place as usize];
     let mut blocks: Vec<&Block> = cube
         .segments
         .blocks()
         .iter()
-        .filter(|block| {
-            (row(block) != NONE || block.shape.moved) && (block.shape.counted || !plan.headline_only)
-        })
+        .filter(|block| (row(block) != NONE || block.shape.moved) && wanted(block))
         .collect();
     blocks.sort_by_key(|block| row(block));
     let segments = blocks.iter().map(|block| block.len()).sum::<usize>();

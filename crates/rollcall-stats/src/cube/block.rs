@@ -84,6 +84,8 @@ pub(crate) struct Rest {
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
     pub(crate) shape: Shape,
+    /// Counts up with every change.
+    version: u64,
     /// Where the segments of each slot begin, and one end.
     starts: Vec<u32>,
     free: Vec<u16>,
@@ -97,6 +99,7 @@ impl Block {
     pub(crate) fn new(shape: Shape) -> Self {
         Self {
             shape,
+            version: 0,
             starts: vec![0],
             free: Vec::new(),
             from: Vec::new(),
@@ -108,6 +111,11 @@ impl Block {
 
     pub(crate) fn is_full(&self) -> bool {
         self.free.is_empty() && self.starts.len() > SLOTS_MAX
+    }
+
+    /// Another one after every change; 0 before the first.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     /// Segments.
@@ -140,6 +148,7 @@ impl Block {
 
     /// Puts segments of the block's shape in the place of a slot's.
     pub(crate) fn write(&mut self, slot: u32, segments: &[Segment]) {
+        self.version += 1;
         let span = self.span(slot);
         let days = segments.iter().map(|segment| short(segment.from).unwrap_or(0));
         put(&mut self.from, span.clone(), days);

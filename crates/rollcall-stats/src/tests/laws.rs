@@ -422,6 +422,36 @@ proptest! {
     }
 
     #[test]
+    fn headlines_that_were_asked_for_before_are_those_of_a_fresh_build(seed in any::<u64>(), order in any::<u64>()) {
+        let documents = world(seed, 1, true);
+        let mut cube = build(&world(seed, 0, true), order);
+        let day = |year| Day::from_ymd(year, 12, 31).expect("a day");
+        let mut queries = Vec::new();
+        for (dimension, value) in [(Dimension::Group, "A"), (Dimension::Province, "330000")] {
+            let filters = vec![(dimension, value.to_owned())];
+            queries.push(FiguresQuery { filters, ..FiguresQuery::at(day(2024)) });
+        }
+        for area in [None, Some(federation("330100"))] {
+            let series = Some((day(2021), day(2024)));
+            queries.push(FiguresQuery { area, series, ..FiguresQuery::at(day(2024)) });
+        }
+        let ask = |cube: &Cube| {
+            let ask = |query| cube.headlines(query, &heard()).expect("a plain question");
+            queries.iter().map(ask).collect::<Vec<_>>()
+        };
+        for (id, facts) in &documents {
+            ask(&cube);
+            cube.upsert(*id, facts.clone());
+        }
+        prop_assert_eq!(ask(&cube), ask(&build(&documents, 0)));
+        let figures = |query| cube.figures(query, &heard()).expect("a plain question").total.figures;
+        for (query, headlines) in queries.iter().zip(ask(&cube)) {
+            let last = headlines.get(&query.as_of);
+            prop_assert_eq!(last, Some(&figures(query).establishment_rate));
+        }
+    }
+
+    #[test]
     fn parts_add_up_to_the_whole(seed in any::<u64>(), on in 19_000..20_200_i32) {
         let documents = world(seed, 1, false);
         let cube = build(&documents, 0);
