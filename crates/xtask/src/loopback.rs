@@ -3,11 +3,18 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::process::{Programs, Server, json, output};
+
+/// What an aggregator says whose port is taken.
+const PORT_TAKEN: &str = "PORT_IN_USE";
+/// How often, and how far apart, one that ran before is started again on that account.
+const STARTS_AGAIN: usize = 20;
+const START_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// The first account that `init` printed.
 #[derive(Debug, Clone)]
@@ -41,6 +48,8 @@ pub(crate) struct Centre {
     /// Where nodes reach it; kept over a restart.
     sync_addr: String,
     web_addr: String,
+    /// It has been at these addresses.
+    ran: bool,
 }
 
 impl Centre {
@@ -55,6 +64,7 @@ impl Centre {
             server: None,
             sync_addr: "127.0.0.1:0".to_owned(),
             web_addr: "127.0.0.1:0".to_owned(),
+            ran: false,
         })
     }
 
@@ -71,12 +81,21 @@ impl Centre {
             "--data",
         );
         arguments.push(self.data.clone().into());
-        let server = Server::start(
-            &self.programs.aggregator,
-            &arguments,
-            2,
-            &self.data.with_extension("log"),
-        )?;
+        let log = self.data.with_extension("log");
+        let start = || Server::start(&self.programs.aggregator, &arguments, 2, &log);
+        let mut server = start();
+        // Its port is one of those that the system gives to whoever calls: while nobody listens there, a node that calls
+        // may be given the very port to call from, and keeps it until it notices that it speaks with itself.
+        for _ in 0..STARTS_AGAIN {
+            match &server {
+                Err(error) if self.ran && format!("{error:#}").contains(PORT_TAKEN) => {}
+                _ => break,
+            }
+            std::thread::sleep(START_AGAIN_AFTER);
+            server = start();
+        }
+        let server = server?;
+        self.ran = true;
         self.sync_addr = server.address("sync https://")?;
         self.web_addr = server.address("web http://")?;
         self.server = Some(server);

@@ -140,9 +140,10 @@ impl Server {
         program: &Path,
         arguments: &[S],
         ready: usize,
-        log: &Path,
+        log_path: &Path,
     ) -> Result<Self> {
-        let log = std::fs::File::create(log).with_context(|| format!("create {}", log.display()))?;
+        let log =
+            std::fs::File::create(log_path).with_context(|| format!("create {}", log_path.display()))?;
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -171,7 +172,16 @@ impl Server {
         while server.lines.len() < ready {
             match receiver.recv_timeout(Duration::from_secs(60)) {
                 Ok(line) => server.lines.push(line),
-                Err(_) => bail!("{} did not say that it is ready", program.display()),
+                Err(_) => {
+                    let ended = server.child.try_wait().ok().flatten();
+                    let ended = ended.map_or("it still runs".to_owned(), |status| status.to_string());
+                    let said = std::fs::read_to_string(log_path).unwrap_or_default();
+                    let said = said.lines().last().unwrap_or("nothing");
+                    bail!(
+                        "{} did not say that it is ready ({ended}); the last it said: {said}",
+                        program.display()
+                    )
+                }
             }
         }
         Ok(server)
