@@ -104,12 +104,13 @@ impl<'a> Opened<'a> {
         &self.hashes
     }
 
-    /// Whether all are sound and follow the genesis change and one another only: they are a document by themselves,
-    /// whether or not it is held.
+    /// Whether there are changes, all sound, that follow the genesis change and one another only: they are a document by
+    /// themselves, whether or not it is held.
     pub fn are_whole(&self) -> bool {
         let own: BTreeSet<[u8; 32]> = self.waiting.iter().map(|checked| checked.hash).collect();
         let mut followed = self.waiting.iter().flat_map(|checked| &checked.change.deps);
-        self.admission.refused.is_empty()
+        !self.waiting.is_empty()
+            && self.admission.refused.is_empty()
             && followed.all(|dep| *dep == self.genesis.hash || own.contains(dep))
     }
 

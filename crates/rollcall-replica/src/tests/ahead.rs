@@ -1,10 +1,11 @@
 //! Batches that are handed to the store before the one they follow is committed.
 
+use rollcall_core::id::DocumentKind;
 use rollcall_store::Error;
-use rollcall_sync::message::{Batch, Cursor, Outcome};
+use rollcall_sync::message::{Batch, Cursor, DocumentChanges, Outcome};
 use serde_json::json;
 
-use super::country::{Country, NOW, OWN, first_change, key, loose};
+use super::country::{Country, FOREIGN, NOW, OWN, federation, first_change, key, loose};
 use crate::prepare::Reading;
 use crate::take_down::Reached;
 
@@ -91,6 +92,26 @@ fn whom_a_document_belongs_to_is_looked_up_where_its_change_does_not_say() {
         Outcome::Applied
     );
     assert_eq!(centre.verify().expect("checked"), []);
+}
+
+#[test]
+fn a_document_that_only_joins_a_scope_is_looked_up() {
+    let country = Country::new(1);
+    let document = country.edit(0, union("u1", "here"));
+    let node = country.node(0);
+    let joins = [DocumentChanges {
+        document_id: document,
+        kind: DocumentKind::Union,
+        scopes: vec![federation(FOREIGN)],
+        changes: Vec::new(),
+    }];
+    let passed = node
+        .admit_down(&joins, NOW, Reading::WhereFollowed)
+        .expect("passed");
+    let taken = node.start_down(&joins, passed, None, None, NOW);
+    taken.wait().expect("taken");
+    let scopes = node.store().read(|reader| reader.scopes_of(document));
+    assert_eq!(scopes.expect("read"), [OWN, FOREIGN].map(federation));
 }
 
 #[test]
