@@ -7,7 +7,7 @@ use rollcall_core::id::FederationId;
 use rollcall_core::record::HandoverEntry;
 
 use crate::content::Content;
-use crate::facts::entry::readings;
+use crate::facts::entry::{Readings, readings};
 use crate::members::Members;
 use crate::mention::Mentions;
 use crate::read::{dated_text, named_entries};
@@ -49,13 +49,7 @@ impl Handovers {
         // What cannot be read is named as a problem with the facts.
         let mut problems = Vec::new();
         let standing = readings::<HandoverEntry>(content, HANDOVERS, &mut problems);
-        let standing = standing.into_iter();
-        for entry in standing.flat_map(|readings| {
-            readings
-                .shown
-                .into_iter()
-                .chain(readings.others.into_iter().flatten())
-        }) {
+        for entry in standing.into_iter().flat_map(Readings::all) {
             if entry.accepted_on.is_some() {
                 handovers.keepers.insert(entry.to);
             } else {

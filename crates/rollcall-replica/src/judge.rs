@@ -95,7 +95,7 @@ impl Replica {
             |share: Vec<&DocumentChanges>| {
                 let judged = self.read(|reader| {
                     let pending = reader.documents_pending()?;
-                    let judge = |incoming: &DocumentChanges, reading| {
+                    let judge_by = |incoming: &DocumentChanges, reading| {
                         let prepared = Prepared::admit(reader, incoming, &pending, peer.store_id, reading)?;
                         let homes = match prepared.row {
                             Some(_) => reader.homes_of(incoming.document_id)?.into_iter().collect(),
@@ -105,12 +105,12 @@ impl Replica {
                         Ok::<_, Error>(judge_one(peer, origin, prepared, &homes, now_ms))
                     };
                     let judge = |incoming: &&DocumentChanges| {
-                        let judged = judge(incoming, reading)?;
+                        let judged = judge_by(incoming, reading)?;
                         // What was judged as new and leads to no commit meets nothing that could say it is held.
                         if judged.outcome == Outcome::Applied || reading == Reading::Always {
                             return Ok(judged);
                         }
-                        judge(incoming, Reading::Always)
+                        judge_by(incoming, Reading::Always)
                     };
                     share.iter().map(judge).collect::<Result<Vec<_>, Error>>()
                 });

@@ -9,13 +9,14 @@ use std::sync::{Mutex, PoisonError};
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 use rollcall_core::figure::Dimension;
 
-use crate::cube::block::Block;
+use crate::cube::block::{Block, SLOTS_MAX};
 use crate::cube::date_index::DateIndex;
 use crate::cube::segment::{NONE, Segments};
 use crate::plan::Plan;
+use crate::scan::{count_span, sum_along};
 use crate::tally::{Cell, Found, Tally};
 
-/// Questions whose counts are kept; those of one take some megabytes for a million organisations.
+/// Questions whose counts are kept.
 const QUESTIONS_MAX: usize = 4;
 
 /// What the counts of a block depend on besides its content. The area does not matter: it is a choice of blocks.
@@ -36,9 +37,10 @@ struct BlockCounts {
     version: u64,
     /// Classes of profiles that some of them have at some date.
     classes: Box<[u32]>,
-    /// By class, then by date. A block has room for fewer than this holds.
+    /// By class, then by date.
     organisations: Box<[u16]>,
 }
+const _: () = assert!(SLOTS_MAX <= u16::MAX as usize, "a count of a block fits");
 
 /// Whether a block's counts are kept: of no other place than its own, and in scope at some time.
 pub(crate) fn keeps(block: &Block) -> bool {
@@ -61,13 +63,11 @@ impl KeptCounts {
         bring_up(counts, segments, plan);
         let width = plan.dates.len();
         let mut cells = vec![Cell::default(); plan.targets.len() * width];
-        let mut target_of: HashMap<u32, usize> = HashMap::new();
-        target_of.extend(
-            plan.targets
-                .iter()
-                .zip(0..)
-                .map(|(target, number)| (target.class, number)),
-        );
+        let classes = plan.targets.iter().map(|target| target.class as usize + 1);
+        let mut target_of = vec![0; classes.max().unwrap_or(0)];
+        for (number, target) in plan.targets.iter().enumerate() {
+            target_of[target.class as usize] = number;
+        }
         for (block, counts) in segments.blocks().iter().zip(counts.iter()) {
             let place = block.shape.place as usize;
             if !keeps(block) || plan.place_row[place] == NONE {
@@ -79,7 +79,7 @@ impl KeptCounts {
                 .iter()
                 .zip(counts.organisations.chunks_exact(width))
             {
-                let start = target_of[class] * width;
+                let start = target_of[*class as usize] * width;
                 for (date, (cell, organisations)) in cells[start..].iter_mut().zip(dates).enumerate() {
                     cell.organisations += i64::from(*organisations);
                     if unheard_from <= date {
@@ -117,7 +117,7 @@ fn bring_up(counts: &mut Vec<BlockCounts>, segments: &Segments, plan: &Plan) {
 /// Counts a block by class and date. What changes is written where it begins; sums along the dates give the counts.
 fn count(block: &Block, plan: &Plan, index: &DateIndex) -> BlockCounts {
     let width = plan.dates.len();
-    let mut steps: Vec<i32> = vec![0; plan.targets.len() * width];
+    let mut counts = vec![0; plan.targets.len() * width];
     let mut met = vec![false; plan.targets.len()];
     block.spans(index, |position, from, to| {
         let way = plan.ways[usize::from(block.profile[position])];
@@ -126,19 +126,14 @@ fn count(block: &Block, plan: &Plan, index: &DateIndex) -> BlockCounts {
         };
         let target = target as usize;
         met[target] = true;
-        steps[target * width + from] += 1;
-        if to < width {
-            steps[target * width + to] -= 1;
-        }
+        count_span(&mut counts[target * width..][..width], (from, to));
     });
     let met = (0..).zip(met).filter_map(|(target, met)| met.then_some(target));
     let met: Vec<usize> = met.collect();
-    let organisations = met.iter().flat_map(|target| {
-        steps[target * width..][..width].iter().scan(0, |standing, step| {
-            *standing += step;
-            Some(u16::try_from(*standing).unwrap_or(u16::MAX))
-        })
-    });
+    counts.chunks_exact_mut(width).for_each(sum_along);
+    let organisations = met.iter().flat_map(|target| &counts[target * width..][..width]);
+    let organisations =
+        organisations.map(|count| u16::try_from(*count).expect("a block holds no more organisations"));
     BlockCounts {
         version: block.version(),
         organisations: organisations.collect(),

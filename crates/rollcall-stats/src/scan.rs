@@ -390,14 +390,16 @@ impl<'a> Scan<'a> {
     }
 }
 
-fn count_span(counts: &mut [i64], (from, to): (usize, usize)) {
+/// Counts one more over a span of dates; sums along them give the counts.
+pub(crate) fn count_span(counts: &mut [i64], (from, to): (usize, usize)) {
     counts[from] += 1;
     if let Some(end) = counts.get_mut(to) {
         *end -= 1;
     }
 }
 
-fn sum_along(counts: &mut [i64]) {
+/// Turns what begins and ends at each date into what stands there.
+pub(crate) fn sum_along(counts: &mut [i64]) {
     for date in 1..counts.len() {
         counts[date] += counts[date - 1];
     }

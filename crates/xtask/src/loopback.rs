@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::process::{Programs, Server, json, output};
 
+/// Until it has run once.
+const ANY_PORT: &str = "127.0.0.1:0";
 /// What an aggregator says whose port is taken.
 const PORT_TAKEN: &str = "PORT_IN_USE";
 /// How often, and how far apart, one that ran before is started again on that account.
@@ -48,8 +50,6 @@ pub(crate) struct Centre {
     /// Where nodes reach it; kept over a restart.
     sync_addr: String,
     web_addr: String,
-    /// It has been at these addresses.
-    ran: bool,
 }
 
 impl Centre {
@@ -62,9 +62,8 @@ impl Centre {
             data,
             account: Account::read(&made)?,
             server: None,
-            sync_addr: "127.0.0.1:0".to_owned(),
-            web_addr: "127.0.0.1:0".to_owned(),
-            ran: false,
+            sync_addr: ANY_PORT.to_owned(),
+            web_addr: ANY_PORT.to_owned(),
         })
     }
 
@@ -88,14 +87,13 @@ impl Centre {
         // may be given the very port to call from, and keeps it until it notices that it speaks with itself.
         for _ in 0..STARTS_AGAIN {
             match &server {
-                Err(error) if self.ran && format!("{error:#}").contains(PORT_TAKEN) => {}
+                Err(error) if self.sync_addr != ANY_PORT && format!("{error:#}").contains(PORT_TAKEN) => {}
                 _ => break,
             }
             std::thread::sleep(START_AGAIN_AFTER);
             server = start();
         }
         let server = server?;
-        self.ran = true;
         self.sync_addr = server.address("sync https://")?;
         self.web_addr = server.address("web http://")?;
         self.server = Some(server);

@@ -59,6 +59,13 @@ pub(crate) struct Readings<T> {
     pub(crate) others: Vec<Option<T>>,
 }
 
+impl<T> Readings<T> {
+    /// Every one of them that is an entry.
+    pub(crate) fn all(self) -> impl Iterator<Item = T> {
+        self.shown.into_iter().chain(self.others.into_iter().flatten())
+    }
+}
+
 /// The entries of the container of this name, as they are shown.
 pub(super) fn entries<T: Entry>(content: &Content, container: &str, problems: &mut Vec<Problem>) -> Vec<T> {
     let readings = readings(content, container, problems).into_iter();

@@ -169,7 +169,15 @@ impl<L: Link> Run<'_, '_, L> {
         let end = self.exchange().await?;
         // What is on its way into the store is taken whatever ended the session.
         self.finish_commits(0).await?;
+        self.finish_reading_ahead().await;
         Ok(end)
+    }
+
+    /// Waits for what is being read ahead; should that fail, the check of a receipt reads by itself.
+    async fn finish_reading_ahead(&mut self) {
+        if let Some(reading) = self.reading_ahead.take() {
+            let _ = reading.await;
+        }
     }
 
     async fn exchange(&mut self) -> Result<SessionEnd, Error> {
@@ -374,10 +382,7 @@ impl<L: Link> Run<'_, '_, L> {
             ClientEffect::ApplyDown(batch) => self.apply_down(*batch, now_ms).await?,
             ClientEffect::CheckReceipt(receipt) => {
                 let (key, verify) = (self.keys.receipt_key.clone(), Arc::clone(&self.keys.verify));
-                if let Some(reading) = self.reading_ahead.take() {
-                    // Should it have failed, the check reads by itself.
-                    let _ = reading.await;
-                }
+                self.finish_reading_ahead().await;
                 let (check, receipt) = blocking(move || {
                     let check = replica.check_receipt_in_session(&receipt, &key, verify.as_ref())?;
                     if check == ReceiptCheck::Equal {
