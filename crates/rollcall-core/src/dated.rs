@@ -7,39 +7,41 @@ use crate::term::RegistrationStatus;
 
 /// The values of the latest `from` up to `on`, distinct and in order; none, one, or several in conflict.
 pub fn holding_at<T: Ord + Clone>(entries: &[DatedFact<T>], on: Day) -> Vec<T> {
-    let Some(latest) = entries
-        .iter()
-        .map(|entry| entry.from)
-        .filter(|from| *from <= on)
-        .max()
-    else {
-        return Vec::new();
-    };
-    distinct(
-        entries
-            .iter()
-            .filter(|entry| entry.from == latest)
-            .map(|entry| entry.value.clone()),
-    )
+    distinct(latest_at(entries, on).map(|entry| entry.value.clone()))
+}
+
+/// Whether several values hold.
+pub fn is_disputed_at<T: PartialEq>(entries: &[DatedFact<T>], on: Day) -> bool {
+    differ(latest_at(entries, on))
 }
 
 /// Like [`holding_at`] for the registration status, where for one date the better source wins.
 pub fn status_at(entries: &[DatedFact<RegistrationStatus>], on: Day) -> Vec<RegistrationStatus> {
-    let Some(latest) = entries
-        .iter()
-        .map(|entry| entry.from)
-        .filter(|from| *from <= on)
-        .max()
-    else {
-        return Vec::new();
-    };
-    let of_that_day = || entries.iter().filter(|entry| entry.from == latest);
-    let best = of_that_day().map(|entry| entry.source).min();
-    distinct(
-        of_that_day()
-            .filter(|entry| Some(entry.source) == best)
-            .map(|entry| entry.value),
-    )
+    distinct(best_at(entries, on).map(|entry| entry.value))
+}
+
+/// Whether several statuses hold.
+pub fn is_status_disputed_at(entries: &[DatedFact<RegistrationStatus>], on: Day) -> bool {
+    differ(best_at(entries, on))
+}
+
+/// The entries of the latest date up to `on`.
+fn latest_at<T>(entries: &[DatedFact<T>], on: Day) -> impl Iterator<Item = &DatedFact<T>> + Clone {
+    let dates = entries.iter().map(|entry| entry.from);
+    let latest = dates.filter(|from| *from <= on).max();
+    entries.iter().filter(move |entry| Some(entry.from) == latest)
+}
+
+/// Of those the ones from the best source.
+fn best_at<T>(entries: &[DatedFact<T>], on: Day) -> impl Iterator<Item = &DatedFact<T>> {
+    let latest = latest_at(entries, on);
+    let best = latest.clone().map(|entry| entry.source).min();
+    latest.filter(move |entry| Some(entry.source) == best)
+}
+
+fn differ<'a, T: PartialEq + 'a>(mut entries: impl Iterator<Item = &'a DatedFact<T>>) -> bool {
+    let first = entries.next();
+    first.is_some_and(|first| entries.any(|entry| entry.value != first.value))
 }
 
 /// The latest headcounts up to `on` that `wanted` accepts; for one date the better source. Two entries of one date
@@ -97,6 +99,7 @@ mod tests {
             ("2024-01-01", vec![330_106]),
         ] {
             assert_eq!(holding_at(&entries, day(on)), values, "{on}");
+            assert_eq!(is_disputed_at(&entries, day(on)), values.len() > 1, "{on}");
         }
     }
 
@@ -108,8 +111,10 @@ mod tests {
             entry("2024-01-01", Source::Registry, Deregistered),
         ];
         assert_eq!(status_at(&entries, day("2024-01-01")), [Deregistered]);
+        assert!(!is_status_disputed_at(&entries, day("2024-01-01")));
         entries.push(entry("2024-01-01", Source::Registry, Revoked));
         assert_eq!(status_at(&entries, day("2024-01-01")), [Deregistered, Revoked]);
+        assert!(is_status_disputed_at(&entries, day("2024-01-01")));
     }
 
     #[test]

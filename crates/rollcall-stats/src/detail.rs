@@ -133,8 +133,7 @@ impl Cube {
                     .collect::<Vec<u32>>()
             })
             .find(|group| group.contains(&number))?;
-        let lead = self.leader(&group)?;
-        let subject = self.subject_of(&group);
+        let (lead, subject) = self.subject_of(&group)?;
         let outcomes = subject.outcomes(on, self.settings(), &UnionsOfCube::of(self, &subject));
         Some(Seen {
             subject,

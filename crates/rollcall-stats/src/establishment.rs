@@ -7,7 +7,7 @@ mod registration;
 use rollcall_core::campaign::Settings;
 use rollcall_core::coverage::{Coverage, LinkStanding, Reach, cover_of, exclusion_at, link_at, organiser_at};
 use rollcall_core::date::Day;
-use rollcall_core::dated::{count_at, holding_at, status_at};
+use rollcall_core::dated::{count_at, holding_at, is_disputed_at, is_status_disputed_at};
 use rollcall_core::fact::{CountFact, DatedFact, Disputed, DisputedEntries, ExclusionFact, LinkFact};
 use rollcall_core::federation::default_responsible;
 use rollcall_core::id::{DocumentId, FederationId};
@@ -87,7 +87,7 @@ pub(crate) struct Outcomes {
 
 impl Subject {
     /// Unites the documents of one organisation, the leading one first. Those closed as mistakes must be left out.
-    pub(crate) fn unite(documents: Vec<(DocumentId, StoredOrganisation)>) -> Self {
+    pub(crate) fn unite(documents: impl Iterator<Item = (DocumentId, StoredOrganisation)>) -> Self {
         let mut subject = Self::default();
         for (id, document) in documents {
             subject.aliases.extend(document.aliases(id));
@@ -343,13 +343,12 @@ impl Subject {
     /// day, or different values stated for the day by different sources.
     fn in_conflict(&self, on: Day) -> bool {
         self.unsettled
-            || holding_at(&self.category, on).len() > 1
-            || holding_at(&self.category_by_name, on).len() > 1
-            || holding_at(&self.location, on).len() > 1
-            || holding_at(&self.responsible, on).len() > 1
+            || is_disputed_at(&self.category, on)
+            || is_disputed_at(&self.category_by_name, on)
+            || is_disputed_at(&self.location, on)
+            || is_disputed_at(&self.responsible, on)
             || self.registrations.iter().any(|registration| {
-                status_at(&registration.status, on).len() > 1
-                    || holding_at(&registration.authority, on).len() > 1
+                is_status_disputed_at(&registration.status, on) || is_disputed_at(&registration.authority, on)
             })
     }
 

@@ -20,11 +20,16 @@ impl Cases {
         self.numbers.len()
     }
 
-    /// Takes in a case in place of what it was.
-    pub(crate) fn replace(&mut self, id: DocumentId, facts: &SubsidyFacts) {
+    /// Takes in a case in place of what it was; whether it is another.
+    pub(crate) fn replace(&mut self, id: DocumentId, facts: &SubsidyFacts) -> bool {
         let next = self.numbers.len() as u32;
         let number = *self.numbers.entry(id).or_insert(next);
-        self.packed.put(number, &facts.pack());
+        let packed = facts.pack();
+        let changed = number == next || *self.packed.get(number) != *packed;
+        if changed {
+            self.packed.put(number, &packed);
+        }
+        changed
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (DocumentId, SubsidyFacts)> {

@@ -1,8 +1,9 @@
 //! Equal things once: each distinct value gets a small number. Numbers depend on the order of arrival and never
 //! reach an answer; whatever is shown is sorted by the values themselves.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use hashbrown::HashMap;
 
 /// Values and their numbers.
 #[derive(Debug, Clone)]

@@ -15,20 +15,25 @@ use super::{Cube, UnionsOfCube};
 use crate::establishment::{Outcome, Outcomes, Subject};
 
 impl Cube {
-    /// The organisation that these documents are together, mistakes left out.
-    pub(crate) fn subject_of(&self, members: &[u32]) -> Subject {
-        let mut documents: Vec<(DocumentId, StoredOrganisation)> = members
+    /// The organisation that these documents are together, mistakes left out, and the document under which it counts;
+    /// none where all are mistakes.
+    pub(crate) fn subject_of(&self, members: &[u32]) -> Option<(u32, Subject)> {
+        let documents = members
             .iter()
-            .map(|number| (self.organisations.id(*number), self.stored_organisation(*number)))
-            .collect();
-        documents.retain(|(_, stored)| !stored.facts.mistaken);
-        documents.sort_by_key(|(id, stored)| {
+            .map(|number| (*number, self.stored_organisation(*number)));
+        let mut documents: Vec<(u32, StoredOrganisation)> =
+            documents.filter(|(_, stored)| !stored.facts.mistaken).collect();
+        documents.sort_by_cached_key(|(number, stored)| {
+            let id = self.organisations.id(*number);
             (
-                !is_derived(DocumentKind::Organisation, *id, stored.facts.code.as_ref()),
-                *id,
+                !is_derived(DocumentKind::Organisation, id, stored.facts.code.as_ref()),
+                id,
             )
         });
-        Subject::unite(documents)
+        let leader = documents.first()?.0;
+        let documents = documents.into_iter();
+        let documents = documents.map(|(number, stored)| (self.organisations.id(number), stored));
+        Some((leader, Subject::unite(documents)))
     }
 
     pub(super) fn recompute_organisations(&mut self, numbers: &BTreeSet<u32>) {
@@ -56,10 +61,9 @@ impl Cube {
                     .iter()
                     .map(|position| component.members[*position])
                     .collect();
-                let lead = self.leader(&members);
-                let readings = match lead {
-                    None => Vec::new(),
-                    Some(_) => self.readings_between(&self.subject_of(&members), *turn, end),
+                let (lead, readings) = match self.subject_of(&members) {
+                    None => (None, Vec::new()),
+                    Some((lead, subject)) => (Some(lead), self.readings_between(&subject, *turn, end)),
                 };
                 for (position, member) in group.into_iter().zip(members) {
                     let column = &mut columns[position];
@@ -91,23 +95,6 @@ impl Cube {
             self.segments
                 .replace(*number, &column, |profile| profiles.value(profile).in_scope());
         }
-    }
-
-    /// The document under which a group counts; none where all are mistakes.
-    pub(crate) fn leader(&self, members: &[u32]) -> Option<u32> {
-        let facts = members
-            .iter()
-            .map(|number| (*number, self.stored_organisation(*number).facts));
-        facts
-            .filter(|(_, facts)| !facts.mistaken)
-            .min_by_key(|(number, facts)| {
-                let id = self.organisations.id(*number);
-                (
-                    !is_derived(DocumentKind::Organisation, id, facts.code.as_ref()),
-                    id,
-                )
-            })
-            .map(|(number, _)| number)
     }
 
     fn readings_between(&self, subject: &Subject, from: Day, end: Option<Day>) -> Vec<(Day, Outcomes)> {

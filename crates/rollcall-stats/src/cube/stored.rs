@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use rollcall_core::credit_code::CreditCode;
 use rollcall_core::date::Day;
 use rollcall_core::dated::holding_at;
 use rollcall_core::fact::{DatedFact, DisputedEntries, OrganisationFacts, UnionFacts};
@@ -10,7 +11,8 @@ use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::organisation::{category_of_name, is_accounting_firm};
 use rollcall_core::term::Category;
 
-use super::pack::pack_fields;
+use super::bytes::Reader;
+use super::pack::{Pack, pack_fields};
 
 /// An organisation's facts without its names, of which only the categories they give and a fingerprint are kept.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -89,6 +91,30 @@ pack_fields!(UnionFacts {
     name
 });
 
+/// What gives a document its names, read alone. Both kinds write it first.
+pub(crate) struct Naming {
+    code: Option<CreditCode>,
+    record_id: Option<String>,
+}
+
+impl Naming {
+    /// Of a packed organisation or union.
+    pub(crate) fn of(packed: &[u8]) -> Self {
+        let from = &mut Reader::new(packed);
+        let said = from.number();
+        Self {
+            code: if said & 1 == 1 { Pack::take(from) } else { None },
+            record_id: if said & 2 == 2 { Pack::take(from) } else { None },
+        }
+    }
+
+    /// Every id under which the document may be named, its own first.
+    pub(crate) fn aliases(&self, kind: DocumentKind, id: DocumentId) -> Vec<DocumentId> {
+        let code = self.code.as_ref().map(|code| code.as_str());
+        aliases(kind, id, code, self.record_id.as_deref())
+    }
+}
+
 impl StoredUnion {
     pub(crate) fn new(mut facts: UnionFacts) -> Self {
         let name = std::mem::take(&mut facts.name)
@@ -131,7 +157,6 @@ fn fingerprint(name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cube::pack::Pack;
 
     #[test]
     fn unpacking_gives_back_what_was_packed() {
@@ -152,5 +177,36 @@ mod tests {
         });
         assert_eq!(stored.category_by_name[0].value, Category::Kindergarten);
         assert_eq!(StoredOrganisation::unpack(&stored.pack()), stored);
+    }
+
+    #[test]
+    fn the_names_read_alone_are_those_of_the_whole() {
+        let code: CreditCode = "52330106XXXX000357".parse().expect("a code");
+        let id = DocumentId([7; 16]);
+        for (code, record_id) in [
+            (None, None),
+            (Some(code), None),
+            (None, Some("东城-17".to_owned())),
+            (Some(code), Some("东城-17".to_owned())),
+        ] {
+            let organisation = StoredOrganisation::new(OrganisationFacts {
+                code,
+                record_id: record_id.clone(),
+                mistaken: true,
+                ..OrganisationFacts::default()
+            });
+            let union = StoredUnion::new(UnionFacts {
+                code,
+                record_id,
+                full_time_chair: vec![true],
+                ..UnionFacts::default()
+            });
+            let alone = |packed: &[u8], kind| Naming::of(packed).aliases(kind, id);
+            assert_eq!(
+                alone(&organisation.pack(), DocumentKind::Organisation),
+                organisation.aliases(id)
+            );
+            assert_eq!(alone(&union.pack(), DocumentKind::Union), union.aliases(id));
+        }
     }
 }

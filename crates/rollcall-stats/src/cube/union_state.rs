@@ -51,58 +51,51 @@ impl Cube {
             .map(|number| self.stored_union(*number))
             .collect();
         let grace = self.settings.grace_months;
-        let mut days = vec![Day::MIN];
-        component.breakpoints(&mut days);
-        // With events united, only the days of events and the ends of terms matter; an extension may come from
-        // another document, so that breakpoints are taken from the united events.
-        let everything = unite(stored.iter().map(|stored| &stored.facts));
-        for facts in stored.iter().map(|stored| &stored.facts).chain([&everything]) {
-            for reading in readings(facts) {
-                days.extend(union::breakpoints(&reading, grace));
-            }
-        }
-        days.sort_unstable();
-        days.dedup();
+        let mut turns = vec![Day::MIN];
+        component.breakpoints(&mut turns);
+        turns.sort_unstable();
+        turns.dedup();
         let mut states: Vec<Vec<UnionSegment>> = vec![Vec::new(); stored.len()];
         let mut disputed: Vec<Vec<(Day, Box<[UnionState]>)>> = vec![Vec::new(); stored.len()];
-        for day in days {
-            for group in component.groups_at(day) {
-                let ids: Vec<(bool, DocumentId)> = group
-                    .iter()
-                    .map(|position| {
-                        let id = self.unions.id(component.members[*position]);
-                        (
-                            !is_derived(DocumentKind::Union, id, stored[*position].facts.code.as_ref()),
-                            id,
-                        )
-                    })
-                    .collect();
-                let leader = (0..group.len()).min_by_key(|index| ids[*index]).unwrap_or(0);
+        for (index, turn) in turns.iter().enumerate() {
+            let end = turns.get(index + 1);
+            for group in component.groups_at(*turn) {
+                let lead = self.union_leader(&group, component, &stored);
                 let facts = unite(group.iter().map(|position| &stored[*position].facts));
-                let segment = UnionSegment {
-                    from: day,
-                    lead: component.members[group[leader]],
-                    forms: form_bits(&facts.form),
-                    state: union::state_at(&facts, day, grace),
-                };
-                let others: BTreeSet<UnionState> = readings(&facts)
-                    .iter()
-                    .skip(1)
-                    .map(|reading| union::state_at(reading, day, grace))
-                    .filter(|state| *state != segment.state)
-                    .collect();
-                let others: Box<[UnionState]> = others.into_iter().collect();
-                for position in group {
-                    let known = &mut states[position];
-                    if known
-                        .last()
-                        .is_none_or(|last| UnionSegment { from: day, ..*last } != segment)
-                    {
-                        known.push(segment);
-                    }
-                    let known = &mut disputed[position];
-                    if known.last().map_or(&[][..], |(_, last)| last) != &*others {
-                        known.push((day, others.clone()));
+                let readings = readings(&facts);
+                let mut days = vec![*turn];
+                for reading in &readings {
+                    days.extend(union::breakpoints(reading, grace));
+                }
+                days.sort_unstable();
+                days.dedup();
+                days.retain(|day| day >= turn && end.is_none_or(|end| day < end));
+                for day in days {
+                    let segment = UnionSegment {
+                        from: day,
+                        lead,
+                        forms: form_bits(&facts.form),
+                        state: union::state_at(&facts, day, grace),
+                    };
+                    let others: BTreeSet<UnionState> = readings
+                        .iter()
+                        .skip(1)
+                        .map(|reading| union::state_at(reading, day, grace))
+                        .filter(|state| *state != segment.state)
+                        .collect();
+                    let others: Box<[UnionState]> = others.into_iter().collect();
+                    for position in &group {
+                        let known = &mut states[*position];
+                        if known
+                            .last()
+                            .is_none_or(|last| UnionSegment { from: day, ..*last } != segment)
+                        {
+                            known.push(segment);
+                        }
+                        let known = &mut disputed[*position];
+                        if known.last().map_or(&[][..], |(_, last)| last) != &*others {
+                            known.push((day, others.clone()));
+                        }
                     }
                 }
             }
@@ -114,6 +107,19 @@ impl Cube {
             organisation_disputed: stored.facts.organisation.len() > 1,
         })
         .collect()
+    }
+
+    /// The document under which a group counts, by number; the group by position in the component.
+    fn union_leader(&self, group: &[usize], component: &Component, stored: &[StoredUnion]) -> u32 {
+        if let [only] = group {
+            return component.members[*only];
+        }
+        let leader = group.iter().min_by_key(|position| {
+            let id = self.unions.id(component.members[**position]);
+            let code = stored[**position].facts.code.as_ref();
+            (!is_derived(DocumentKind::Union, id, code), id)
+        });
+        component.members[leader.copied().unwrap_or(0)]
     }
 
     /// Where and as what a union counts: an own union only until its organisation ends (T5).
@@ -129,7 +135,11 @@ impl Cube {
             .organisation
             .iter()
             .filter_map(|organisation| self.organisations.holders(*organisation).next())
-            .map(|employer| self.subject_of(&self.organisation_component(employer).members))
+            .map(|employer| {
+                let members = self.organisation_component(employer).members;
+                self.subject_of(&members)
+                    .map_or_else(Subject::default, |(_, subject)| subject)
+            })
             .collect();
         let row = self.union_row(number);
         let mut days: Vec<Day> = Vec::new();
@@ -179,10 +189,7 @@ impl Cube {
     ) {
         if organisations.len() > 1 {
             for number in organisations {
-                named.extend(
-                    self.stored_organisation(*number)
-                        .aliases(self.organisations.id(*number)),
-                );
+                named.extend(self.organisation_aliases(*number));
             }
         }
         let numbers: BTreeSet<u32> = named

@@ -1,54 +1,68 @@
 //! Taking in the facts of one document and computing anew whatever they reach: the organisations that are one with
 //! it, those that a union covers, the unions that end with an organisation. Facts replace what the document
-//! stated before; nothing is kept of the order of arrival.
+//! stated before; nothing is kept of the order of arrival. What a document says anew of what counts nowhere (contacts,
+//! checks) changes nothing: each kind's `upsert` tells whether something did.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
-use rollcall_core::fact::{Facts, OrganisationFacts, SameAsFacts, UnionFacts};
-use rollcall_core::id::DocumentId;
+use rollcall_core::fact::{
+    CampaignFacts, Facts, FederationFacts, OrganisationFacts, SameAsFacts, UnionFacts,
+};
+use rollcall_core::id::{DocumentId, DocumentKind};
 
 use super::Cube;
 use super::component::Component;
 use super::pack::Pack;
-use super::stored::{StoredOrganisation, StoredUnion};
+use super::stored::{Naming, StoredOrganisation, StoredUnion};
 
 impl Cube {
     /// Takes in what a document states, in place of what it stated before.
     pub fn upsert(&mut self, id: DocumentId, facts: Facts) {
-        self.headlines.clear();
-        match facts {
+        let changed = match facts {
             Facts::Organisation(facts) => self.upsert_organisation(id, *facts),
             Facts::Union(facts) => self.upsert_union(id, *facts),
             Facts::SameAs(facts) => self.upsert_same_as(id, facts),
-            Facts::Fund(facts) => {
-                self.funds.insert(id, facts);
-            }
-            Facts::Subsidy(facts) => {
-                self.subsidies.replace(id, &facts);
-            }
-            Facts::Federation(facts) => {
-                if let Some(before) = self.federations.insert(id, facts.clone()) {
-                    self.directory.remove(&before);
-                }
-                self.directory.insert(facts);
-                self.located
-                    .get_mut()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .clear();
-            }
-            Facts::Campaign(facts) => {
-                self.campaigns.insert(id, facts);
-                let newest = self
-                    .campaigns
-                    .iter()
-                    .max_by_key(|(id, facts)| (facts.version, **id));
-                let settings = newest.map(|(_, facts)| self.settings_default.with(facts));
-                if let Some(settings) = settings.filter(|settings| *settings != self.settings) {
-                    self.settings = settings;
-                    self.recompute_all();
-                }
-            }
+            Facts::Fund(facts) => self.funds.insert(id, facts.clone()) != Some(facts),
+            Facts::Subsidy(facts) => self.subsidies.replace(id, &facts),
+            Facts::Federation(facts) => self.upsert_federation(id, facts),
+            Facts::Campaign(facts) => self.upsert_campaign(id, facts),
+        };
+        if changed {
+            self.headlines.clear();
         }
+    }
+
+    fn upsert_federation(&mut self, id: DocumentId, facts: FederationFacts) -> bool {
+        let before = self.federations.insert(id, facts.clone());
+        if before.as_ref() == Some(&facts) {
+            return false;
+        }
+        if let Some(before) = before {
+            self.directory.remove(&before);
+        }
+        self.directory.insert(facts);
+        self.located
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        true
+    }
+
+    fn upsert_campaign(&mut self, id: DocumentId, facts: CampaignFacts) -> bool {
+        if self.campaigns.insert(id, facts.clone()) == Some(facts) {
+            return false;
+        }
+        let newest = self
+            .campaigns
+            .iter()
+            .max_by_key(|(id, facts)| (facts.version, **id));
+        let settings = newest.map(|(_, facts)| self.settings_default.with(facts));
+        if let Some(settings) = settings.filter(|settings| *settings != self.settings) {
+            self.settings = settings;
+            self.recompute_all();
+        }
+        true
     }
 
     pub(crate) fn stored_organisation(&self, number: u32) -> StoredOrganisation {
@@ -59,23 +73,33 @@ impl Cube {
         Pack::unpack(self.unions.packed(number))
     }
 
+    /// Every id under which an organisation may be named.
+    pub(super) fn organisation_aliases(&self, number: u32) -> Vec<DocumentId> {
+        let (id, packed) = (self.organisations.id(number), self.organisations.packed(number));
+        Naming::of(packed).aliases(DocumentKind::Organisation, id)
+    }
+
+    fn union_aliases(&self, number: u32) -> Vec<DocumentId> {
+        Naming::of(self.unions.packed(number)).aliases(DocumentKind::Union, self.unions.id(number))
+    }
+
     pub(crate) fn organisation_component(&self, number: u32) -> Component {
         self.component(&self.organisations, number, |number| {
-            self.stored_organisation(number)
-                .aliases(self.organisations.id(number))
+            self.organisation_aliases(number)
         })
     }
 
     pub(crate) fn union_component(&self, number: u32) -> Component {
-        self.component(&self.unions, number, |number| {
-            self.stored_union(number).aliases(self.unions.id(number))
-        })
+        self.component(&self.unions, number, |number| self.union_aliases(number))
     }
 
-    fn upsert_organisation(&mut self, id: DocumentId, facts: OrganisationFacts) {
+    fn upsert_organisation(&mut self, id: DocumentId, facts: OrganisationFacts) -> bool {
+        let stored = StoredOrganisation::new(facts);
+        let packed = stored.pack();
         let mut reached = BTreeSet::new();
         let mut named = BTreeSet::from([id]);
         let number = match self.organisations.find(id) {
+            Some(number) if *self.organisations.packed(number) == *packed => return false,
             Some(number) => {
                 reached.extend(self.organisation_component(number).members);
                 let before = self.stored_organisation(number);
@@ -89,23 +113,26 @@ impl Cube {
             }
             None => self.organisations.number(id),
         };
-        let stored = StoredOrganisation::new(facts);
         let aliases = stored.aliases(id);
         for union in stored.linked_unions() {
             self.linked_by_union.add(union, number);
         }
         self.organisations.add_aliases(number, &aliases);
-        self.organisations.replace(number, &stored.pack());
+        self.organisations.replace(number, &packed);
         named.extend(aliases);
         reached.extend(self.organisation_component(number).members);
         self.recompute_organisations(&reached);
         self.recompute_counts_of_unions_naming(&reached, named);
+        true
     }
 
-    fn upsert_union(&mut self, id: DocumentId, facts: UnionFacts) {
+    fn upsert_union(&mut self, id: DocumentId, facts: UnionFacts) -> bool {
+        let stored = StoredUnion::new(facts);
+        let packed = stored.pack();
         let mut reached = BTreeSet::new();
         let mut organisations = BTreeSet::new();
         let number = match self.unions.find(id) {
+            Some(number) if *self.unions.packed(number) == *packed => return false,
             Some(number) => {
                 self.reach_of_unions(
                     &self.union_component(number).members,
@@ -125,12 +152,11 @@ impl Cube {
                 number
             }
         };
-        let stored = StoredUnion::new(facts);
         for organisation in &stored.facts.organisation {
             self.naming_by_organisation.add(*organisation, number);
         }
         self.unions.add_aliases(number, &stored.aliases(id));
-        self.unions.replace(number, &stored.pack());
+        self.unions.replace(number, &packed);
         self.reach_of_unions(
             &self.union_component(number).members,
             &mut reached,
@@ -138,10 +164,14 @@ impl Cube {
         );
         self.recompute_unions(&reached);
         self.recompute_organisations(&organisations);
+        true
     }
 
-    fn upsert_same_as(&mut self, id: DocumentId, facts: SameAsFacts) {
+    fn upsert_same_as(&mut self, id: DocumentId, facts: SameAsFacts) -> bool {
         let before = self.same_as.get(&id).cloned();
+        if before.as_ref() == Some(&facts) {
+            return false;
+        }
         let ends: BTreeSet<DocumentId> = before
             .iter()
             .chain([&facts])
@@ -165,6 +195,7 @@ impl Cube {
         self.recompute_unions(&unions);
         self.recompute_organisations(&organisations);
         self.recompute_counts_of_unions_naming(&organisations, named);
+        true
     }
 
     fn reach_of_ends(
@@ -195,7 +226,7 @@ impl Cube {
         for number in members {
             unions.insert(*number);
             let stored = self.stored_union(*number);
-            for alias in stored.aliases(self.unions.id(*number)) {
+            for alias in self.union_aliases(*number) {
                 for organisation in self.linked_by_union.get(&alias) {
                     organisations.extend(self.organisation_component(*organisation).members);
                 }

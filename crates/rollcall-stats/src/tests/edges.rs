@@ -89,6 +89,31 @@ fn targets_are_judged_by_what_is_held_now_and_by_the_question_s_own_filters() {
 }
 
 #[test]
+fn what_counts_nowhere_leaves_everything_as_it_was_counted() {
+    let versions = |cube: &Cube| -> Vec<u64> {
+        cube.segments
+            .blocks()
+            .iter()
+            .map(|block| block.version())
+            .collect()
+    };
+    let mut facts = school(SCHOOL);
+    let mut cube = cube_of([
+        document(SCHOOL, facts.clone()),
+        document(OTHER_SCHOOL, school(OTHER_SCHOOL)),
+    ]);
+    let before = versions(&cube);
+    facts.contacts = vec![day("2024-03-01")];
+    let (id, contacted) = document(SCHOOL, facts.clone());
+    cube.upsert(id, contacted);
+    assert_eq!(versions(&cube), before);
+    facts.category = vec![dated("2015-01-01", Category::Hospital)];
+    let (id, reclassified) = document(SCHOOL, facts);
+    cube.upsert(id, reclassified);
+    assert_ne!(versions(&cube), before);
+}
+
+#[test]
 fn a_union_is_found_by_its_record_id_and_by_its_later_code() {
     let mut first = school(SCHOOL);
     first.coverage = vec![link("J1", "2023-01-01")];
