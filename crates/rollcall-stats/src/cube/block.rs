@@ -146,10 +146,14 @@ impl Block {
         self.starts[slot as usize] as usize..self.starts[slot as usize + 1] as usize
     }
 
-    /// Puts segments of the block's shape in the place of a slot's.
+    /// Puts segments of the block's shape in the place of a slot's; the same ones change nothing.
     pub(crate) fn write(&mut self, slot: u32, segments: &[Segment]) {
-        self.version += 1;
         let span = self.span(slot);
+        let holds = |(position, segment): (usize, &Segment)| self.segment(position, span.start) == *segment;
+        if span.len() == segments.len() && span.clone().zip(segments).all(holds) {
+            return;
+        }
+        self.version += 1;
         let days = segments.iter().map(|segment| short(segment.from).unwrap_or(0));
         put(&mut self.from, span.clone(), days);
         let profiles = segments.iter().map(|segment| segment.reading.profile as u16);
@@ -178,6 +182,11 @@ impl Block {
         let (span, day) = (self.span(slot), asked(day));
         let first = span.start;
         let position = span.rev().find(|position| self.from[*position] <= day)?;
+        Some(self.segment(position, first))
+    }
+
+    /// The segment at a position; the first of its slot holds from the first day of all.
+    fn segment(&self, position: usize, first: usize) -> Segment {
         let from = if position == first {
             i32::MIN
         } else {
@@ -191,7 +200,7 @@ impl Block {
             workers: rest.workers.into(),
             members: rest.members.into(),
         };
-        Some(Segment { from, reading })
+        Segment { from, reading }
     }
 
     pub(crate) fn rest(&self, position: usize) -> Rest {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rollcall_command::clock::random;
+use rollcall_core::date::Day;
 use rollcall_rpc::Traffic;
 use rollcall_store::Store;
 use rollcall_sync::backoff::delay_ms;
@@ -29,7 +30,7 @@ use crate::seed::Registers;
 mod node;
 mod visitor;
 
-use node::{Done, Ended, Node};
+use node::{Done, Edits, Ended, Node};
 use visitor::{Seen, Visitor};
 
 /// Nodes for which the goals are stated; fewer begin within less time, so that as many begin in a second.
@@ -53,10 +54,7 @@ const PAGE_MS: f64 = 500.0;
 struct Storm {
     case: &'static str,
     page_case: &'static str,
-    /// Every so many documents are edited, so often each.
-    every: usize,
-    times: u32,
-    street: &'static str,
+    edits: Edits,
     /// Whether the aggregator is killed when half of the nodes have begun.
     kills: bool,
     all_done: Duration,
@@ -66,27 +64,39 @@ const STORMS: [Storm; 3] = [
     Storm {
         case: "month's end",
         page_case: "overview at month's end",
-        every: 10,
-        times: 1,
-        street: "文三路",
+        edits: Edits {
+            every: 10,
+            moves: 0,
+            street: "文三路",
+            // 2025-10-31
+            counted_on: Day(20392),
+        },
         kills: false,
         all_done: Duration::from_secs(300),
     },
     Storm {
         case: "after 30 days offline",
         page_case: "overview after 30 days",
-        every: 3,
-        times: 3,
-        street: "天目山路",
+        edits: Edits {
+            every: 3,
+            moves: 2,
+            street: "天目山路",
+            // 2025-11-30
+            counted_on: Day(20422),
+        },
         kills: false,
         all_done: Duration::from_secs(900),
     },
     Storm {
         case: "killed and started anew",
         page_case: "overview, killed and anew",
-        every: 10,
-        times: 1,
-        street: "中山北路",
+        edits: Edits {
+            every: 10,
+            moves: 0,
+            street: "中山北路",
+            // 2025-12-31
+            counted_on: Day(20453),
+        },
         kills: true,
         all_done: Duration::from_secs(300),
     },
@@ -174,7 +184,7 @@ impl Storm {
             .par_iter()
             .enumerate()
             .with_max_len(1)
-            .map(|(index, node)| node.edit(registers.of(index), self.every, self.times, self.street))
+            .map(|(index, node)| node.edit(registers.of(index), &self.edits))
             .collect();
         Ok(edited?.into_iter().sum::<usize>() as u64)
     }

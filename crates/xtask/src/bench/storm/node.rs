@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rollcall_command::clock::{now_ms, random};
+use rollcall_core::date::Day;
 use rollcall_core::id::{DocumentId, LogEpoch};
-use rollcall_core::record::{OrganisationRecord, Record};
+use rollcall_core::record::{CountEntry, OrganisationRecord, Record};
+use rollcall_core::term::Source;
 use rollcall_node::link::ClientLink;
 use rollcall_replica::Replica;
 use rollcall_replica::runner::client::sync_once;
@@ -57,6 +59,17 @@ pub(super) enum Ended {
     Again(Option<u64>, String),
 }
 
+/// What the nodes edit before a storm: the address, which counts nowhere, and last the headcount of a month, which
+/// the figures rest on.
+pub(super) struct Edits {
+    /// Every so many documents.
+    pub(super) every: usize,
+    /// Times that each of them changes its address.
+    pub(super) moves: u32,
+    pub(super) street: &'static str,
+    pub(super) counted_on: Day,
+}
+
 impl Node {
     /// Makes its store and enters its register.
     pub(super) fn make(
@@ -94,25 +107,32 @@ impl Node {
         Ok(node)
     }
 
-    /// Edits the address of every `every`th organisation, so many times, each time in a transaction of its own.
-    pub(super) fn edit(
-        &self,
-        organisations: Vec<OrganisationRecord>,
-        every: usize,
-        times: u32,
-        street: &str,
-    ) -> Result<usize> {
+    /// Edits every `every`th organisation as often as stated, each time in a transaction of its own.
+    pub(super) fn edit(&self, organisations: Vec<OrganisationRecord>, edits: &Edits) -> Result<usize> {
         let replica = Replica::new(Store::open(&self.path).context("open a node's store")?);
         let mut edited = 0;
-        let chosen: Vec<OrganisationRecord> = organisations.into_iter().step_by(every).collect();
-        for time in 1..=times {
-            let address = format!("{street}{time}号");
+        let chosen: Vec<OrganisationRecord> = organisations.into_iter().step_by(edits.every).collect();
+        for time in 1..=edits.moves {
+            let address = format!("{}{time}号", edits.street);
             let records = chosen.iter().cloned().map(|mut organisation| {
                 organisation.address = Some(address.clone());
                 organisation
             });
             edited += self.enter(&replica, records)?;
         }
+        let records = chosen.into_iter().map(|mut organisation| {
+            let workers = organisation.counts.iter().rev().find_map(|count| count.workers);
+            organisation.counts = vec![CountEntry {
+                on: edits.counted_on,
+                source: Source::SelfReport,
+                workers: Some(workers.unwrap_or_default() + 1),
+                members: None,
+                female_members: None,
+                withdrawn: None,
+            }];
+            organisation
+        });
+        edited += self.enter(&replica, records)?;
         Ok(edited)
     }
 
