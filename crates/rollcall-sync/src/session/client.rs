@@ -4,147 +4,22 @@
 //! A live session stays open after that: every edit of either end goes over at once and is proven again.
 //! Owns the order of things; the runner carries out its effects and reports back as events.
 
+mod effect;
+mod event;
+mod proof;
+
 use std::collections::VecDeque;
 
 use rollcall_core::id::DocumentId;
 
-use crate::limits::{APART_MAX, BATCHES_IN_FLIGHT_MAX, RECEIPTS_BEHIND_MAX, REPAIRS_MAX};
+use crate::limits::{APART_MAX, BATCHES_IN_FLIGHT_MAX};
 use crate::message::{
-    Ack, Batch, ClientFrame, Cursor, DocumentChanges, Hash, Hello, HelloAck, Receipt, RepairReason,
-    ServerFrame, SetSum, Verdict,
+    Batch, ClientFrame, Cursor, Hello, HelloAck, Receipt, RepairReason, ServerFrame, SetSum, Verdict,
 };
 use crate::session::server::{RECEIPT_AHEAD, REPLACED, REPLACED_MESSAGE};
 
-/// What came in.
-#[derive(Debug)]
-pub enum ClientEvent {
-    /// A frame from the aggregator.
-    Frame(ServerFrame),
-    /// The next batch of the own log, after `LoadUp`.
-    UpLoaded(Box<Batch>),
-    /// The own log has another chain at the cursor that was asked for, or ends before it.
-    UpMismatch,
-    /// The ack is stored.
-    AckStored,
-    /// A batch of the aggregator's log is durable here.
-    DownApplied {
-        /// Up to this position.
-        position: u64,
-        /// Sum over what is held now.
-        set: SetSum,
-    },
-    /// The receipt was checked against the rows held here.
-    ReceiptChecked(ReceiptCheck),
-    /// Repair by digest is through; these changes are lacking at the aggregator.
-    Repaired {
-        /// In batches that fit.
-        lacking: Vec<Vec<DocumentChanges>>,
-        /// Documents of which the gate here refused what it brought.
-        apart: Vec<DocumentId>,
-        /// Changes of this node stand in its own log once more, because the aggregator lacks them.
-        resent: bool,
-    },
-    /// Of the documents that a receipt claims nothing about, neither end lacks a change that the other could bring.
-    DoubtfulAgree,
-    /// The own log has grown (live sessions).
-    Edited,
-    /// Time to compare what both ends hold (live sessions).
-    CompareDue,
-    /// Answer to `Prove`: the last verified receipt, if one is kept.
-    ProofLoaded(Option<Box<Receipt>>),
-    /// Answer to `LoadSet`: what is held here now.
-    SetLoaded(SetSum),
-    /// This end wants the session to end as soon as nothing is under way.
-    Close,
-    /// The connection is gone.
-    LinkLost,
-}
-
-/// Result of checking a receipt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReceiptCheck {
-    /// Signature good, roots equal.
-    Equal,
-    /// Signature good; edits were made here since, so roots cannot be compared.
-    NewerEdits,
-    /// Signature good, roots differ.
-    Different,
-    /// The signature is not the aggregator's, or the receipt is about another store.
-    Bad,
-}
-
-/// What must go out.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ClientEffect {
-    /// To the aggregator.
-    Send(ClientFrame),
-    /// Load the next batch of the own log after this cursor (check the chain there).
-    LoadUp(Cursor),
-    /// Remember who answered and the scopes granted.
-    AdoptPeer(Box<HelloAck>),
-    /// Store positions and cursor of this ack, and release the batch it answers.
-    StoreAck(Box<Ack>),
-    /// The batches sent so far stay without an answer: the log is wanted from another cursor.
-    ForgetSent,
-    /// Gate and commit.
-    ApplyDown(Box<Batch>),
-    /// Check against the rows and keep.
-    CheckReceipt(Box<Receipt>),
-    /// Compare digests through the unary calls.
-    Repair,
-    /// Compare the changes of these documents, which the receipt claims nothing about, through the unary calls.
-    CompareDoubtful(Vec<DocumentId>),
-    /// Start a new spell of the own log: what was written stays, positions start anew (`protocol.md` R1).
-    RotateEpoch,
-    /// The sums differ though the documents do not: count them again.
-    Recount,
-    /// Sum up what is held here, to compare it with this sum of the aggregator's.
-    LoadSet,
-    /// Load the receipt with this hash.
-    Prove(Hash),
-    /// Both ends are proven equal, as a session that does not stay open would have ended; this one stays.
-    Settled(SessionEnd),
-    /// The session is over.
-    Finish(SessionEnd),
-}
-
-/// How a session ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionEnd {
-    /// Nothing had changed.
-    InSync,
-    /// Changes went over; both ends proven equal.
-    CaughtUp,
-    /// After a repair; both ends proven equal.
-    Repaired(RepairReason),
-    /// Begin again with a fresh Hello.
-    Restart(RepairReason),
-    /// The aggregator is busy.
-    Busy {
-        /// Milliseconds to wait.
-        retry_after_ms: u64,
-    },
-    /// The aggregator refused, or its receipt is bad.
-    Refused {
-        /// Stable code.
-        code: String,
-        /// Plain sentence.
-        message: String,
-    },
-    /// A live session that this end closed.
-    Closed,
-    /// The aggregator asked to come back later or elsewhere: it stops, or the session is old.
-    GoneAway {
-        /// Stable code.
-        code: String,
-        /// Plain sentence.
-        message: String,
-    },
-    /// Still different after all repairs.
-    Diverged,
-    /// The connection was lost; what was acknowledged stays.
-    LinkLost,
-}
+pub use effect::{ClientEffect, SessionEnd};
+pub use event::{ClientEvent, ReceiptCheck};
 
 /// What a session owes after a verdict of repair, before it can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -490,23 +365,6 @@ impl ClientSession {
         self.finish(SessionEnd::Restart(reason));
     }
 
-    /// After a verdict of repair: digests once everything that was sent is answered, the receipt once everything is sent.
-    fn do_what_is_owed(&mut self) {
-        let sent = self.up_drained && !self.up_loading;
-        let answered = self.in_flight == 0 && self.storing == 0 && self.applying == 0;
-        match self.owed {
-            Some(Owed::Repair) if sent && answered => {
-                self.owed = None;
-                self.effects.push_back(ClientEffect::Repair);
-            }
-            Some(Owed::Receipt) if sent => {
-                self.owed = None;
-                self.want_receipt();
-            }
-            Some(Owed::Repair | Owed::Receipt) | None => {}
-        }
-    }
-
     fn handle_up_loaded(&mut self, batch: Batch) {
         self.up_loading = false;
         if let Some(from) = self.ignore_acks_until {
@@ -534,73 +392,12 @@ impl ClientSession {
         self.load_more();
     }
 
-    fn handle_check(&mut self, check: ReceiptCheck) {
-        self.checking = false;
-        match check {
-            // What is kept apart of a document says nothing about its other changes: one of them may not have come.
-            ReceiptCheck::Equal if !self.doubtful.is_empty() && !self.doubtful_compared => {
-                self.doubtful_compared = true;
-                let doubtful = std::mem::take(&mut self.doubtful);
-                self.effects.push_back(ClientEffect::CompareDoubtful(doubtful));
-            }
-            ReceiptCheck::Equal if self.sums_differ && !self.changed => {
-                self.sums_differ = false;
-                // What the gate here refused is why the sums differ; they are right.
-                if self.repair.is_none() && self.apart.is_empty() {
-                    self.effects.push_back(ClientEffect::Recount);
-                }
-                self.handle_check(ReceiptCheck::Equal);
-            }
-            ReceiptCheck::Equal => self.settle(match (self.repair, self.changed) {
-                (Some(reason), _) => SessionEnd::Repaired(reason),
-                (None, true) => SessionEnd::CaughtUp,
-                (None, false) => SessionEnd::InSync,
-            }),
-            ReceiptCheck::NewerEdits if self.behind < RECEIPTS_BEHIND_MAX => {
-                // What is on its way was not there yet when the receipt was made.
-                if self.in_flight == 0 && !self.up_loading {
-                    self.behind += 1;
-                }
-                self.up_drained = false;
-                self.load_more();
-            }
-            // Everything was sent and answered, and yet it is not held there: one more round would be like the last.
-            ReceiptCheck::NewerEdits => self.handle_check(ReceiptCheck::Different),
-            ReceiptCheck::Different if self.repairs < REPAIRS_MAX => {
-                self.repairs += 1;
-                self.repair.get_or_insert(RepairReason::DigestMismatch);
-                self.effects.push_back(ClientEffect::Repair);
-            }
-            ReceiptCheck::Different => self.finish(SessionEnd::Diverged),
-            ReceiptCheck::Bad => self.finish(SessionEnd::Refused {
-                code: "BAD_RECEIPT".to_owned(),
-                message: "The receipt is not signed by the aggregator this node is enrolled with.".to_owned(),
-            }),
-        }
-    }
-
-    fn check_receipt(&mut self) {
-        if self.storing > 0 || self.applying > 0 || self.checking {
-            return;
-        }
-        if let Some(receipt) = self.receipt.take() {
-            self.checking = true;
-            self.doubtful.clone_from(&receipt.quarantined);
-            self.effects.push_back(ClientEffect::CheckReceipt(receipt));
-        }
-    }
-
     fn load_more(&mut self) {
         let wanted = !self.up_drained && self.leaving.is_none();
         if wanted && !self.up_loading && self.in_flight < BATCHES_IN_FLIGHT_MAX {
             self.up_loading = true;
             self.effects.push_back(ClientEffect::LoadUp(self.up_next));
         }
-    }
-
-    fn want_receipt(&mut self) {
-        let apart = self.apart.clone();
-        self.send(ClientFrame::WantReceipt { apart });
     }
 
     fn send(&mut self, frame: ClientFrame) {

@@ -31,7 +31,7 @@ pub(super) const LIST: &[Sabotage] = &[
     Sabotage {
         id: "L10-no-repair",
         lesson: Some(10),
-        file: "crates/rollcall-sync/src/session/client.rs",
+        file: "crates/rollcall-sync/src/session/client/proof.rs",
         text: "ReceiptCheck::Different if self.repairs < REPAIRS_MAX => {",
         instead: "ReceiptCheck::Different if self.repairs < REPAIRS_MAX => { return self.settle(SessionEnd::CaughtUp);",
         breaks: "A difference that the receipt shows is taken note of, and nobody repairs it.",
