@@ -86,8 +86,10 @@ impl Projection {
             })?;
             Ok((revision, position(reader)?))
         })?;
+        // What could not be read is asked for again.
+        failed.map_or(Ok(()), Err)?;
         (self.revision, self.position) = (revision, position);
-        failed.map_or(Ok(taken < FACTS_AT_A_TIME), Err)
+        Ok(taken < FACTS_AT_A_TIME)
     }
 
     /// The cube.
@@ -201,12 +203,14 @@ fn advance<'h>(
     building: &Building,
     replica: &Replica,
 ) -> Result<Option<&'h Projection>, Error> {
-    let Some(projection) = held else {
+    let Some(mut projection) = held.take() else {
         let _underway = building.begin(Instant::now());
         return Ok(Some(held.insert(Projection::build(replica)?)));
     };
-    let is_whole = projection.advance(replica)?;
-    Ok(is_whole.then_some(&*projection))
+    // Should it fall over in the middle of a document, it is gone, and the next one who asks builds another.
+    let is_whole = projection.advance(replica);
+    let projection = held.insert(projection);
+    Ok(is_whole?.then_some(&*projection))
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ pub struct Cube {
     pub(crate) readings: Interned<Readings>,
     /// Where each place lies, by the first day of each span without a change; dropped when the directory changes.
     located: Mutex<BTreeMap<Day, Arc<Located>>>,
-    /// Of questions asked since the last document was taken in.
+    /// Of questions asked since the facts changed last.
     pub(crate) headlines: Headlines,
     pub(crate) kept_counts: KeptCounts,
 }

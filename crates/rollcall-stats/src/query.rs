@@ -240,7 +240,7 @@ impl Cube {
     }
 
     /// The headline at each date of a question, without rows. What is found is kept for the
-    /// questions that follow, until the next document.
+    /// questions that follow, until the facts change.
     ///
     /// # Errors
     /// As of [`Cube::figures`].

@@ -408,6 +408,11 @@ mod tests {
         block.write(1, &[segment(i32::MIN, 7), segment(50, 8), segment(60, 9)]);
         assert_eq!(block.at(slot, 41).map(|found| found.reading.profile), Some(6));
         assert_eq!(block.at(1, 55), Some(segment(50, 8)));
+        let version = block.version();
+        block.write(1, &[segment(i32::MIN, 7), segment(50, 8), segment(60, 9)]);
+        assert_eq!(block.version(), version, "the same segments");
+        block.write(1, &[segment(i32::MIN, 7), segment(50, 8), segment(61, 9)]);
+        assert_ne!(block.version(), version, "another day");
         block.remove(0);
         assert_eq!(block.at(1, 49), Some(segment(i32::MIN, 7)));
         assert_eq!(block.insert(&[segment(i32::MIN, 1)]), 0);

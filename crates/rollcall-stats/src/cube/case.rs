@@ -25,7 +25,7 @@ impl Cases {
         let next = self.numbers.len() as u32;
         let number = *self.numbers.entry(id).or_insert(next);
         let packed = facts.pack();
-        let changed = number == next || *self.packed.get(number) != *packed;
+        let changed = *self.packed.get(number) != *packed;
         if changed {
             self.packed.put(number, &packed);
         }

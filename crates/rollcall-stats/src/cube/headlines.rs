@@ -1,6 +1,6 @@
 //! Headlines at the days of the campaign's targets, which every answer states beside its own figures, and at those of a
 //! series that was asked for alone.
-//! Owns how long they are kept: until the next document is taken in. What they are is computed in `query`.
+//! Owns how long they are kept: until a document states something that counts. What they are is computed in `query`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -32,7 +32,7 @@ impl Question {
     }
 }
 
-/// Headlines by day of the questions asked since the last document.
+/// Headlines by day of the questions asked since the facts changed last.
 #[derive(Debug, Default)]
 pub(crate) struct Headlines(Mutex<HashMap<Question, BTreeMap<Day, BoundedRate>>>);
 

@@ -1,5 +1,6 @@
 //! Equal things once: each distinct value gets a small number. Numbers depend on the order of arrival and never
-//! reach an answer; whatever is shown is sorted by the values themselves.
+//! reach an answer; whatever is shown is sorted by the values themselves. Distinct values are few, some thousands
+//! among millions, so the hash is the fast one, seeded by process, and not the one that ids of strangers get in `index`.
 
 use std::hash::Hash;
 

@@ -63,6 +63,7 @@ impl Cube {
                 let lead = self.union_leader(&group, component, &stored);
                 let facts = unite(group.iter().map(|position| &stored[*position].facts));
                 let readings = readings(&facts);
+                // An extension may come from another document than the term, so the days are those of the united events.
                 let mut days = vec![*turn];
                 for reading in &readings {
                     days.extend(union::breakpoints(reading, grace));
@@ -119,7 +120,7 @@ impl Cube {
             let code = stored[**position].facts.code.as_ref();
             (!is_derived(DocumentKind::Union, id, code), id)
         });
-        component.members[leader.copied().unwrap_or(0)]
+        component.members[*leader.expect("a group is not empty")]
     }
 
     /// Where and as what a union counts: an own union only until its organisation ends (T5).

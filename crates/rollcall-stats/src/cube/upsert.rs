@@ -226,7 +226,7 @@ impl Cube {
         for number in members {
             unions.insert(*number);
             let stored = self.stored_union(*number);
-            for alias in self.union_aliases(*number) {
+            for alias in stored.aliases(self.unions.id(*number)) {
                 for organisation in self.linked_by_union.get(&alias) {
                     organisations.extend(self.organisation_component(*organisation).members);
                 }

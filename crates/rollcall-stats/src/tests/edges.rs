@@ -1,7 +1,9 @@
 //! Edge rules of `domain.md` 6 that need more than one document.
 
 use rollcall_core::date::Day;
-use rollcall_core::fact::{CampaignFacts, Disputed, Facts, LinkFact, OrganisationFacts, SameAsFacts};
+use rollcall_core::fact::{
+    CampaignFacts, Disputed, Facts, LinkFact, OrganisationFacts, SameAsFacts, UnionEventFact, UnionFacts,
+};
 use rollcall_core::figure::{Dimension, Figures};
 use rollcall_core::id::{DocumentId, DocumentKind};
 use rollcall_core::ratio::Ratio;
@@ -86,6 +88,51 @@ fn targets_are_judged_by_what_is_held_now_and_by_the_question_s_own_filters() {
     cube.upsert(id, union);
     assert_eq!(at_target(&cube, &[]), (Some(1), Some(1)));
     assert_eq!(at_target(&cube, &hospitals), (Some(0), Some(0)));
+}
+
+#[test]
+fn a_term_that_two_documents_give_together_ends_on_its_day_though_a_third_joins_them_later() {
+    let event_of = |what: UnionEvent, on: &str, cycle: u32, years: Option<u32>| UnionEventFact {
+        cycle,
+        ..event(what, on, years)
+    };
+    let union = |key: &str, events: Vec<UnionEventFact>| {
+        let facts = UnionFacts {
+            events,
+            ..established(key, UnionForm::Joint, "330106", "2019-05-10", 3)
+        };
+        (union_id(key), Facts::Union(Box::new(facts)))
+    };
+    let extended = UnionEventFact {
+        until: Some(day("2023-06-30")),
+        ..event_of(UnionEvent::TermExtended, "2022-01-01", 0, None)
+    };
+    let joined = |number: u8, a: &str, b: &str, from: &str| {
+        let facts = SameAsFacts {
+            a: union_id(a),
+            b: union_id(b),
+            from: day(from),
+            until: None,
+            withdrawn: false,
+            open_conflicts: 0,
+        };
+        (DocumentId([number; 16]), Facts::SameAs(facts))
+    };
+    let mut facts = school(SCHOOL);
+    facts.coverage = vec![link("A", "2020-01-01")];
+    let first = event_of(UnionEvent::Established, "2019-05-10", 0, Some(3));
+    let later = event_of(UnionEvent::ResultApproved, "2021-01-01", 1, Some(5));
+    let cube = cube_of([
+        document(SCHOOL, facts),
+        union("A", vec![first]),
+        union("B", vec![extended]),
+        union("C", vec![later]),
+        joined(1, "A", "B", "2019-01-01"),
+        joined(2, "B", "C", "2030-01-01"),
+    ]);
+    let strict = |as_of: &str| total(&cube, as_of).strict_rate.rate.ratio;
+    assert_eq!(strict("2023-06-30"), Ratio::new(1, 1));
+    assert_eq!(strict("2025-06-30"), Ratio::new(0, 1));
 }
 
 #[test]

@@ -66,8 +66,8 @@ const STORMS: [Storm; 3] = [
         page_case: "overview at month's end",
         edits: Edits {
             every: 10,
-            moves: 0,
-            street: "文三路",
+            moves: &[],
+            joined: 1,
             // 2025-10-31
             counted_on: Day(20392),
         },
@@ -79,8 +79,8 @@ const STORMS: [Storm; 3] = [
         page_case: "overview after 30 days",
         edits: Edits {
             every: 3,
-            moves: 2,
-            street: "天目山路",
+            moves: &["天目山路1号", "天目山路2号"],
+            joined: 2,
             // 2025-11-30
             counted_on: Day(20422),
         },
@@ -92,8 +92,8 @@ const STORMS: [Storm; 3] = [
         page_case: "overview, killed and anew",
         edits: Edits {
             every: 10,
-            moves: 0,
-            street: "中山北路",
+            moves: &[],
+            joined: 3,
             // 2025-12-31
             counted_on: Day(20453),
         },

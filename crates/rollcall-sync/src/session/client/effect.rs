@@ -1,4 +1,6 @@
-//! What a node's end of a session asks for, and how it ends. The runner carries it out.
+//! What a node's end of a session asks for, and how it ends.
+//! Owns the list; `client` decides the order, the runner of `rollcall-replica` carries it out and reports back as events.
+//! Nothing is asked for after `Finish`.
 
 use rollcall_core::id::DocumentId;
 

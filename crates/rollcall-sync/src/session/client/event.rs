@@ -1,4 +1,6 @@
 //! What a node's end of a session is told: frames, and how the effects that were asked for ended.
+//! Owns the list and no order: any event may come at any time, and what makes no sense ends the session in `client`.
+//! Every variant needs an arm in whoever plays a node (`xtask/src/bench/prepared.rs`, the tests of this crate).
 
 use rollcall_core::id::DocumentId;
 

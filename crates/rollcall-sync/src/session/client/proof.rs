@@ -1,4 +1,6 @@
 //! The end of a node's session: the receipt, what its check leads to, and what is owed before one is asked for.
+//! Owns how often a difference is repaired and a receipt may lag behind; frames and batches are left to `client`.
+//! A session ends as equal only through `ReceiptCheck::Equal`, or `InSync` without a receipt.
 
 use crate::limits::{RECEIPTS_BEHIND_MAX, REPAIRS_MAX};
 use crate::message::{ClientFrame, RepairReason};

@@ -60,14 +60,15 @@ pub(super) enum Ended {
 }
 
 /// What the nodes edit before a storm: the address, which counts nowhere, and last the headcount of a month, which
-/// the figures rest on.
+/// bands of size and membership rates rest on.
 pub(super) struct Edits {
     /// Every so many documents.
     pub(super) every: usize,
-    /// Times that each of them changes its address.
-    pub(super) moves: u32,
-    pub(super) street: &'static str,
+    /// Addresses that each of them has, one after the other.
+    pub(super) moves: &'static [&'static str],
     pub(super) counted_on: Day,
+    /// Workers and members more than the register says.
+    pub(super) joined: u32,
 }
 
 impl Node {
@@ -112,21 +113,24 @@ impl Node {
         let replica = Replica::new(Store::open(&self.path).context("open a node's store")?);
         let mut edited = 0;
         let chosen: Vec<OrganisationRecord> = organisations.into_iter().step_by(edits.every).collect();
-        for time in 1..=edits.moves {
-            let address = format!("{}{time}号", edits.street);
+        for address in edits.moves {
             let records = chosen.iter().cloned().map(|mut organisation| {
-                organisation.address = Some(address.clone());
+                organisation.address = Some((*address).to_owned());
                 organisation
             });
             edited += self.enter(&replica, records)?;
         }
         let records = chosen.into_iter().map(|mut organisation| {
-            let workers = organisation.counts.iter().rev().find_map(|count| count.workers);
+            let before =
+                |count: fn(&CountEntry) -> Option<u32>| organisation.counts.iter().rev().find_map(count);
+            let workers = before(|count| count.workers).unwrap_or_default() + edits.joined;
+            let members = before(|count| count.members).map(|members| members + edits.joined);
+            organisation.address = None;
             organisation.counts = vec![CountEntry {
                 on: edits.counted_on,
                 source: Source::SelfReport,
-                workers: Some(workers.unwrap_or_default() + 1),
-                members: None,
+                workers: Some(workers),
+                members,
                 female_members: None,
                 withdrawn: None,
             }];
