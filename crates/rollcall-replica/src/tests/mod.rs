@@ -4,4 +4,5 @@ mod ahead;
 pub(crate) mod country;
 mod down;
 mod handover;
+mod projected;
 mod up;

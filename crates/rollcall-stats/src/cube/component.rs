@@ -1,8 +1,9 @@
 //! Which documents are one thing: those that answer to a common id, always; those joined by same-as, from its
-//! first day through its last. Owns the grouping and which document leads.
+//! first day through its last. Owns the grouping, how long it stays as it is, and which document leads.
 
+use rollcall_core::credit_code::CreditCode;
 use rollcall_core::date::Day;
-use rollcall_core::id::DocumentId;
+use rollcall_core::id::{DocumentId, DocumentKind};
 
 use super::{Cube, Register};
 
@@ -24,11 +25,19 @@ impl Component {
         }
     }
 
-    /// Days on which the grouping changes.
-    pub(crate) fn breakpoints(&self, days: &mut Vec<Day>) {
+    /// All days, in stretches in which the grouping stays as it is.
+    pub(crate) fn stretches(&self) -> Vec<Stretch> {
+        let mut turns = vec![Day::MIN];
         for (_, _, from, until) in &self.joins {
-            days.extend([*from, until.next()]);
+            turns.extend([*from, until.next()]);
         }
+        turns.sort_unstable();
+        turns.dedup();
+        let ends = turns.iter().skip(1).copied().map(Some).chain([None]);
+        let stretches = turns.iter().zip(ends);
+        stretches
+            .map(|(from, end)| Stretch { from: *from, end })
+            .collect()
     }
 
     /// The members in groups that are one thing each on a day, by position; each group keeps the members' order.
@@ -52,6 +61,32 @@ impl Component {
         groups.retain(|group| !group.is_empty());
         groups
     }
+}
+
+/// Days in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    /// The first.
+    pub(crate) from: Day,
+    /// The first one after it; none: it has no end.
+    end: Option<Day>,
+}
+
+impl Stretch {
+    /// The first day, and those of the given ones that are in the stretch: ascending, each once.
+    pub(crate) fn days(self, mut days: Vec<Day>) -> Vec<Day> {
+        days.push(self.from);
+        days.retain(|day| *day >= self.from && self.end.is_none_or(|end| *day < end));
+        days.sort_unstable();
+        days.dedup();
+        days
+    }
+}
+
+/// The order in which documents that are one thing lead: the one whose id is derived from its own code, then by id.
+pub(super) fn rank(kind: DocumentKind, id: DocumentId, code: Option<&CreditCode>) -> (bool, DocumentId) {
+    let derived = code.is_some_and(|code| DocumentId::derive(kind, code.as_str()) == id);
+    (!derived, id)
 }
 
 impl Cube {

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use rollcall_core::credit_code::CreditCode;
 use rollcall_core::date::Day;
-use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
+use rollcall_core::id::{DocumentKind, FederationId};
 
-use super::component::Component;
+use super::component::{Component, Stretch, rank};
 use super::profile::Profile;
 use super::segment::{NONE, Reading, Readings, SET, Segment};
 use super::stored::StoredOrganisation;
@@ -25,10 +24,7 @@ impl Cube {
             documents.filter(|(_, stored)| !stored.facts.mistaken).collect();
         documents.sort_by_cached_key(|(number, stored)| {
             let id = self.organisations.id(*number);
-            (
-                !is_derived(DocumentKind::Organisation, id, stored.facts.code.as_ref()),
-                id,
-            )
+            rank(DocumentKind::Organisation, id, stored.facts.code.as_ref())
         });
         let leader = documents.first()?.0;
         let documents = documents.into_iter();
@@ -48,22 +44,17 @@ impl Cube {
     }
 
     fn recompute_organisation(&mut self, component: &Component) {
-        let mut turns = vec![Day::MIN];
-        component.breakpoints(&mut turns);
-        turns.sort_unstable();
-        turns.dedup();
         let mut columns: Vec<Vec<Segment>> = vec![Vec::new(); component.members.len()];
         let absent = self.absent_reading();
-        for (index, turn) in turns.iter().enumerate() {
-            let end = turns.get(index + 1).copied();
-            for group in component.groups_at(*turn) {
+        for stretch in component.stretches() {
+            for group in component.groups_at(stretch.from) {
                 let members: Vec<u32> = group
                     .iter()
                     .map(|position| component.members[*position])
                     .collect();
                 let (lead, readings) = match self.subject_of(&members) {
                     None => (None, Vec::new()),
-                    Some((lead, subject)) => (Some(lead), self.readings_between(&subject, *turn, end)),
+                    Some((lead, subject)) => (Some(lead), self.readings_within(&subject, stretch)),
                 };
                 for (position, member) in group.into_iter().zip(members) {
                     let column = &mut columns[position];
@@ -71,7 +62,7 @@ impl Cube {
                         push(
                             column,
                             Segment {
-                                from: turn.0,
+                                from: stretch.from.0,
                                 reading: absent,
                             },
                         );
@@ -97,16 +88,13 @@ impl Cube {
         }
     }
 
-    fn readings_between(&self, subject: &Subject, from: Day, end: Option<Day>) -> Vec<(Day, Outcomes)> {
-        let mut days = vec![from];
+    fn readings_within(&self, subject: &Subject, stretch: Stretch) -> Vec<(Day, Outcomes)> {
+        let mut days = Vec::new();
         subject.breakpoints(&mut days);
         let unions = UnionsOfCube::of(self, subject);
         unions.breakpoints(&mut days);
-        days.sort_unstable();
-        days.dedup();
-        days.retain(|day| *day >= from && end.is_none_or(|end| *day < end));
-        days.into_iter()
-            .map(|day| (day, subject.outcomes(day, &self.settings, &unions)))
+        let days = stretch.days(days).into_iter();
+        days.map(|day| (day, subject.outcomes(day, &self.settings, &unions)))
             .collect()
     }
 
@@ -171,9 +159,4 @@ pub(super) fn push(column: &mut Vec<Segment>, segment: Segment) {
     if column.last().is_none_or(|last| last.reading != segment.reading) {
         column.push(segment);
     }
-}
-
-/// Whether an id is derived from the document's own code: such a document leads.
-pub(super) fn is_derived(kind: DocumentKind, id: DocumentId, code: Option<&CreditCode>) -> bool {
-    code.is_some_and(|code| DocumentId::derive(kind, code.as_str()) == id)
 }

@@ -92,12 +92,12 @@ pack_fields!(UnionFacts {
 });
 
 /// What gives a document its names, read alone. Both kinds write it first.
-pub(crate) struct Naming {
+pub(crate) struct Names {
     code: Option<CreditCode>,
     record_id: Option<String>,
 }
 
-impl Naming {
+impl Names {
     /// Of a packed organisation or union.
     pub(crate) fn of(packed: &[u8]) -> Self {
         let from = &mut Reader::new(packed);
@@ -201,7 +201,7 @@ mod tests {
                 full_time_chair: vec![true],
                 ..UnionFacts::default()
             });
-            let alone = |packed: &[u8], kind| Naming::of(packed).aliases(kind, id);
+            let alone = |packed: &[u8], kind| Names::of(packed).aliases(kind, id);
             assert_eq!(
                 alone(&organisation.pack(), DocumentKind::Organisation),
                 organisation.aliases(id)

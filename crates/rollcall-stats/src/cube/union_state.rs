@@ -10,8 +10,8 @@ use rollcall_core::id::{DocumentId, DocumentKind, FederationId};
 use rollcall_core::term::UnionForm;
 use rollcall_core::union::{self, UnionState};
 
-use super::component::Component;
-use super::organisation_state::{is_derived, push};
+use super::component::{Component, rank};
+use super::organisation_state::push;
 use super::segment::{NONE, Reading, Segment};
 use super::stored::StoredUnion;
 use super::union_row::{UnionRow, UnionSegment, form_bits, forms_of};
@@ -30,15 +30,13 @@ impl Cube {
             let rows = self.union_rows(&component);
             for (member, row) in component.members.iter().zip(&rows) {
                 self.union_forms[*member as usize] = row.states.last().map_or(0, |last| last.forms);
+                self.recompute_union_counts(*member, row);
             }
             if component.members.len() > 1 {
                 self.united_unions
                     .extend(component.members.iter().copied().zip(rows));
             } else {
                 self.united_unions.remove(&number);
-            }
-            for member in &component.members {
-                self.recompute_union_counts(*member);
             }
         }
     }
@@ -51,27 +49,18 @@ impl Cube {
             .map(|number| self.stored_union(*number))
             .collect();
         let grace = self.settings.grace_months;
-        let mut turns = vec![Day::MIN];
-        component.breakpoints(&mut turns);
-        turns.sort_unstable();
-        turns.dedup();
         let mut states: Vec<Vec<UnionSegment>> = vec![Vec::new(); stored.len()];
         let mut disputed: Vec<Vec<(Day, Box<[UnionState]>)>> = vec![Vec::new(); stored.len()];
-        for (index, turn) in turns.iter().enumerate() {
-            let end = turns.get(index + 1);
-            for group in component.groups_at(*turn) {
+        for stretch in component.stretches() {
+            for group in component.groups_at(stretch.from) {
                 let lead = self.union_leader(&group, component, &stored);
                 let facts = unite(group.iter().map(|position| &stored[*position].facts));
                 let readings = readings(&facts);
                 // An extension may come from another document than the term, so the days are those of the united events.
-                let mut days = vec![*turn];
-                for reading in &readings {
-                    days.extend(union::breakpoints(reading, grace));
-                }
-                days.sort_unstable();
-                days.dedup();
-                days.retain(|day| day >= turn && end.is_none_or(|end| day < end));
-                for day in days {
+                let days = readings
+                    .iter()
+                    .flat_map(|reading| union::breakpoints(reading, grace));
+                for day in stretch.days(days.collect()) {
                     let segment = UnionSegment {
                         from: day,
                         lead,
@@ -118,13 +107,13 @@ impl Cube {
         let leader = group.iter().min_by_key(|position| {
             let id = self.unions.id(component.members[**position]);
             let code = stored[**position].facts.code.as_ref();
-            (!is_derived(DocumentKind::Union, id, code), id)
+            rank(DocumentKind::Union, id, code)
         });
         component.members[*leader.expect("a group is not empty")]
     }
 
     /// Where and as what a union counts: an own union only until its organisation ends (T5).
-    fn recompute_union_counts(&mut self, number: u32) {
+    fn recompute_union_counts(&mut self, number: u32, row: &UnionRow) {
         let facts = self.stored_union(number).facts;
         let place = facts
             .higher_union
@@ -142,7 +131,6 @@ impl Cube {
                     .map_or_else(Subject::default, |(_, subject)| subject)
             })
             .collect();
-        let row = self.union_row(number);
         let mut days: Vec<Day> = Vec::new();
         row.breakpoints(&mut days);
         for employer in &employers {
@@ -199,7 +187,8 @@ impl Cube {
             .copied()
             .collect();
         for number in numbers {
-            self.recompute_union_counts(number);
+            let row = self.union_row(number).into_owned();
+            self.recompute_union_counts(number, &row);
         }
     }
 }

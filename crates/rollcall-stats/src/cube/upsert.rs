@@ -14,7 +14,7 @@ use rollcall_core::id::{DocumentId, DocumentKind};
 use super::Cube;
 use super::component::Component;
 use super::pack::Pack;
-use super::stored::{Naming, StoredOrganisation, StoredUnion};
+use super::stored::{Names, StoredOrganisation, StoredUnion};
 
 impl Cube {
     /// Takes in what a document states, in place of what it stated before.
@@ -76,11 +76,11 @@ impl Cube {
     /// Every id under which an organisation may be named.
     pub(super) fn organisation_aliases(&self, number: u32) -> Vec<DocumentId> {
         let (id, packed) = (self.organisations.id(number), self.organisations.packed(number));
-        Naming::of(packed).aliases(DocumentKind::Organisation, id)
+        Names::of(packed).aliases(DocumentKind::Organisation, id)
     }
 
     fn union_aliases(&self, number: u32) -> Vec<DocumentId> {
-        Naming::of(self.unions.packed(number)).aliases(DocumentKind::Union, self.unions.id(number))
+        Names::of(self.unions.packed(number)).aliases(DocumentKind::Union, self.unions.id(number))
     }
 
     pub(crate) fn organisation_component(&self, number: u32) -> Component {
